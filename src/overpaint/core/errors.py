@@ -1,0 +1,114 @@
+"""Every error Overpaint raises on purpose.
+
+Knows nothing of HTTP, exit codes or torch: the borders (CLI, dialects) map `code` and `retryable` to their own words.
+
+    OverpaintError
+    ├── RequestError        the caller can fix it: names field, value and rule
+    │   └── PictureError    an input picture that cannot be used
+    ├── CapacityError       nothing is wrong, but not now or not this large
+    ├── TaskError           the task is not there, or not in a state that allows this
+    │   └── CancelledTaskError   it was cancelled
+    ├── BackendError        a part below us failed: engine, device, file system
+    └── ConfigError         found at start-up: settings, checkpoint, device
+        └── CheckpointError      a checkpoint that is missing, damaged or not ours
+"""
+
+from typing import ClassVar
+
+
+class OverpaintError(Exception):
+    """Something went wrong in Overpaint."""
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+    @property
+    def message(self) -> str:
+        """The sentence for people, without a trailing newline."""
+        return str(self)
+
+
+class RequestError(OverpaintError):
+    """The request breaks a rule.
+
+    Args:
+        field: name of the offending field, as the request calls it (``"size"``, ``"images[2]"``).
+        value: the offending value; shortened in the message.
+        rule: the rule it breaks, as a full clause (``"must be a multiple of 32"``).
+    """
+
+    code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, field: str, value: object, rule: str) -> None:
+        self.field = field
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{field}: {_shorten(value)} {rule}")
+
+    def __reduce__(self) -> tuple[type["RequestError"], tuple[str, object, str]]:
+        return type(self), (self.field, self.value, self.rule)
+
+
+class PictureError(RequestError):
+    """An input picture cannot be used."""
+
+    code: ClassVar[str] = "invalid_picture"
+
+
+class CapacityError(OverpaintError):
+    """There is no room for this now."""
+
+    code: ClassVar[str] = "no_capacity"
+    retryable: ClassVar[bool] = True
+
+
+class TaskError(OverpaintError):
+    """The task is not in a state that allows this."""
+
+    code: ClassVar[str] = "task"
+
+
+class CancelledTaskError(TaskError):
+    """The task was cancelled."""
+
+    code: ClassVar[str] = "cancelled"
+
+
+class BackendError(OverpaintError):
+    """A part that Overpaint stands on failed."""
+
+    code: ClassVar[str] = "backend"
+    retryable: ClassVar[bool] = True
+
+
+class ConfigError(OverpaintError):
+    """The configuration cannot be used."""
+
+    code: ClassVar[str] = "config"
+
+
+class CheckpointError(ConfigError):
+    """The checkpoint is missing, damaged or of another kind.
+
+    Args:
+        path: the file or folder at fault.
+        problem: what is wrong with it and what to do, as a clause.
+    """
+
+    code: ClassVar[str] = "checkpoint"
+
+    def __init__(self, path: object, problem: str) -> None:
+        self.path = str(path)
+        self.problem = problem
+        super().__init__(f"checkpoint: {path} {problem}")
+
+    def __reduce__(self) -> tuple[type["CheckpointError"], tuple[str, str]]:
+        return type(self), (self.path, self.problem)
+
+
+def _shorten(value: object, limit: int = 80) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

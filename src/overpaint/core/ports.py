@@ -1,0 +1,47 @@
+"""The borders between packages, as Protocols named by role. Adapters live in their own packages."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from overpaint.core.events import Event
+from overpaint.core.model_info import ModelInfo
+from overpaint.core.request import GenerationRequest
+
+
+class Clock(Protocol):
+    """Monotonic time, so that tests can own it."""
+
+    def now_s(self) -> float:
+        """Seconds since an arbitrary start; never goes back."""
+        ...
+
+
+class EngineClient(Protocol):
+    """Something that paints: a thread, another process, a cluster."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The loaded checkpoint."""
+        ...
+
+    def submit(self, task_id: str, request: GenerationRequest) -> None:
+        """Take the task, or raise before taking it.
+
+        Raises:
+            RequestError: the loaded checkpoint cannot do this request.
+            TaskError: `task_id` is already known.
+            BackendError: the engine is closed.
+        """
+        ...
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        """Yield the task's events as they come; blocks between them and ends after the final one."""
+        ...
+
+    def cancel(self, task_id: str) -> None:
+        """Stop the task at the next step boundary; does nothing when it has ended."""
+        ...
+
+    def close(self) -> None:
+        """Fail what is left and free the device; can be called twice."""
+        ...

@@ -1,0 +1,70 @@
+# Everything a person or a machine runs here, with one command each. Needs Python 3.11 or newer, make and git.
+#
+#   PYTHON     interpreter that makes the virtual environment             make PYTHON=python3.12 test
+#   PIP_ARGS   added to every pip install (an index of your own, say)     make PIP_ARGS="--index-url URL" test
+#   ARGS       added to the command of bench, test, test-slow, test-gpu   make test ARGS="-k sizes"
+
+PYTHON   ?= python3
+PIP_ARGS ?=
+ARGS     ?=
+BIN      := .venv/bin
+STAMP    := .venv/.installed
+CODE     := src tests recipes benchmarks
+PRESENT   = $(wildcard $(CODE))
+SAMPLE   := src/overpaint/bundled/samples/apple.png
+
+.PHONY: help install demo test test-slow test-gpu check fix bench clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "overpaint needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	  { echo "no virtual environment could be made; on Debian: apt install python3-venv" >&2; rm -rf .venv; exit 1; }
+	@echo "installing into .venv (the first time takes a few minutes) ..."
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-build-isolation -e ".[dev]"
+	@touch $@
+
+install: $(STAMP)  ## make .venv and install everything at the pinned versions
+
+demo: $(STAMP)  ## edit a bundled picture by instruction and say what to try next
+	@mkdir -p out
+	$(BIN)/overpaint edit "replace the apple with a banana" -i $(SAMPLE) -o out/demo.png --seed 1 --size 512x512
+	@echo
+	@echo "Before:  $(SAMPLE)"
+	@echo "After:   out/demo.png"
+	@echo
+	@echo "Try next:"
+	@echo "  $(BIN)/overpaint edit \"change the background to blue\" -i out/demo.png -o out/blue.png"
+	@echo "  $(BIN)/overpaint generate \"a cat on the left and a dog on the right\" -o out/pets.png"
+	@echo "  $(BIN)/overpaint doctor"
+	@echo "  and with a GPU:  $(BIN)/overpaint generate \"...\" --model Qwen/Qwen-Image-2.1 -o out/big.png"
+
+test: $(STAMP)  ## run the fast tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(STAMP)  ## run the tests that take minutes
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-gpu: $(STAMP)  ## run the tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+check: $(STAMP)  ## format, lint, types, import directions; changes nothing
+	$(BIN)/ruff format --check $(PRESENT)
+	$(BIN)/ruff check $(PRESENT)
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright
+
+fix: $(STAMP)  ## apply the formatter and the safe lint fixes
+	$(BIN)/ruff check --fix $(PRESENT)
+	$(BIN)/ruff format $(PRESENT)
+
+bench: $(STAMP)  ## compare with diffusers on this machine
+	$(BIN)/python benchmarks/offline/single.py $(ARGS)
+
+clean:  ## remove the virtual environment and everything that was built
+	rm -rf .venv build dist out .pytest_cache .ruff_cache .hypothesis

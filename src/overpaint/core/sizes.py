@@ -84,7 +84,9 @@ class SizeRules:
         return None
 
     def _nearest(self, size: Size) -> Size:
-        return Size(*(max(self.multiple, round(side / self.multiple) * self.multiple) for side in (size.width, size.height)))
+        return Size(
+            *(max(self.multiple, round(side / self.multiple) * self.multiple) for side in (size.width, size.height))
+        )
 
 
 @dataclass(frozen=True, slots=True)

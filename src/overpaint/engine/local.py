@@ -1,0 +1,182 @@
+"""The engine on a thread of this process: an `EngineClient` that paints here.
+
+Turns the wheel between scheduler and runner. All scheduling and all tensors belong to the one thread; other threads
+only leave jobs and cancels at the door.
+"""
+
+import threading
+from collections.abc import Iterator
+from time import monotonic
+from typing import Self
+
+from overpaint.core import (
+    BackendError,
+    CancelledTaskError,
+    EngineConfig,
+    Event,
+    GenerationRequest,
+    ModelConfig,
+    ModelInfo,
+    OverpaintError,
+)
+from overpaint.engine.job import Job, SequenceId, plan_job
+from overpaint.engine.painter import Painter
+from overpaint.engine.plan import StepPlan, StepResult
+from overpaint.engine.runner import Runner
+from overpaint.engine.scheduler import Scheduler
+from overpaint.engine.task_book import TaskBook
+from overpaint.model.checkpoint import Checkpoint, load_checkpoint
+
+
+class MonotonicClock:
+    """The machine's own clock."""
+
+    def now_s(self) -> float:
+        """Seconds since an arbitrary start."""
+        return monotonic()
+
+
+class LocalEngine:
+    """Paints in this process.
+
+    Args:
+        checkpoint: loaded.
+        config: how to schedule.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
+        self._info = checkpoint.info
+        self._painter = Painter(checkpoint)
+        self._scheduler = Scheduler((config or EngineConfig()).max_running)
+        self._runner = Runner(self._painter, self._scheduler.users_of)
+        self._book = TaskBook(self._info.name, MonotonicClock())
+        self._door = threading.Condition()
+        self._arrivals: list[Job] = []
+        self._cancels: list[str] = []
+        self._is_closing = False
+        self._sequences: dict[SequenceId, str] = {}
+        self._thread = threading.Thread(target=self._run, name="overpaint-engine", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, model: ModelConfig, engine: EngineConfig | None = None) -> Self:
+        """Load a checkpoint and start.
+
+        Raises:
+            ConfigError: the checkpoint or the device cannot be used.
+        """
+        return cls(load_checkpoint(model), engine)
+
+    @property
+    def info(self) -> ModelInfo:
+        """The loaded checkpoint."""
+        return self._info
+
+    def submit(self, task_id: str, request: GenerationRequest) -> None:
+        """See `EngineClient.submit`."""
+        job = plan_job(task_id, request, self._info)
+        for spec in job.prefixes:
+            self._painter.check_prompt("prompt" if spec is job.prefixes[0] else "negative_prompt", spec.words)
+        with self._door:
+            if self._is_closing:
+                raise BackendError("the engine is closed")
+            self._book.open(job)
+            self._arrivals.append(job)
+            self._door.notify()
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        """See `EngineClient.events`."""
+        return self._book.listen(task_id)
+
+    def cancel(self, task_id: str) -> None:
+        """See `EngineClient.cancel`."""
+        with self._door:
+            self._book.fail(task_id, CancelledTaskError(f"task {task_id} was cancelled"))
+            self._cancels.append(task_id)
+            self._door.notify()
+
+    def close(self) -> None:
+        """See `EngineClient.close`."""
+        with self._door:
+            self._is_closing = True
+            self._door.notify()
+        self._thread.join()
+
+    def check_integrity(self) -> None:
+        """Assert that nothing is held for nobody; call it when the engine is idle."""
+        self._scheduler.check_integrity()
+        if not self._scheduler.has_work:
+            assert self._painter.held == (frozenset(), frozenset()), self._painter.held
+
+    def _run(self) -> None:
+        """The engine's thread: tick while there is work, sleep when there is none, answer everybody at the end."""
+        error: OverpaintError = BackendError("the engine was closed")
+        try:
+            while self._take_in():
+                self._tick()
+        except Exception as crash:  # an invariant broke: no caller may be left waiting
+            error = BackendError(f"the engine stopped: {crash!r}")
+            raise
+        finally:
+            with self._door:
+                self._is_closing = True
+                for task_id in self._book.open_tasks:
+                    self._book.fail(task_id, error)
+
+    def _take_in(self) -> bool:
+        """Bring in what was left at the door, waiting when there is nothing to do; False when closing."""
+        with self._door:
+            self._door.wait_for(self._has_something_to_do)
+            arrivals, self._arrivals = self._arrivals, []
+            cancels, self._cancels = self._cancels, []
+            if self._is_closing:
+                return False
+        for job in arrivals:
+            self._painter.admit(job)
+            self._scheduler.add(job.sequences)
+            self._sequences.update({spec.sequence_id: spec.task_id for spec in job.sequences})
+        for task_id in cancels:
+            self._scheduler.cancel(task_id)
+        return True
+
+    def _has_something_to_do(self) -> bool:
+        return bool(self._is_closing or self._arrivals or self._cancels or self._scheduler.has_work)
+
+    def _tick(self) -> None:
+        plan = self._scheduler.schedule()
+        self._tell_start(plan)
+        result = self._runner.execute(plan)
+        self._scheduler.apply(result)
+        with self._door:
+            self._tell_result(plan, result)
+        for sequence_id in plan.drop:
+            self._sequences.pop(sequence_id, None)
+
+    def _tell_start(self, plan: StepPlan) -> None:
+        with self._door:
+            if plan.prefill:
+                for task_id in self._tasks(self._scheduler.users_of(plan.prefill)):
+                    self._book.start(task_id)
+                    self._book.tell(task_id, "condition")
+            for task_id in self._tasks(plan.decode):
+                self._book.tell(task_id, "decode")
+
+    def _tell_result(self, plan: StepPlan, result: StepResult) -> None:
+        if plan.prefill:
+            for task_id in self._tasks(self._scheduler.users_of(plan.prefill)):
+                self._book.add_times(task_id, result.times, ("condition_s", "prefill_s"))
+        stepped = [work.sequence_id for work in result.stepped]
+        for task_id in self._tasks(stepped):
+            self._book.add_times(task_id, result.times, ("denoise_s",))
+            self._book.add_steps(task_id, sum(self._sequences[sequence_id] == task_id for sequence_id in stepped))
+            self._book.tell(task_id, "denoise")
+        for task_id in self._tasks([sequence_id for sequence_id, _ in result.decoded]):
+            self._book.add_times(task_id, result.times, ("decode_s",))
+        for sequence_id, error in result.failed:
+            self._book.fail(self._sequences[sequence_id], error)
+        for sequence_id, picture in result.decoded:
+            self._book.add_picture(self._sequences[sequence_id], sequence_id, picture)
+
+    def _tasks(self, sequence_ids: tuple[SequenceId, ...] | list[SequenceId]) -> list[str]:
+        """The tasks of some sequences, each once, in order."""
+        return list(dict.fromkeys(self._sequences[sequence_id] for sequence_id in sequence_ids))

@@ -1,0 +1,120 @@
+"""An engine without a model: paints one flat colour, drawn from prompt and seed, after the steps it was asked for.
+
+A real adapter of `core.ports.EngineClient`: same checks, same events, same cancel. It is what the command line and the
+service are tested with, and what `--model null:` gives as a dry run. Works as its events are read, on the reader's thread.
+Knows no torch.
+"""
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from overpaint.core.errors import BackendError, CancelledTaskError, RequestError, TaskError
+from overpaint.core.events import Event, Failed, Finished, Progress
+from overpaint.core.model_info import ModelInfo
+from overpaint.core.picture import Picture
+from overpaint.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from overpaint.core.result import GenerationResult, PaintedImage, Timings
+from overpaint.core.sizes import Canvas, Size, SizeRules, plan_canvas
+
+NULL_INFO = ModelInfo(
+    name="null",
+    path="null:",
+    device="cpu",
+    dtype="float32",
+    sizes=SizeRules(native_area=1024 * 1024),
+    reference_area=1024 * 1024,
+    default_steps=4,
+    max_prompt_tokens=512,
+)
+
+
+class NullEngine:
+    """Paints flat colours.
+
+    Args:
+        step_s: seconds one step takes, for whoever wants to watch or interrupt it.
+    """
+
+    def __init__(self, step_s: float = 0.0) -> None:
+        self._step_s = step_s
+        self._tasks: dict[str, GenerationRequest] = {}
+        self._cancelled: set[str] = set()
+        self._closed = threading.Event()
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the null engine pretends to be."""
+        return NULL_INFO
+
+    def submit(self, task_id: str, request: GenerationRequest) -> None:
+        """Take the task, or raise before taking it (see `EngineClient.submit`)."""
+        if self._closed.is_set():
+            raise BackendError("the engine is closed")
+        if task_id in self._tasks:
+            raise TaskError(f"task {task_id} is already known")
+        _check_prompt(request.prompt)
+        _canvas_of(request)
+        seed = secrets.randbelow(MAX_SEED + 1) if request.seed == RANDOM_SEED else request.seed
+        self._tasks[task_id] = replace(request, seed=seed)
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        """Paint the task while yielding its events; read it once."""
+        request = self._tasks.get(task_id)
+        if request is None:
+            raise TaskError(f"task {task_id} is not known")
+        return self._paint(task_id, request)
+
+    def cancel(self, task_id: str) -> None:
+        """Stop the task at the next step."""
+        self._cancelled.add(task_id)
+
+    def close(self) -> None:
+        """Fail what is still being read."""
+        self._closed.set()
+
+    def _paint(self, task_id: str, request: GenerationRequest) -> Iterator[Event]:
+        started_s = time.monotonic()
+        steps = request.steps or NULL_INFO.default_steps
+        total = steps * request.num_images
+        yield Progress(task_id, "condition", 0, total)
+        for step in range(1, total + 1):
+            self._closed.wait(self._step_s)
+            if self._closed.is_set():
+                yield Failed(task_id, BackendError("the engine was closed"))
+                return
+            if task_id in self._cancelled:
+                yield Failed(task_id, CancelledTaskError())
+                return
+            yield Progress(task_id, "denoise", step, total)
+        yield Progress(task_id, "decode", total, total)
+        yield Finished(task_id, _result_of(request, steps, time.monotonic() - started_s))
+
+
+def _check_prompt(prompt: str) -> None:
+    num_tokens = len(prompt.split())
+    if num_tokens > NULL_INFO.max_prompt_tokens:
+        raise RequestError("prompt", f"{num_tokens} tokens", f"must be at most {NULL_INFO.max_prompt_tokens}")
+
+
+def _canvas_of(request: GenerationRequest) -> Canvas:
+    follow = request.pictures[-1].aspect if request.pictures else None
+    return plan_canvas(request.size, follow, NULL_INFO.sizes)
+
+
+def _result_of(request: GenerationRequest, steps: int, seconds: float) -> GenerationResult:
+    canvas = _canvas_of(request)
+    seeds = [request.seed_of(index) for index in range(request.num_images)]
+    images = tuple(PaintedImage(_flat(request, seed, canvas.delivered), seed) for seed in seeds)
+    return GenerationResult(images, canvas, steps, NULL_INFO.name, Timings(denoise_s=seconds, total_s=seconds))
+
+
+def _flat(request: GenerationRequest, seed: int, size: Size) -> Picture:
+    """One colour for each prompt and seed; half transparent when transparency is asked for."""
+    color = hashlib.sha256(f"{request.prompt}\0{seed}".encode()).digest()[:3]
+    if request.output.background == "transparent":
+        return Picture(size.width, size.height, "RGBA", (color + b"\x80") * size.area)
+    return Picture(size.width, size.height, "RGB", color * size.area)

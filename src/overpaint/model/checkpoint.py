@@ -1,0 +1,139 @@
+"""A Qwen-Image-2.x checkpoint, loaded: its modules, its schedule, and what it declares.
+
+Loads any diffusers-layout folder through diffusers and transformers, so sharding, quantisation and PEFT work as
+everywhere. Knows no requests. Beside diffusers' keys, `model_index.json` may declare
+
+    output_resolution     side of the square area that references, and outputs without a size, are brought to (1024)
+    max_resolution        side of the largest square area painted directly (2048; output_resolution when that is given)
+    num_inference_steps   steps when a request names none (40)
+    max_prompt_tokens     longest prompt (4096, or what the tokenizer declares)
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLQwenImage21, QwenImage21Transformer2DModel
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
+from overpaint.model.checkpoint_files import WEIGHTED, check_weights, locate, read_index, read_json
+from overpaint.model.device import resolve_device, resolve_dtype
+from overpaint.model.sampling import NoiseSchedule
+
+_log = logging.getLogger(__name__)
+_DEFAULT_RESOLUTION = 1024
+_DEFAULT_MAX_AREA = 2752 * 1536
+_DEFAULT_STEPS = 40
+_DEFAULT_PROMPT_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything of a checkpoint that painting needs.
+
+    Args:
+        info: what is known of it, as plain values.
+        transformer: on its device, in its dtype, in eval mode; likewise the next two.
+        text_encoder: Qwen3-VL.
+        vae: the RGBA autoencoder.
+        tokenizer: of the encoder.
+        image_processor: PIL flavour, of the encoder.
+        schedule: from noise to picture.
+        sample_sigmas: of a few-step checkpoint, else None.
+    """
+
+    info: ModelInfo
+    transformer: QwenImage21Transformer2DModel
+    text_encoder: Qwen3VLForConditionalGeneration
+    vae: AutoencoderKLQwenImage21
+    tokenizer: PreTrainedTokenizerBase
+    image_processor: Qwen2VLImageProcessorPil
+    schedule: NoiseSchedule
+    sample_sigmas: tuple[float, ...] | None = None
+
+
+def load_checkpoint(config: ModelConfig) -> Checkpoint:
+    """Load a checkpoint.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another kind; the error names the file.
+        ConfigError: the device is not there.
+    """
+    name, folder = locate(config.source)
+    index = read_index(folder)
+    for component in WEIGHTED:
+        check_weights(folder / component)
+    device = resolve_device(config.device)
+    dtype = resolve_dtype(config.dtype, device)
+    modules = {
+        "transformer": _load_module(QwenImage21Transformer2DModel, folder / "transformer", dtype, device),
+        "text_encoder": _load_module(Qwen3VLForConditionalGeneration, folder / "text_encoder", dtype, device),
+        "vae": _load_module(AutoencoderKLQwenImage21, folder / "vae", dtype, device),
+    }
+    tokenizer = _guard(folder / "processor", lambda: AutoTokenizer.from_pretrained(folder / "processor"))
+    processor = _guard(folder / "processor", lambda: Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"))
+    info = _describe(name, folder, index, modules, tokenizer)
+    _log.info("loaded %s from %s on %s in %s", info.name, info.path, info.device, info.dtype)
+    return Checkpoint(
+        info,
+        modules["transformer"],
+        modules["text_encoder"],
+        modules["vae"],
+        tokenizer,
+        processor,
+        NoiseSchedule.from_config(read_json(folder / "scheduler" / "scheduler_config.json")),
+        tuple(index["sample_sigmas"]) if index.get("sample_sigmas") else None,
+    )
+
+
+def _load_module(kind: Any, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
+    """One component, with every weight found, in eval mode on `device`."""
+    module, report = _guard(folder, lambda: kind.from_pretrained(folder, torch_dtype=dtype, output_loading_info=True))
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise CheckpointError(folder, f"lacks {len(missing)} tensors of a {kind.__name__}, {missing[0]} first")
+    return module.eval().requires_grad_(False).to(device)
+
+
+def _guard(path: Path, load: Callable[[], Any]) -> Any:
+    """Run a loader of another library, mapping its errors to ours."""
+    try:
+        return load()
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(path, f"cannot be loaded: {reason}") from error
+
+
+def _describe(
+    name: str,
+    folder: Path,
+    index: dict[str, Any],
+    modules: dict[str, Any],
+    tokenizer: PreTrainedTokenizerBase,
+) -> ModelInfo:
+    transformer: nn.Module = modules["transformer"]
+    parameter = next(transformer.parameters())
+    resolution: int = index.get("output_resolution") or _DEFAULT_RESOLUTION
+    return ModelInfo(
+        name=name,
+        path=str(folder),
+        device=str(parameter.device),
+        dtype=str(parameter.dtype).removeprefix("torch."),
+        sizes=SizeRules(default_area=resolution**2, native_area=_native_area(index)),
+        reference_area=resolution**2,
+        default_steps=index.get("num_inference_steps") or len(index.get("sample_sigmas") or ()) or _DEFAULT_STEPS,
+        max_prompt_tokens=index.get("max_prompt_tokens") or min(tokenizer.model_max_length, _DEFAULT_PROMPT_TOKENS),
+        num_parameters={key: sum(p.numel() for p in module.parameters()) for key, module in modules.items()},
+    )
+
+
+def _native_area(index: dict[str, Any]) -> int:
+    side: int | None = index.get("max_resolution") or index.get("output_resolution")
+    return side**2 if side else _DEFAULT_MAX_AREA

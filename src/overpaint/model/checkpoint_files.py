@@ -1,0 +1,136 @@
+"""A checkpoint as files: where it is, whether it is whole, what it declares.
+
+Looks only at JSON and at safetensors headers, so a half-downloaded checkpoint is found before gigabytes are read.
+Knows nothing of torch modules.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from overpaint.core import CheckpointError
+
+BUNDLED = "overpaint-mini"
+PIPELINE_CLASS = "QwenImage21Pipeline"
+COMPONENTS = ("scheduler", "transformer", "text_encoder", "vae", "processor")
+WEIGHTED = ("transformer", "text_encoder", "vae")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HEADER_LENGTH_BYTES = 8
+_DOWNLOAD_AGAIN = "; download the checkpoint again"
+
+
+def locate(source: str | None) -> tuple[str, Path]:
+    """Name and folder of a checkpoint, fetching it from the hub when it is a hub id that is not a folder.
+
+    Args:
+        source: folder, hub id, or None for the bundled checkpoint.
+
+    Raises:
+        CheckpointError: there is no such folder, or the hub has no such checkpoint for us.
+    """
+    if source is None:
+        return BUNDLED, Path(str(resources.files("overpaint.bundled") / BUNDLED))
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder.resolve().name, folder
+    if folder.exists():
+        raise CheckpointError(source, "is a file; give the folder that holds model_index.json")
+    if not _HUB_ID.fullmatch(source) or source.startswith("."):
+        raise CheckpointError(source, "is not a folder; give a folder or a hub id such as Qwen/Qwen-Image-2.1")
+    return source, _download(source)
+
+
+def _download(hub_id: str) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  only paid for when something is fetched
+
+    patterns = ["model_index.json", *(f"{component}/*" for component in COMPONENTS)]
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=patterns))
+    except (OSError, ValueError) as error:  # the hub's own errors derive from these
+        raise CheckpointError(
+            hub_id, f"is no folder here, and the hub did not give it: {_first_line(error)}"
+        ) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in {"huggingface_hub", "httpx", "httpx2"}:
+            raise CheckpointError(hub_id, f"could not be fetched from the hub: {_first_line(error)}") from error
+        raise
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The checkpoint's `model_index.json`.
+
+    Raises:
+        CheckpointError: it is missing, broken, or of another pipeline.
+    """
+    path = folder / "model_index.json"
+    index = read_json(path)
+    found = index.get("_class_name")
+    if found != PIPELINE_CLASS:
+        raise CheckpointError(path, f"describes a {found}; Overpaint runs {PIPELINE_CLASS} checkpoints")
+    for component in COMPONENTS:
+        if not (folder / component).is_dir():
+            raise CheckpointError(folder / component, f"is missing{_DOWNLOAD_AGAIN}")
+    return index
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        CheckpointError: missing, unreadable, or not an object.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(path, f"cannot be read: {_first_line(error)}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(path, "must hold a JSON object")
+    return value
+
+
+def check_weights(folder: Path) -> None:
+    """See that every weight file of a component is there and as long as its header says.
+
+    Raises:
+        CheckpointError: naming the first file that is not.
+    """
+    for path in _weight_files(folder):
+        if not path.is_file():
+            raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}")
+        expected, found = _declared_bytes(path), path.stat().st_size
+        if found != expected:
+            raise CheckpointError(path, f"has {found} bytes instead of {expected}{_DOWNLOAD_AGAIN}")
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    for index_path in sorted(folder.glob("*.safetensors.index.json")):
+        weight_map: Mapping[str, str] = read_json(index_path).get("weight_map", {})
+        return [folder / name for name in sorted(set(weight_map.values()))]
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise CheckpointError(folder, f"holds no .safetensors file{_DOWNLOAD_AGAIN}")
+    return files
+
+
+def _declared_bytes(path: Path) -> int:
+    """Length a safetensors file must have, from its own header."""
+    with path.open("rb") as file:
+        prefix = file.read(_HEADER_LENGTH_BYTES)
+        header_bytes = int.from_bytes(prefix, "little")
+        if len(prefix) < _HEADER_LENGTH_BYTES or header_bytes > path.stat().st_size:
+            raise CheckpointError(path, f"is cut off in its header{_DOWNLOAD_AGAIN}")
+        try:
+            header = json.loads(file.read(header_bytes))
+        except ValueError as error:
+            raise CheckpointError(path, "is not a safetensors file") from error
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return _HEADER_LENGTH_BYTES + header_bytes + max(ends, default=0)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

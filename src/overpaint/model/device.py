@@ -1,0 +1,40 @@
+"""Turns `auto` into a device and a dtype, once. Knows nothing of checkpoints."""
+
+from collections.abc import Callable
+
+import torch
+
+from overpaint.core import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that `name` means; `auto` takes cuda, else mps, else cpu.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(name)
+    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device.type in present and not present[device.type]():
+        raise ConfigError(f"device: {name!r} is not there; use auto or cpu")
+    return device
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype that `name` means; `auto` takes bfloat16 where the device multiplies in it, else float32."""
+    if name != "auto":
+        return getattr(torch, name)
+    native = {"cuda": torch.cuda.is_bf16_supported, "mps": lambda: True, "cpu": has_cpu_bfloat16}
+    return torch.bfloat16 if native[device.type]() else torch.float32
+
+
+def has_cpu_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; emulated, it is slower than float32."""
+    probes = (_cpu_probe("_is_avx512_bf16_supported"), _cpu_probe("_is_amx_tile_supported"))
+    return any(probe() for probe in probes)
+
+
+def _cpu_probe(name: str) -> Callable[[], bool]:
+    return getattr(torch.cpu, name, lambda: False)

@@ -1,0 +1,93 @@
+"""Scales and gates from the noise level: one set for all blocks, one row per sequence of the pack.
+
+Knows nothing of attention or layouts.
+
+Source: `QwenImage21TimestepProjEmbeddings`, `modulation` and `QwenImage21AdaLayerNormContinuous` of diffusers 0.42.1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from diffusers import QwenImage21Transformer2DModel
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """`layer_norm(x) * (1 + scale)`; a single row is folded into the norm's own weight.
+
+    Args:
+        factor: `1 + scale`, `(dim,)` when all tokens share it, else `(tokens, dim)`.
+    """
+
+    factor: Tensor
+
+    def __call__(self, x: Tensor, eps: float) -> Tensor:
+        """Normalise and scale `(tokens, dim)`."""
+        dim = (x.shape[-1],)
+        if self.factor.dim() == 1:
+            return F.layer_norm(x, dim, self.factor, None, eps)
+        return F.layer_norm(x, dim, None, None, eps) * self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class Modulation:
+    """What one pass needs, spread over its tokens.
+
+    Args:
+        scale_attn: before the attention.
+        gate_attn: on the attention's output, tanh applied.
+        scale_mlp: before the feed-forward.
+        gate_mlp: on the feed-forward's output, tanh applied.
+        scale_out: before the output projection.
+    """
+
+    scale_attn: Scale
+    gate_attn: Tensor
+    scale_mlp: Scale
+    gate_mlp: Tensor
+    scale_out: Scale
+
+
+class Modulator:
+    """Computes a `Modulation`.
+
+    Args:
+        module: diffusers' transformer.
+    """
+
+    def __init__(self, module: QwenImage21Transformer2DModel) -> None:
+        self._module = module
+
+    def __call__(self, sigmas: Sequence[float], lengths: Sequence[int] | None) -> Modulation:
+        """Embed one sigma per sequence.
+
+        Args:
+            sigmas: noise levels in [0, 1].
+            lengths: tokens of each sequence; None when all tokens share the single sigma.
+        """
+        module = self._module
+        temb = self._embed(sigmas)
+        rows = torch.cat([module.modulation(temb), module.norm_out.linear(F.silu(temb))], dim=-1)
+        if lengths is not None and len(lengths) > 1:
+            repeats = torch.tensor(lengths, device=rows.device)
+            rows = rows.repeat_interleave(repeats, dim=0, output_size=sum(lengths))
+        else:
+            rows = rows[0]
+        scale_attn, gate_attn, scale_mlp, gate_mlp, scale_out = rows.chunk(5, dim=-1)
+        return Modulation(
+            Scale((1 + scale_attn).contiguous()),
+            gate_attn.tanh(),
+            Scale((1 + scale_mlp).contiguous()),
+            gate_mlp.tanh(),
+            Scale((1 + scale_out).contiguous()),
+        )
+
+    def _embed(self, sigmas: Sequence[float]) -> Tensor:
+        """`(len(sigmas), dim)`; the sinusoid in fp32 whatever the weights are, because bf16 sigmas are too coarse."""
+        embedder = self._module.time_text_embed
+        sigma = torch.tensor(sigmas, dtype=torch.float32, device=self._module.device)
+        projected = embedder.time_proj(sigma)
+        return embedder.timestep_embedder(projected.to(self._module.dtype))

@@ -1,0 +1,64 @@
+"""The linear layers of one transformer block, fused where they are plain.
+
+Knows diffusers' module names and nothing of attention. The modules stay the holders of the weights: a fused matrix
+*is* their storage (their `weight` becomes a view into it), so nothing is held twice and PEFT, saving and further
+loading still find them. A linear that is anything but `nn.Linear` (quantised, LoRA-wrapped, hooked) is called as it is.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21TransformerBlock
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FusedLinear:
+    """Several bias-free linears over the same input, as one product when they are plain.
+
+    Args:
+        linears: modules with equal input width.
+    """
+
+    def __init__(self, linears: Sequence[nn.Module]) -> None:
+        self._linears = list(linears)
+        self._weight = _share_storage(self._linears) if all(map(_is_plain, self._linears)) else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Project `(tokens, in)` to `(tokens, sum of outs)`, outputs in order."""
+        if self._weight is not None:
+            return F.linear(x, self._weight)
+        return torch.cat([linear(x) for linear in self._linears], dim=-1)
+
+
+class BlockProjections:
+    """What a block multiplies with.
+
+    Args:
+        block: a diffusers transformer block.
+    """
+
+    def __init__(self, block: QwenImage21TransformerBlock) -> None:
+        attn, mlp = block.attn, block.img_mlp
+        self.qkv = FusedLinear([attn.to_q, attn.to_k, attn.to_v])
+        self.attn_out: nn.Module = attn.to_out[0]
+        self.gate_up = FusedLinear([mlp.gate_layer, mlp.proj])
+        self.mlp_out: nn.Module = mlp.out
+        self.norm_q: nn.Module = attn.norm_q
+        self.norm_k: nn.Module = attn.norm_k
+
+
+def _is_plain(module: nn.Module) -> bool:
+    return type(module) is nn.Linear and module.bias is None and not module._forward_hooks  # noqa: SLF001
+
+
+def _share_storage(linears: Sequence[nn.Module]) -> Tensor:
+    """Join the weights into one matrix and make each module's weight a view of its rows."""
+    weights = [linear.get_parameter("weight") for linear in linears]
+    joined = torch.cat([weight.detach() for weight in weights])
+    start = 0
+    for weight in weights:
+        rows = weight.shape[0]
+        weight.data = joined[start : start + rows]
+        start += rows
+    return joined

@@ -1,0 +1,89 @@
+"""Three-axis rotary positions (frame, height, width), as real-valued cosine and sine tables.
+
+Knows nothing of attention. Text tokens carry one position on all axes; an image block is frozen on the frame axis
+and centred on zero on the other two.
+
+Source: `QwenImage21Rope` and `apply_rotary_emb_qwen` of diffusers 0.42.1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from overpaint.model.layout import Grid, PrefixLayout
+
+
+@dataclass(frozen=True, slots=True)
+class RopeSpec:
+    """Rotary dimensions per axis (frame, height, width), all even, and the base."""
+
+    axes_dims: tuple[int, ...]
+    theta: float = 10000.0
+
+
+def prefix_positions(layout: PrefixLayout) -> Tensor:
+    """Positions of all prefix tokens: `(tokens, 3)` int64."""
+    parts = [
+        _block_positions(segment.position, segment.grid)
+        if segment.grid
+        else torch.arange(segment.position, segment.position + segment.num_tokens)[:, None].expand(-1, 3)
+        for segment in layout.segments
+    ]
+    return torch.cat(parts) if parts else torch.empty(0, 3, dtype=torch.long)
+
+
+def target_positions(position: int, grid: Grid) -> Tensor:
+    """Positions of the target's tokens: `(height * width, 3)` int64."""
+    return _block_positions(position, grid)
+
+
+def _block_positions(position: int, grid: Grid) -> Tensor:
+    height, width = grid
+    rows = torch.arange(height) - (height - height // 2)
+    columns = torch.arange(width) - (width - width // 2)
+    frame = torch.full((height * width,), position)
+    return torch.stack([frame, rows.repeat_interleave(width), columns.repeat(height)], dim=1)
+
+
+def rope_table(positions: Tensor, spec: RopeSpec, device: torch.device) -> Tensor:
+    """Unit complex rotations of all tokens.
+
+    Args:
+        positions: `(tokens, 3)` int64.
+        spec: dimensions per axis.
+        device: where the table is wanted.
+
+    Returns:
+        `(tokens, 1, 1, head_dim / 2)` complex64, to broadcast over query/key and heads.
+    """
+    angles = [
+        torch.outer(positions[:, axis].float(), _inverse_frequencies(dim, spec.theta))
+        for axis, dim in enumerate(spec.axes_dims)
+    ]
+    joined = torch.cat(angles, dim=-1)
+    return torch.polar(torch.ones_like(joined), joined)[:, None, None].to(device)
+
+
+def _inverse_frequencies(dim: int, theta: float) -> Tensor:
+    return 1.0 / torch.pow(theta, torch.arange(0, dim, 2, dtype=torch.float32).div(dim))
+
+
+def rotate(qk: Tensor, table: Tensor) -> Tensor:
+    """Rotate neighbouring channel pairs.
+
+    Args:
+        qk: `(tokens, 2, heads, head_dim)` of any float dtype.
+        table: from `rope_table`.
+
+    Returns:
+        Same shape and dtype; computed in fp32.
+    """
+    pairs = torch.view_as_complex(qk.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * table).flatten(-2).to(qk.dtype)
+
+
+def pack_tables(tables: Sequence[Tensor]) -> Tensor:
+    """Join the tables of several sequences along the tokens."""
+    return tables[0] if len(tables) == 1 else torch.cat(list(tables))

@@ -1,0 +1,194 @@
+"""Our forward of the Qwen-Image-2.1 transformer: packed, per-sequence sigma, prefix apart from target.
+
+Works over diffusers' `QwenImage21Transformer2DModel` as the holder of the weights and never calls its forward.
+Several sequences lie one after the other in flat `(tokens, channels)` tensors without padding. `prefill` runs the
+tokens that do not depend on the step (text and references, modulated at t = 0) once and keeps their keys and values;
+`step` runs only the targets' tokens. Knows no requests, seeds or schedules.
+
+Source: `QwenImage21Transformer2DModel` of diffusers 0.42.1, transformer_qwenimage21.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from diffusers import QwenImage21Transformer2DModel
+from torch import Tensor
+from torch.nn import functional as F
+
+from overpaint.model.attention import attend_prefix, attend_target, segment_masks
+from overpaint.model.layout import Grid, PrefixLayout
+from overpaint.model.modulation import Modulation, Modulator
+from overpaint.model.prefix_cache import PrefixCache
+from overpaint.model.projections import BlockProjections
+from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixInput:
+    """One prefix to run.
+
+    Args:
+        txt: `(text tokens, context channels)`: the encoder's hidden states without its vision slots.
+        references: latents of each picture, `(height * width, channels)`, in order.
+        cache: where keys and values go; its layout places text and pictures.
+    """
+
+    txt: Tensor
+    references: tuple[Tensor, ...]
+    cache: PrefixCache
+
+
+@dataclass(frozen=True, slots=True)
+class StepInput:
+    """One sequence to step.
+
+    Args:
+        latents: `(height * width, channels)` of any float dtype.
+        sigma: its noise level.
+        grid: its height and width in latent tokens.
+        cache: its prefix, prefilled.
+    """
+
+    latents: Tensor
+    sigma: float
+    grid: Grid
+    cache: PrefixCache
+
+
+class PackedTransformer:
+    """The packed forward.
+
+    Args:
+        module: diffusers' transformer, on its device, in its dtype. Its linears may be wrapped or quantised; fuse
+            again (make a new `PackedTransformer`) after wrapping them.
+
+    Raises:
+        ValueError: the checkpoint does not modulate its prefix at t = 0, so there is no prefix to keep.
+    """
+
+    def __init__(self, module: QwenImage21Transformer2DModel) -> None:
+        config = module.config
+        if not config.causal_condition:
+            raise ValueError("causal_condition must be true: a prefix that depends on the step cannot be kept")
+        self._module = module
+        self._blocks = [BlockProjections(block) for block in module.transformer_blocks]
+        self._modulator = Modulator(module)
+        self._kv_shape = (config.num_attention_heads, config.attention_head_dim)
+        self._rope = RopeSpec(tuple(config.axes_dims_rope))
+        self._eps: float = config.eps
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return self._module.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the activations are computed in."""
+        return self._module.dtype
+
+    def prefix_bytes(self, prefix_tokens: int, target_tokens: int) -> int:
+        """Bytes that a `PrefixCache` of this many tokens takes."""
+        heads, head_dim = self._kv_shape
+        return 2 * len(self._blocks) * (prefix_tokens + target_tokens) * heads * head_dim * self.dtype.itemsize
+
+    def new_cache(self, layout: PrefixLayout, target_tokens: int) -> PrefixCache:
+        """An empty cache for a prefix, with room for a target of `target_tokens`."""
+        return PrefixCache(layout, len(self._blocks), self._kv_shape, target_tokens, self.dtype, self.device)
+
+    @torch.inference_mode()
+    def prefill(self, inputs: Sequence[PrefixInput]) -> None:
+        """Run whole prefixes and store their keys and values in their caches."""
+        layouts = [item.cache.layout for item in inputs]
+        hidden = torch.cat([self._embed_prefix(item) for item in inputs])
+        table = pack_tables([rope_table(prefix_positions(layout), self._rope, self.device) for layout in layouts])
+        masks = [segment_masks(layout.segments, self.device) for layout in layouts]
+        starts = _starts([layout.num_tokens for layout in layouts])
+        modulation = self._modulator([0.0], None)
+        last = len(self._blocks) - 1
+        for layer, block in enumerate(self._blocks):
+            query, key, value = self._project(block, modulation.scale_attn(hidden, self._eps), table)
+            for item, start, end in zip(inputs, starts, starts[1:], strict=False):
+                item.cache.store(layer, 0, key[start:end], value[start:end])
+            if layer == last:
+                return  # only its keys and values are ever read
+            attended = torch.cat(
+                [
+                    attend_prefix(query[start:end], item.cache, layer, mask)
+                    for item, mask, start, end in zip(inputs, masks, starts, starts[1:], strict=False)
+                ]
+            )
+            hidden = self._finish_block(block, hidden, attended, modulation)
+
+    @torch.inference_mode()
+    def step(self, inputs: Sequence[StepInput]) -> list[Tensor]:
+        """Predict the velocity of every sequence.
+
+        Returns:
+            One `(height * width, channels)` tensor in the model's dtype per input.
+        """
+        starts = _starts([item.latents.shape[0] for item in inputs])
+        latents = torch.cat([item.latents for item in inputs]) if len(inputs) > 1 else inputs[0].latents
+        hidden = self._module.img_in(latents.to(self.dtype))
+        table = pack_tables([self._target_table(item) for item in inputs])
+        lengths = [end - start for start, end in zip(starts, starts[1:], strict=False)]
+        modulation = self._modulator([item.sigma for item in inputs], lengths)
+        for layer, block in enumerate(self._blocks):
+            query, key, value = self._project(block, modulation.scale_attn(hidden, self._eps), table)
+            attended = [
+                self._attend_one(item, layer, query[start:end], key[start:end], value[start:end])
+                for item, start, end in zip(inputs, starts, starts[1:], strict=False)
+            ]
+            packed = torch.cat(attended) if len(attended) > 1 else attended[0]
+            hidden = self._finish_block(block, hidden, packed, modulation)
+        velocity = self._module.proj_out(modulation.scale_out(hidden, self._eps))
+        return list(velocity.split(lengths))
+
+    def _attend_one(self, item: StepInput, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        item.cache.store(layer, item.cache.layout.num_tokens, key, value)
+        return attend_target(query, item.cache, layer)
+
+    def _embed_prefix(self, item: PrefixInput) -> Tensor:
+        """Text and reference latents, projected and interleaved as the layout says: `(tokens, dim)`."""
+        txt = self._module.txt_in(item.txt.to(self.dtype))
+        references = iter(item.references)
+        parts: list[Tensor] = []
+        done = 0
+        for segment in item.cache.layout.segments:
+            if segment.grid:
+                parts.append(self._module.img_in(next(references).to(self.dtype)))
+            else:
+                parts.append(txt[done : done + segment.num_tokens])
+                done += segment.num_tokens
+        return torch.cat(parts)
+
+    def _target_table(self, item: StepInput) -> Tensor:
+        positions = target_positions(item.cache.layout.target_position, item.grid)
+        return rope_table(positions, self._rope, self.device)
+
+    def _project(self, block: BlockProjections, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key (normalised, rotated) and value: each `(tokens, heads, head_dim)`."""
+        qkv = block.qkv(x).unflatten(-1, (3, *self._kv_shape))
+        query, key, value = qkv.unbind(1)
+        qk = torch.stack([block.norm_q(query), block.norm_k(key)], dim=1).to(value.dtype)
+        query, key = rotate(qk, table).unbind(1)
+        return query, key, value
+
+    def _finish_block(
+        self, block: BlockProjections, hidden: Tensor, attended: Tensor, modulation: Modulation
+    ) -> Tensor:
+        hidden = torch.addcmul(hidden, modulation.gate_attn, block.attn_out(attended))
+        gate, up = block.gate_up(modulation.scale_mlp(hidden, self._eps)).chunk(2, dim=-1)
+        hidden = torch.addcmul(hidden, modulation.gate_mlp, block.mlp_out(F.silu(gate) * up))
+        if hidden.dtype == torch.float16:
+            hidden = hidden.clip(-65504, 65504)  # as the reference does: fp16 residuals may overflow
+        return hidden
+
+
+def _starts(lengths: Sequence[int]) -> list[int]:
+    """Offsets of consecutive runs, and the total at the end."""
+    offsets = [0]
+    for length in lengths:
+        offsets.append(offsets[-1] + length)
+    return offsets

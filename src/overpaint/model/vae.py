@@ -1,0 +1,127 @@
+"""Pictures to normalised latents and back: RGBA, 16 pixels a token.
+
+Above a size, both ways run in overlapping tiles, so that memory does not grow with the picture. Knows nothing of
+prompts or noise.
+
+Source: `_encode_vae_image` and the last part of `__call__` of diffusers 0.42.1 pipeline_qwenimage21.py; blending as in
+`AutoencoderKLQwenImage21.tiled_decode`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from diffusers import AutoencoderKLQwenImage21
+from torch import Tensor
+
+from overpaint.model.layout import Grid
+from overpaint.model.references import PIXELS_PER_TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """When and how to work in tiles.
+
+    Args:
+        threshold_tokens: pictures of more latent tokens than this are tiled.
+        tile_tokens: side of a square tile, in latent tokens.
+        overlap_tokens: how far neighbouring tiles overlap and are blended.
+    """
+
+    threshold_tokens: int = 128 * 128
+    tile_tokens: int = 64
+    overlap_tokens: int = 16
+
+
+class PictureCodec:
+    """The VAE with the checkpoint's latent statistics.
+
+    Args:
+        vae: diffusers' autoencoder, on its device, in its dtype.
+        tiling: when to work in tiles.
+    """
+
+    def __init__(self, vae: AutoencoderKLQwenImage21, tiling: Tiling | None = None) -> None:
+        self._vae = vae
+        self._tiling = tiling or Tiling()
+        self.channels: int = vae.config.z_dim
+        shape = (1, self.channels, 1, 1)
+        self._mean = torch.tensor(vae.config.latents_mean, device=vae.device).view(shape)
+        self._std = torch.tensor(vae.config.latents_std, device=vae.device).view(shape)
+
+    @torch.inference_mode()
+    def encode(self, samples: Tensor) -> Tensor:
+        """Encode one picture, taking the mode of the posterior.
+
+        Args:
+            samples: `(1, 4, 1, height, width)` in [-1, 1]; sides are multiples of 16.
+
+        Returns:
+            `(height / 16 * width / 16, channels)` fp32, normalised.
+        """
+        samples = samples.to(self._vae.device, self._vae.dtype)[:, :, 0]
+        grid = (samples.shape[-2] // PIXELS_PER_TOKEN, samples.shape[-1] // PIXELS_PER_TOKEN)
+        latents = self._tiled(self._encode, samples, grid, (PIXELS_PER_TOKEN, 1)).float()
+        return ((latents - self._mean) / self._std)[0].flatten(1).T.contiguous()
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor, grid: Grid) -> Tensor:
+        """Decode one picture.
+
+        Args:
+            latents: `(height * width, channels)` normalised, of any float dtype.
+            grid: height and width in latent tokens.
+
+        Returns:
+            `(pixel height, pixel width, 4)` uint8 on the CPU.
+        """
+        spatial = latents.float().T.reshape(1, self.channels, *grid)
+        spatial = (spatial * self._std + self._mean).to(self._vae.dtype)
+        samples = self._tiled(self._decode, spatial, grid, (1, PIXELS_PER_TOKEN))[0].float()
+        return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
+
+    def _encode(self, samples: Tensor) -> Tensor:
+        return self._vae.encode(samples[:, :, None]).latent_dist.mode()[:, :, 0]
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        return self._vae.decode(latents[:, :, None], return_dict=False)[0][:, :, 0]
+
+    def _tiled(self, run: Callable[[Tensor], Tensor], x: Tensor, grid: Grid, scales: tuple[int, int]) -> Tensor:
+        """Run whole or in tiles. `scales`: input and output samples per latent token."""
+        tiling = self._tiling
+        if grid[0] * grid[1] <= tiling.threshold_tokens:
+            return run(x)
+        in_scale, out_scale = scales
+        out: Tensor | None = None
+        weight = torch.zeros(grid[0] * out_scale, grid[1] * out_scale, device=x.device)
+        for top in _tile_starts(grid[0], tiling):
+            for left in _tile_starts(grid[1], tiling):
+                rows, columns = (slice(start, start + tiling.tile_tokens) for start in (top, left))
+                tile = run(x[..., _scaled(rows, in_scale), _scaled(columns, in_scale)]).float()
+                ramp = _ramp(tile.shape[-2:], tiling.overlap_tokens * out_scale).to(x.device)
+                if out is None:
+                    out = tile.new_zeros(*tile.shape[:2], *weight.shape)
+                out[..., _scaled(rows, out_scale), _scaled(columns, out_scale)] += tile * ramp
+                weight[_scaled(rows, out_scale), _scaled(columns, out_scale)] += ramp
+        assert out is not None  # noqa: S101  a grid has at least one tile
+        return out / weight
+
+
+def _tile_starts(length: int, tiling: Tiling) -> list[int]:
+    """First tokens of the tiles along one side; the last tile ends at the edge."""
+    stride = tiling.tile_tokens - tiling.overlap_tokens
+    last = max(0, length - tiling.tile_tokens)
+    return [*range(0, last, stride), last]
+
+
+def _scaled(tokens: slice, scale: int) -> slice:
+    return slice(tokens.start * scale, tokens.stop * scale)
+
+
+def _ramp(shape: torch.Size, overlap: int) -> Tensor:
+    """Weights `(height, width)` that rise linearly from the edges over the overlap, and never reach zero."""
+    sides: list[Tensor] = []
+    for length in shape:
+        distance = torch.arange(length).minimum(torch.arange(length).flip(0)) + 1
+        sides.append(distance.clamp(max=max(1, overlap)) / max(1, overlap))
+    return torch.outer(*sides)

@@ -1,8 +1,8 @@
 """An engine without a model: paints one flat colour, drawn from prompt and seed, after the steps it was asked for.
 
-A real adapter of `core.ports.EngineClient`: same checks, same events, same cancel. It is what the command line and the
-service are tested with, and what `--model null:` gives as a dry run. Works as its events are read, on the reader's thread.
-Knows no torch.
+A real adapter of `core.ports.EngineClient`: same checks, same events, same cancel. It is what the command line is
+tested with, and what `--model null:` gives as a dry run. Works as its events are read, on the reader's thread. Knows
+no torch.
 """
 
 import hashlib

@@ -1,0 +1,119 @@
+"""Bytes or a file to a `core.Picture`: limits first, then decoding, rotation and colour.
+
+Takes JPEG, PNG, WebP and GIF, told apart by content and never by name; of an animation, the first frame.
+Everything that is wrong with a picture is a `PictureError`. Does not fetch from the network.
+"""
+
+import io
+import struct
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from overpaint.core.errors import PictureError
+from overpaint.core.picture import Picture
+from overpaint.images.color import to_srgb
+from overpaint.images.header import Header, read_header
+from overpaint.images.limits import PictureLimits
+from overpaint.images.pil import from_pil
+
+# What Pillow's readers raise on damaged files; it has no base class for them.
+_PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+_DAMAGED = "is damaged or cut off and cannot be read"
+
+
+def read_picture(path: Path, field: str = "images", limits: PictureLimits | None = None) -> Picture:
+    """Decode the file at `path`.
+
+    Args:
+        path: a picture file.
+        field: what the request calls this picture, for the error.
+        limits: bounds to keep; None for the defaults.
+
+    Raises:
+        PictureError: there is no such file, or it cannot be used.
+    """
+    limits = limits or PictureLimits()
+    name = str(path)
+    try:
+        if path.is_dir():
+            raise PictureError(field, name, "is a folder, not a picture")
+        _refuse(field, name, limits.broken_by_bytes(path.stat().st_size))
+        data = path.read_bytes()
+    except FileNotFoundError as exc:
+        raise PictureError(field, name, "does not exist") from exc
+    except OSError as exc:
+        raise PictureError(field, name, f"cannot be read ({exc.strerror or exc})") from exc
+    return decode_picture(data, field, name, limits)
+
+
+def decode_picture(
+    data: bytes, field: str = "images", name: str = "picture", limits: PictureLimits | None = None
+) -> Picture:
+    """Decode the bytes of a picture file.
+
+    Args:
+        data: the whole file.
+        field: what the request calls this picture, for the error.
+        name: what the caller calls it, for the error.
+        limits: bounds to keep; None for the defaults.
+
+    Raises:
+        PictureError: it breaks a limit, is damaged, or is no picture that Overpaint takes.
+    """
+    limits = limits or PictureLimits()
+    _refuse(field, name, limits.broken_by_bytes(len(data)))
+    header = _header_of(data, field, name)
+    _refuse(field, name, limits.broken_by_sides(header.width, header.height))
+    try:
+        image = _decode(data, header, limits)
+    except _PILLOW_ERRORS as exc:
+        raise PictureError(field, name, _DAMAGED) from exc
+    return from_pil(image)
+
+
+def _header_of(data: bytes, field: str, name: str) -> Header:
+    try:
+        header = read_header(data)
+    except ValueError as exc:
+        raise PictureError(field, name, _DAMAGED) from exc
+    if header is None:
+        raise PictureError(field, name, "must be a JPEG, PNG, WebP or GIF picture")
+    return header
+
+
+def _decode(data: bytes, header: Header, limits: PictureLimits) -> Image.Image:
+    """Decode the first frame, upright and in sRGB.
+
+    Pillow looks at the real sides once more: a GIF frame may be larger than the screen its header declares.
+    """
+    with Image.open(io.BytesIO(data), formats=[header.format]) as image:
+        if limits.broken_by_sides(*image.size):
+            raise ValueError("the first frame has other sides than the header")
+        image.load()
+        return to_srgb(_upright(image))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says; a picture with unreadable EXIF is taken as it lies."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _PILLOW_ERRORS:
+        return image
+
+
+def _refuse(field: str, name: str, rule: str | None) -> None:
+    if rule:
+        raise PictureError(field, name, rule)

@@ -1,0 +1,64 @@
+"""A `core.Picture` to the bytes of a file, with or without transparency, with its recipe inside.
+
+Writes no files itself.
+"""
+
+import io
+
+from PIL import Image
+
+from overpaint.core.picture import Picture
+from overpaint.core.request import Background, OutputFormat, OutputSpec
+from overpaint.images.metadata import Recipe, exif_block, png_chunks
+from overpaint.images.pil import to_pil
+
+SUFFIXES: dict[str, OutputFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_LOSSLESS = 100
+
+
+def encode(picture: Picture, output: OutputSpec, recipe: Recipe | None = None) -> bytes:
+    """The bytes of a picture file.
+
+    Args:
+        picture: what to write.
+        output: container, quality and what to do with transparency.
+        recipe: how it was made; None writes no metadata.
+    """
+    image = _on_background(to_pil(picture), output.background, output.format)
+    buffer = io.BytesIO()
+    _WRITERS[output.format](image, buffer, output.quality, recipe)
+    return buffer.getvalue()
+
+
+def _on_background(image: Image.Image, background: Background, file_format: OutputFormat) -> Image.Image:
+    """Keep alpha when it is wanted, possible and says something; else lay the picture on white."""
+    if image.mode != "RGBA":
+        return image.convert("RGBA") if background == "transparent" else image
+    if background == "transparent":
+        return image
+    is_opaque = image.getchannel("A").getextrema() == (255, 255)
+    if is_opaque:
+        return image.convert("RGB")
+    if background == "opaque" or file_format == "jpeg":
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image
+
+
+def _write_png(image: Image.Image, buffer: io.BytesIO, _quality: int, recipe: Recipe | None) -> None:
+    image.save(buffer, "PNG", pnginfo=png_chunks(recipe) if recipe else None)
+
+
+def _write_jpeg(image: Image.Image, buffer: io.BytesIO, quality: int, recipe: Recipe | None) -> None:
+    """Full colour resolution from 90 up: halving it is what people see first on flat coloured shapes."""
+    subsampling = 0 if quality >= 90 else 2
+    image.save(buffer, "JPEG", quality=quality, subsampling=subsampling, exif=exif_block(recipe) if recipe else b"")
+
+
+def _write_webp(image: Image.Image, buffer: io.BytesIO, quality: int, recipe: Recipe | None) -> None:
+    """`exact` keeps the colour under transparent pixels, which later edits of the picture may bring back."""
+    exif = exif_block(recipe) if recipe else b""
+    image.save(buffer, "WEBP", quality=quality, lossless=quality == _LOSSLESS, exact=True, exif=exif)
+
+
+_WRITERS = {"png": _write_png, "jpeg": _write_jpeg, "webp": _write_webp}

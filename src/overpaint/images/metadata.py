@@ -1,0 +1,88 @@
+"""What a written picture says about itself: how it was made, so that it can be made again.
+
+One JSON object under the name `overpaint`, plus the fields that picture viewers show. PNG keeps both as text chunks,
+JPEG and WebP in EXIF (ImageDescription, Software, UserComment). The JSON is ASCII with escapes, because EXIF readers
+disagree on every other encoding. Knows nothing of engines.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, cast
+
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+
+KEY = "overpaint"
+_ASCII_COMMENT = b"ASCII\0\0\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one picture was made.
+
+    Args:
+        prompt: as given.
+        negative_prompt: as given, or None.
+        model: name of the checkpoint.
+        seed: of this very picture.
+        steps: denoising steps taken.
+        true_cfg_scale: guidance; 1 is none.
+        size: delivered, ``"512x512"``.
+        painted_size: what the model painted; differs from `size` when the picture was resized.
+        software: name and version of the program.
+    """
+
+    prompt: str
+    model: str
+    seed: int
+    steps: int
+    size: str
+    painted_size: str
+    software: str
+    true_cfg_scale: float = 1.0
+    negative_prompt: str | None = None
+
+
+def png_chunks(recipe: Recipe) -> PngInfo:
+    """The text chunks of a PNG file."""
+    chunks = PngInfo()
+    chunks.add_itxt("Description", recipe.prompt)
+    chunks.add_text("Software", recipe.software)
+    chunks.add_text(KEY, _to_json(recipe))
+    return chunks
+
+
+def exif_block(recipe: Recipe) -> Image.Exif:
+    """The EXIF block of a JPEG or WebP file."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = recipe.prompt.encode("ascii", "backslashreplace").decode()
+    exif[ExifTags.Base.Software] = recipe.software
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII_COMMENT + _to_json(recipe).encode()
+    return exif
+
+
+def read_recipe(image: Image.Image) -> Recipe | None:
+    """The recipe in a picture that Overpaint wrote; None when there is none."""
+    text = image.info.get(KEY) or _comment_of(image)
+    try:
+        values = json.loads(text or "null")
+    except ValueError:
+        return None
+    if not isinstance(values, dict):
+        return None
+    known = cast(dict[str, Any], values)
+    try:
+        return Recipe(**{field.name: known[field.name] for field in fields(Recipe)})
+    except KeyError:
+        return None
+
+
+def _comment_of(image: Image.Image) -> str | None:
+    comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    if not isinstance(comment, bytes) or not comment.startswith(_ASCII_COMMENT):
+        return None
+    return comment.removeprefix(_ASCII_COMMENT).decode("ascii", "replace")
+
+
+def _to_json(recipe: Recipe) -> str:
+    return json.dumps(asdict(recipe), ensure_ascii=True)

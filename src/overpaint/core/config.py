@@ -1,4 +1,7 @@
-"""Frozen configuration values, checked at construction. Knows nothing of flags, files or environment: `settings` reads those."""
+"""Frozen configuration values, checked at construction.
+
+Knows nothing of flags, files or environment: `settings` reads those.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

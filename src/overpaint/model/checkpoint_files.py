@@ -44,7 +44,7 @@ def locate(source: str | None) -> tuple[str, Path]:
 
 
 def _download(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415  only paid for when something is fetched
+    from huggingface_hub import snapshot_download  # only paid for when something is fetched
 
     patterns = ["model_index.json", *(f"{component}/*" for component in COMPONENTS)]
     try:

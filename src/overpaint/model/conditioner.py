@@ -6,7 +6,7 @@ is the last decoder layer's output *before* the final RMSNorm, without the syste
 Source: `_get_qwen_prompt_embeds` of diffusers 0.42.1; `Qwen3VLProcessor` of transformers 5.23.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ class Conditioner:
         self._tokenizer = tokenizer
         self._image_processor = image_processor
         self._max_prompt_tokens = max_prompt_tokens
-        self._image_pad_id: int = tokenizer.convert_tokens_to_ids(IMAGE_PAD)
+        (self._image_pad_id,) = self._tokenize(IMAGE_PAD)
         self._num_system_tokens = len(self._tokenize(SYSTEM_TURN))
 
     def check_prompt(self, field: str, words: str) -> None:
@@ -121,8 +121,8 @@ class Conditioner:
 
 
 @contextmanager
-def _without_final_norm(encoder: Qwen3VLForConditionalGeneration) -> Iterator[None]:
-    """Transformers 5 returns the last hidden state after the final RMSNorm; the transformer was trained on it before."""
+def _without_final_norm(encoder: Qwen3VLForConditionalGeneration) -> Generator[None]:
+    """Hand out the last hidden state as it is before the final RMSNorm, which transformers 5 applies to it."""
     handle = encoder.model.language_model.norm.register_forward_hook(lambda _module, args, _output: args[0])
     try:
         yield

@@ -8,7 +8,6 @@ loading still find them. A linear that is anything but `nn.Linear` (quantised, L
 from collections.abc import Sequence
 
 import torch
-from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21TransformerBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,18 +37,19 @@ class BlockProjections:
         block: a diffusers transformer block.
     """
 
-    def __init__(self, block: QwenImage21TransformerBlock) -> None:
-        attn, mlp = block.attn, block.img_mlp
-        self.qkv = FusedLinear([attn.to_q, attn.to_k, attn.to_v])
-        self.attn_out: nn.Module = attn.to_out[0]
-        self.gate_up = FusedLinear([mlp.gate_layer, mlp.proj])
-        self.mlp_out: nn.Module = mlp.out
-        self.norm_q: nn.Module = attn.norm_q
-        self.norm_k: nn.Module = attn.norm_k
+    def __init__(self, block: nn.Module) -> None:
+        attn, mlp = block.get_submodule("attn"), block.get_submodule("img_mlp")
+        self.qkv = FusedLinear([attn.get_submodule(name) for name in ("to_q", "to_k", "to_v")])
+        self.attn_out = attn.get_submodule("to_out.0")
+        self.gate_up = FusedLinear([mlp.get_submodule(name) for name in ("gate_layer", "proj")])
+        self.mlp_out = mlp.get_submodule("out")
+        self.norm_q = attn.get_submodule("norm_q")
+        self.norm_k = attn.get_submodule("norm_k")
 
 
 def _is_plain(module: nn.Module) -> bool:
-    return type(module) is nn.Linear and module.bias is None and not module._forward_hooks  # noqa: SLF001
+    has_bias = module._parameters.get("bias") is not None
+    return type(module) is nn.Linear and not has_bias and not module._forward_hooks
 
 
 def _share_storage(linears: Sequence[nn.Module]) -> Tensor:

@@ -10,15 +10,18 @@ Source: `QwenImage21Transformer2DModel` of diffusers 0.42.1, transformer_qwenima
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
 
 import torch
-from diffusers import QwenImage21Transformer2DModel
+from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
 from torch import Tensor
 from torch.nn import functional as F
 
 from overpaint.model.attention import attend_prefix, attend_target, segment_masks
 from overpaint.model.layout import Grid, PrefixLayout
 from overpaint.model.modulation import Modulation, Modulator
+from overpaint.model.params import TransformerParams
 from overpaint.model.prefix_cache import PrefixCache
 from overpaint.model.projections import BlockProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
@@ -68,15 +71,14 @@ class PackedTransformer:
     """
 
     def __init__(self, module: QwenImage21Transformer2DModel) -> None:
-        config = module.config
-        if not config.causal_condition:
+        params = TransformerParams.from_config(module.config)
+        if not params.causal_condition:
             raise ValueError("causal_condition must be true: a prefix that depends on the step cannot be kept")
         self._module = module
         self._blocks = [BlockProjections(block) for block in module.transformer_blocks]
         self._modulator = Modulator(module)
-        self._kv_shape = (config.num_attention_heads, config.attention_head_dim)
-        self._rope = RopeSpec(tuple(config.axes_dims_rope))
-        self._eps: float = config.eps
+        self._params = params
+        self._rope = RopeSpec(params.axes_dims_rope)
 
     @property
     def device(self) -> torch.device:
@@ -90,12 +92,12 @@ class PackedTransformer:
 
     def prefix_bytes(self, prefix_tokens: int, target_tokens: int) -> int:
         """Bytes that a `PrefixCache` of this many tokens takes."""
-        heads, head_dim = self._kv_shape
-        return 2 * len(self._blocks) * (prefix_tokens + target_tokens) * heads * head_dim * self.dtype.itemsize
+        values = 2 * self._params.num_layers * prod(self._params.kv_shape) * (prefix_tokens + target_tokens)
+        return values * self.dtype.itemsize
 
     def new_cache(self, layout: PrefixLayout, target_tokens: int) -> PrefixCache:
         """An empty cache for a prefix, with room for a target of `target_tokens`."""
-        return PrefixCache(layout, len(self._blocks), self._kv_shape, target_tokens, self.dtype, self.device)
+        return PrefixCache(layout, len(self._blocks), self._params.kv_shape, target_tokens, self.dtype, self.device)
 
     @torch.inference_mode()
     def prefill(self, inputs: Sequence[PrefixInput]) -> None:
@@ -104,19 +106,19 @@ class PackedTransformer:
         hidden = torch.cat([self._embed_prefix(item) for item in inputs])
         table = pack_tables([rope_table(prefix_positions(layout), self._rope, self.device) for layout in layouts])
         masks = [segment_masks(layout.segments, self.device) for layout in layouts]
-        starts = _starts([layout.num_tokens for layout in layouts])
+        spans = list(pairwise(_starts([layout.num_tokens for layout in layouts])))
         modulation = self._modulator([0.0], None)
         last = len(self._blocks) - 1
         for layer, block in enumerate(self._blocks):
-            query, key, value = self._project(block, modulation.scale_attn(hidden, self._eps), table)
-            for item, start, end in zip(inputs, starts, starts[1:], strict=False):
+            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table)
+            for item, (start, end) in zip(inputs, spans, strict=True):
                 item.cache.store(layer, 0, key[start:end], value[start:end])
             if layer == last:
                 return  # only its keys and values are ever read
             attended = torch.cat(
                 [
                     attend_prefix(query[start:end], item.cache, layer, mask)
-                    for item, mask, start, end in zip(inputs, masks, starts, starts[1:], strict=False)
+                    for item, mask, (start, end) in zip(inputs, masks, spans, strict=True)
                 ]
             )
             hidden = self._finish_block(block, hidden, attended, modulation)
@@ -128,21 +130,21 @@ class PackedTransformer:
         Returns:
             One `(height * width, channels)` tensor in the model's dtype per input.
         """
-        starts = _starts([item.latents.shape[0] for item in inputs])
+        lengths = [item.latents.shape[0] for item in inputs]
+        spans = list(pairwise(_starts(lengths)))
         latents = torch.cat([item.latents for item in inputs]) if len(inputs) > 1 else inputs[0].latents
         hidden = self._module.img_in(latents.to(self.dtype))
         table = pack_tables([self._target_table(item) for item in inputs])
-        lengths = [end - start for start, end in zip(starts, starts[1:], strict=False)]
         modulation = self._modulator([item.sigma for item in inputs], lengths)
         for layer, block in enumerate(self._blocks):
-            query, key, value = self._project(block, modulation.scale_attn(hidden, self._eps), table)
+            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table)
             attended = [
                 self._attend_one(item, layer, query[start:end], key[start:end], value[start:end])
-                for item, start, end in zip(inputs, starts, starts[1:], strict=False)
+                for item, (start, end) in zip(inputs, spans, strict=True)
             ]
             packed = torch.cat(attended) if len(attended) > 1 else attended[0]
             hidden = self._finish_block(block, hidden, packed, modulation)
-        velocity = self._module.proj_out(modulation.scale_out(hidden, self._eps))
+        velocity = self._module.proj_out(modulation.scale_out(hidden, self._params.eps))
         return list(velocity.split(lengths))
 
     def _attend_one(self, item: StepInput, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -169,7 +171,7 @@ class PackedTransformer:
 
     def _project(self, block: BlockProjections, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key (normalised, rotated) and value: each `(tokens, heads, head_dim)`."""
-        qkv = block.qkv(x).unflatten(-1, (3, *self._kv_shape))
+        qkv = block.qkv(x).unflatten(-1, (3, *self._params.kv_shape))
         query, key, value = qkv.unbind(1)
         qk = torch.stack([block.norm_q(query), block.norm_k(key)], dim=1).to(value.dtype)
         query, key = rotate(qk, table).unbind(1)
@@ -179,7 +181,7 @@ class PackedTransformer:
         self, block: BlockProjections, hidden: Tensor, attended: Tensor, modulation: Modulation
     ) -> Tensor:
         hidden = torch.addcmul(hidden, modulation.gate_attn, block.attn_out(attended))
-        gate, up = block.gate_up(modulation.scale_mlp(hidden, self._eps)).chunk(2, dim=-1)
+        gate, up = block.gate_up(modulation.scale_mlp(hidden, self._params.eps)).chunk(2, dim=-1)
         hidden = torch.addcmul(hidden, modulation.gate_mlp, block.mlp_out(F.silu(gate) * up))
         if hidden.dtype == torch.float16:
             hidden = hidden.clip(-65504, 65504)  # as the reference does: fp16 residuals may overflow

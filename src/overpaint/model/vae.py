@@ -7,11 +7,12 @@ Source: `_encode_vae_image` and the last part of `__call__` of diffusers 0.42.1 
 `AutoencoderKLQwenImage21.tiled_decode`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKLQwenImage21
+from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from torch import Tensor
 
 from overpaint.model.layout import Grid
@@ -44,10 +45,11 @@ class PictureCodec:
     def __init__(self, vae: AutoencoderKLQwenImage21, tiling: Tiling | None = None) -> None:
         self._vae = vae
         self._tiling = tiling or Tiling()
-        self.channels: int = vae.config.z_dim
+        config: Mapping[str, Any] = vae.config
+        self.channels: int = config["z_dim"]
         shape = (1, self.channels, 1, 1)
-        self._mean = torch.tensor(vae.config.latents_mean, device=vae.device).view(shape)
-        self._std = torch.tensor(vae.config.latents_std, device=vae.device).view(shape)
+        self._mean = torch.tensor(config["latents_mean"], device=vae.device).view(shape)
+        self._std = torch.tensor(config["latents_std"], device=vae.device).view(shape)
 
     @torch.inference_mode()
     def encode(self, samples: Tensor) -> Tensor:
@@ -81,7 +83,7 @@ class PictureCodec:
         return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
 
     def _encode(self, samples: Tensor) -> Tensor:
-        return self._vae.encode(samples[:, :, None]).latent_dist.mode()[:, :, 0]
+        return self._vae.encode(samples[:, :, None], return_dict=False)[0].mode()[:, :, 0]
 
     def _decode(self, latents: Tensor) -> Tensor:
         return self._vae.decode(latents[:, :, None], return_dict=False)[0][:, :, 0]
@@ -103,7 +105,7 @@ class PictureCodec:
                     out = tile.new_zeros(*tile.shape[:2], *weight.shape)
                 out[..., _scaled(rows, out_scale), _scaled(columns, out_scale)] += tile * ramp
                 weight[_scaled(rows, out_scale), _scaled(columns, out_scale)] += ramp
-        assert out is not None  # noqa: S101  a grid has at least one tile
+        assert out is not None  # a grid has at least one tile
         return out / weight
 
 

@@ -49,7 +49,9 @@ class BlockProjections:
 
 def _is_plain(module: nn.Module) -> bool:
     has_bias = module._parameters.get("bias") is not None
-    return type(module) is nn.Linear and not has_bias and not module._forward_hooks
+    # Offloading replaces `forward` on the instance; everything else that takes part registers a hook.
+    is_hooked = bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
+    return type(module) is nn.Linear and not has_bias and not is_hooked
 
 
 def _share_storage(linears: Sequence[nn.Module]) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from overpaint.core.config import ModelConfig
+from overpaint.model.checkpoint import Checkpoint, load_checkpoint
 from tests.reference.cases import RESOLUTION, TURBO_SIGMAS, Case
 from tests.reference.checkpoints import write_checkpoint
 from tests.reference.pipeline import Reference, reference_pipeline, run_reference
@@ -47,3 +49,13 @@ def paint_reference(plain_pipeline: Any, turbo_pipeline: Any) -> Callable[[Case]
         return run_reference(pipe, case.request, output_resolution=RESOLUTION)
 
     return paint
+
+
+@pytest.fixture(scope="session")
+def plain_checkpoint(plain_folder: Path) -> Checkpoint:
+    return load_checkpoint(ModelConfig(str(plain_folder), device="cpu", dtype="float32"))
+
+
+@pytest.fixture(scope="session")
+def turbo_checkpoint(turbo_folder: Path) -> Checkpoint:
+    return load_checkpoint(ModelConfig(str(turbo_folder), device="cpu", dtype="float32"))

@@ -7,7 +7,7 @@ import torch
 def max_abs(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     """Largest absolute difference, in float32."""
     assert ours.shape == theirs.shape, f"{tuple(ours.shape)} against {tuple(theirs.shape)}"
-    return float((ours.float() - theirs.float()).abs().max())
+    return float((ours.detach().float() - theirs.detach().float()).abs().max())
 
 
 def psnr_db(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -2,15 +2,20 @@
 
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import (
+    AccessError,
     BackendError,
+    BudgetError,
     CancelledTaskError,
     CapacityError,
     CheckpointError,
     ConfigError,
+    ContentError,
     OverpaintError,
     PictureError,
+    RateLimitError,
     RequestError,
     TaskError,
+    TaskNotFoundError,
 )
 from overpaint.core.events import Event, Failed, Finished, Preview, Progress, is_final
 from overpaint.core.model_info import ModelInfo
@@ -21,14 +26,17 @@ from overpaint.core.result import GenerationResult, PaintedImage, Timings
 from overpaint.core.sizes import Canvas, Size, SizeRules
 
 __all__ = [
+    "AccessError",
     "AdapterRef",
     "BackendError",
+    "BudgetError",
     "CancelledTaskError",
     "Canvas",
     "CapacityError",
     "CheckpointError",
     "Clock",
     "ConfigError",
+    "ContentError",
     "EngineClient",
     "EngineConfig",
     "Event",
@@ -45,10 +53,12 @@ __all__ = [
     "PictureError",
     "Preview",
     "Progress",
+    "RateLimitError",
     "RequestError",
     "Size",
     "SizeRules",
     "TaskError",
+    "TaskNotFoundError",
     "Timings",
     "is_final",
 ]

@@ -4,9 +4,14 @@ Knows nothing of HTTP, exit codes or torch: the borders (CLI, dialects) map `cod
 
     OverpaintError
     ├── RequestError        the caller can fix it: names field, value and rule
-    │   └── PictureError    an input picture that cannot be used
+    │   ├── PictureError    an input picture that cannot be used
+    │   └── ContentError    refused by the safety rules
+    ├── AccessError         who asks may not: no key, wrong key, not an admin
     ├── CapacityError       nothing is wrong, but not now or not this large
-    ├── TaskError           the task is not there, or not in a state that allows this
+    │   ├── RateLimitError       too many requests; names when to try again
+    │   └── BudgetError          the key's budget is spent
+    ├── TaskError           the task is not in a state that allows this
+    │   ├── TaskNotFoundError    there is no such task, file or result (any more)
     │   └── CancelledTaskError   it was cancelled
     ├── BackendError        a part below us failed: engine, device, file system
     └── ConfigError         found at start-up: settings, checkpoint, device
@@ -58,6 +63,18 @@ class PictureError(RequestError):
     code: ClassVar[str] = "invalid_picture"
 
 
+class ContentError(RequestError):
+    """The safety rules refuse this."""
+
+    code: ClassVar[str] = "content"
+
+
+class AccessError(OverpaintError):
+    """This key may not do that."""
+
+    code: ClassVar[str] = "access"
+
+
 class CapacityError(OverpaintError):
     """There is no room for this now."""
 
@@ -65,10 +82,38 @@ class CapacityError(OverpaintError):
     retryable: ClassVar[bool] = True
 
 
+class RateLimitError(CapacityError):
+    """Too many requests.
+
+    Args:
+        message: the sentence for people.
+        retry_after_s: seconds until it makes sense to try again.
+    """
+
+    code: ClassVar[str] = "rate_limit"
+
+    def __init__(self, message: str | None = None, retry_after_s: float = 1.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class BudgetError(CapacityError):
+    """The key's budget for this month is spent."""
+
+    code: ClassVar[str] = "budget"
+    retryable: ClassVar[bool] = False
+
+
 class TaskError(OverpaintError):
     """The task is not in a state that allows this."""
 
     code: ClassVar[str] = "task"
+
+
+class TaskNotFoundError(TaskError):
+    """There is no such task."""
+
+    code: ClassVar[str] = "not_found"
 
 
 class CancelledTaskError(TaskError):

@@ -1,0 +1,210 @@
+"""What the service needs from a database and from a place for files, as Protocols.
+
+Every method is one transaction: when it returns, it is durable; when it raises, nothing happened. Adapters raise only
+errors of the tree (`BackendError` when the database or the disk is out of reach).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from overpaint.core.account import ApiKey, KeyLimits, UsageRow, WebhookDelivery
+from overpaint.core.result import Timings
+from overpaint.core.task import Lease, NewTask, StoredFile, Task, TaskFailure, TaskOutput, TaskState
+
+
+class TaskStore(Protocol):
+    """Tasks and everything that is decided together with them."""
+
+    async def create(self, task: NewTask) -> tuple[Task, bool]:
+        """Store a task as queued; True when it is new.
+
+        With an idempotency key that the API key used before, the earlier task comes back with False.
+
+        Raises:
+            TaskError: the idempotency key was used with another fingerprint.
+        """
+        ...
+
+    async def get(self, task_id: str) -> Task:
+        """One task.
+
+        Raises:
+            TaskError: there is none (``code`` of `TaskNotFoundError`).
+        """
+        ...
+
+    async def list_tasks(
+        self,
+        *,
+        key_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        model: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[Task], str | None]:
+        """Newest first, and the cursor of the next page."""
+        ...
+
+    async def count(self, *, key_id: str | None = None, states: Sequence[TaskState] = ()) -> int:
+        """How many tasks there are."""
+        ...
+
+    async def position(self, task_id: str) -> int:
+        """How many queued tasks go before this one; 0 when it is next or no longer queued."""
+        ...
+
+    async def lease(self, worker: str, *, limit: int, duration: timedelta) -> list[Lease]:
+        """Take queued tasks, most urgent and oldest first; each becomes running with its attempt counted."""
+        ...
+
+    async def renew(self, worker: str, *, duration: timedelta) -> set[str]:
+        """Prolong a worker's leases; returns the ids it still holds (a cancelled or reclaimed one is missing)."""
+        ...
+
+    async def hand_back(self, worker: str, task_ids: Sequence[str], *, count_attempt: bool) -> None:
+        """Return leased tasks to the queue; `count_attempt=False` when it was no fault of theirs."""
+        ...
+
+    async def reclaim(self, *, max_attempts: int) -> tuple[list[Task], list[Task]]:
+        """Requeue tasks whose lease ran out, and fail those at `max_attempts` with a clear reason: (requeued, failed)."""
+        ...
+
+    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> bool:
+        """Task done + outputs + usage row + webhook queued, at once; False when the lease was lost meanwhile."""
+        ...
+
+    async def fail(self, lease: Lease, failure: TaskFailure) -> bool:
+        """Task failed + webhook queued, at once; False when the lease was lost meanwhile."""
+        ...
+
+    async def cancel(self, task_id: str) -> Task:
+        """Make a queued or running task cancelled + webhook queued; a final one comes back as it is.
+
+        Raises:
+            TaskError: there is none.
+        """
+        ...
+
+    async def delete(self, task_id: str) -> None:
+        """Forget a final task; its usage row stays.
+
+        Raises:
+            TaskError: there is none, or it is not final.
+        """
+        ...
+
+    async def expire(self, *, finished_before: datetime, limit: int = 500) -> list[Task]:
+        """Forget final tasks that ended before, and return them so that their files can go."""
+        ...
+
+    async def referenced_files(self, keys: Sequence[str]) -> set[str]:
+        """Those of the given file keys that some task still names; the sweeper removes the others."""
+        ...
+
+
+class AccountStore(Protocol):
+    """Keys and usage."""
+
+    async def create_key(self, key: ApiKey) -> None:
+        """Store a key.
+
+        Raises:
+            RequestError: the name is taken.
+        """
+        ...
+
+    async def find_key(self, secret_hash: str) -> ApiKey | None:
+        """The key with this hash, revoked or not."""
+        ...
+
+    async def list_keys(self) -> list[ApiKey]:
+        """All keys, oldest first."""
+        ...
+
+    async def set_limits(self, name: str, limits: KeyLimits) -> ApiKey:
+        """Change a key's limits.
+
+        Raises:
+            RequestError: no such key.
+        """
+        ...
+
+    async def revoke_key(self, name: str) -> ApiKey:
+        """Make a key useless.
+
+        Raises:
+            RequestError: no such key.
+        """
+        ...
+
+    async def spent_microusd(self, key_id: str, *, since: datetime) -> int:
+        """Charged since then, plus the price of what is queued and running."""
+        ...
+
+    async def usage(
+        self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[UsageRow]:
+        """Usage rows, oldest first."""
+        ...
+
+
+class WebhookStore(Protocol):
+    """Deliveries that are due. They are queued by `TaskStore` in the transaction that makes a task final."""
+
+    async def due(self, *, limit: int, duration: timedelta) -> list[WebhookDelivery]:
+        """Take deliveries whose time has come; nobody else gets them for `duration`."""
+        ...
+
+    async def delivered(self, delivery_id: str) -> None:
+        """Note a success."""
+        ...
+
+    async def failed(self, delivery_id: str, *, error: str, next_attempt_at: datetime | None) -> None:
+        """Note a failed try, and when to try again; None gives up."""
+        ...
+
+    async def deliveries(self, *, task_id: str | None = None, limit: int = 100) -> list[WebhookDelivery]:
+        """Newest first, for people."""
+        ...
+
+
+class OutputStore(Protocol):
+    """A place for files, named by key."""
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Write a whole file; it is durable and complete, or not there.
+
+        Raises:
+            BackendError: no room, no access, out of reach.
+        """
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """Read a whole file.
+
+        Raises:
+            TaskError: there is none.
+        """
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove files; missing ones do not matter."""
+        ...
+
+    def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
+        """Keys below a prefix that were written longer ago than that."""
+        ...
+
+    async def check(self) -> None:
+        """See that files can be written now.
+
+        Raises:
+            BackendError: they cannot.
+        """
+        ...
+
+
+__all__ = ["AccountStore", "OutputStore", "StoredFile", "TaskStore", "WebhookStore"]

@@ -6,10 +6,11 @@ Importing this package imports neither torch nor anything else that is slow.
 
 from typing import TYPE_CHECKING
 
+from overpaint.version import __version__
+
 if TYPE_CHECKING:
     from overpaint.local import Overpaint
 
-__version__ = "0.1.0"
 __all__ = ["Overpaint", "__version__"]
 
 

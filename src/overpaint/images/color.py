@@ -75,7 +75,7 @@ def _apply_profile(image: Image.Image, profile: _Profile | None) -> Image.Image:
     if profile is None or profile.mode != image.mode:
         return image.convert("RGB")
     try:
-        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        srgb = ImageCms.ImageCmsProfile(cast(Any, ImageCms.createProfile("sRGB")))
         converted = ImageCms.profileToProfile(image, profile.handle, srgb, outputMode="RGB")
     except ImageCms.PyCMSError:
         return image.convert("RGB")

@@ -84,6 +84,22 @@ def decode_picture(
     return from_pil(image)
 
 
+def take_pil(
+    image: Image.Image, field: str = "images", name: str = "picture", limits: PictureLimits | None = None
+) -> Picture:
+    """A picture from an image that PIL has opened: same limits on its sides, same rotation and colours.
+
+    Raises:
+        PictureError: it breaks a limit or cannot be decoded.
+    """
+    limits = limits or PictureLimits()
+    _refuse(field, name, limits.broken_by_sides(*image.size))
+    try:
+        return from_pil(to_srgb(_upright(image)))
+    except _PILLOW_ERRORS as exc:
+        raise PictureError(field, name, _DAMAGED) from exc
+
+
 def _header_of(data: bytes, field: str, name: str) -> Header:
     try:
         header = read_header(data)

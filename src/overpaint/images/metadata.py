@@ -12,6 +12,9 @@ from typing import Any, cast
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from overpaint.core.request import GenerationRequest
+from overpaint.core.result import GenerationResult
+
 KEY = "overpaint"
 _ASCII_COMMENT = b"ASCII\0\0\0"
 
@@ -43,12 +46,32 @@ class Recipe:
     negative_prompt: str | None = None
 
 
+def recipe_of(request: GenerationRequest, result: GenerationResult, index: int, software: str) -> Recipe:
+    """How picture `index` of `result` was made."""
+    return Recipe(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        model=result.model,
+        seed=result.images[index].seed,
+        steps=result.steps,
+        true_cfg_scale=request.true_cfg_scale,
+        size=str(result.canvas.delivered),
+        painted_size=str(result.canvas.painted),
+        software=software,
+    )
+
+
+def as_json(recipe: Recipe) -> str:
+    """The one JSON object that is written, in ASCII."""
+    return json.dumps(asdict(recipe), ensure_ascii=True)
+
+
 def png_chunks(recipe: Recipe) -> PngInfo:
     """The text chunks of a PNG file."""
     chunks = PngInfo()
     chunks.add_itxt("Description", recipe.prompt)
     chunks.add_text("Software", recipe.software)
-    chunks.add_text(KEY, _to_json(recipe))
+    chunks.add_text(KEY, as_json(recipe))
     return chunks
 
 
@@ -57,7 +80,7 @@ def exif_block(recipe: Recipe) -> Image.Exif:
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = recipe.prompt.encode("ascii", "backslashreplace").decode()
     exif[ExifTags.Base.Software] = recipe.software
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII_COMMENT + _to_json(recipe).encode()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII_COMMENT + as_json(recipe).encode()
     return exif
 
 
@@ -82,7 +105,3 @@ def _comment_of(image: Image.Image) -> str | None:
     if not isinstance(comment, bytes) or not comment.startswith(_ASCII_COMMENT):
         return None
     return comment.removeprefix(_ASCII_COMMENT).decode("ascii", "replace")
-
-
-def _to_json(recipe: Recipe) -> str:
-    return json.dumps(asdict(recipe), ensure_ascii=True)

@@ -1,0 +1,1 @@
+"""The `overpaint` command: one file for each subcommand, the rest is what they share."""

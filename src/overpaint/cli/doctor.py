@@ -1,0 +1,111 @@
+"""`overpaint doctor`: is this machine ready, with which checkpoint, how fast, and what is wrong, in plain words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from overpaint.cli import options
+from overpaint.cli.progress import LiveProgress
+from overpaint.cli.quiet import hush
+from overpaint.compose import open_engine
+from overpaint.core.config import ModelConfig
+from overpaint.core.errors import OverpaintError
+from overpaint.core.model_info import ModelInfo
+from overpaint.core.ports import EngineClient
+from overpaint.core.request import GenerationRequest
+from overpaint.painting import paint
+from overpaint.settings import read_model_config
+
+if TYPE_CHECKING:  # importing it imports torch
+    from overpaint.cli.machine import Fact
+
+MIB = 1024**2
+_STEPS = (1, 3)
+
+
+def doctor(
+    model: options.Model = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Say whether this machine is ready to paint: device, memory, versions, checkpoint, and the time of one step.
+
+    Exits with 1 when something is wrong, and says what.
+
+    Examples:
+      overpaint doctor
+
+      overpaint doctor --model Qwen/Qwen-Image-2.1 --device cuda
+    """
+    model_config = read_model_config(model, device, dtype)
+    if not verbose:
+        hush()
+    facts = _examine(model_config)
+    _print(facts)
+    problems = [fact.problem for fact in facts if fact.problem]
+    if problems:
+        raise typer.Exit(1)
+
+
+def _examine(model: ModelConfig) -> "list[Fact]":
+    with LiveProgress() as progress:
+        progress.say("looking at this machine")
+        from overpaint.cli.machine import Fact, library_facts, machine_facts
+
+        facts = [*machine_facts(), *library_facts()]
+        progress.say(f"loading {model.source or 'the bundled checkpoint'}")
+        try:
+            engine = open_engine(model)
+        except OverpaintError as exc:
+            return [*facts, Fact("checkpoint", model.source or "bundled", exc.message)]
+        try:
+            facts += [Fact(name, text) for name, text in _checkpoint(engine.info)]
+            progress.say("timing a step")
+            return [*facts, Fact("one step", _time_step(engine))]
+        except OverpaintError as exc:
+            return [*facts, Fact("one step", "failed", exc.message)]
+        finally:
+            engine.close()
+
+
+def _checkpoint(info: ModelInfo) -> list[tuple[str, str]]:
+    num_bytes = _bytes_in(Path(info.path))
+    parts = ", ".join(f"{name} {count / 1e6:.1f} M" for name, count in info.num_parameters.items())
+    return [
+        ("checkpoint", f"{info.name} at {info.path}"),
+        ("  size", f"{num_bytes / MIB:.0f} MiB on disk, {sum(info.num_parameters.values()) / 1e6:.1f} M parameters"),
+        ("  parts", parts or "none"),
+        ("  runs on", f"{info.device} in {info.dtype}"),
+        ("  paints", f"{info.sizes.native_area / 1e6:.3g} megapixels at most; larger pictures are resized"),
+    ]
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+
+
+def _time_step(engine: EngineClient) -> str:
+    """Two short paintings after one to warm up; their difference leaves only steps."""
+    request = [GenerationRequest("an apple", seed=0, steps=steps) for steps in _STEPS]
+    paint(engine, request[0])
+    short, long = (paint(engine, each).timings.denoise_s for each in request)
+    step_s = max(0.0, long - short) / (_STEPS[1] - _STEPS[0])
+    return f"{step_s * 1000:.1f} ms at the default size"
+
+
+def _print(facts: "Sequence[Fact]") -> None:
+    console = Console(highlight=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for fact in facts:
+        table.add_row("[red]x[/]" if fact.problem else "[green]ok[/]", fact.name, fact.text)
+    console.print(table)
+    problems = [fact.problem for fact in facts if fact.problem]
+    for problem in problems:
+        console.print(f"[red]problem:[/] {problem}", soft_wrap=True)
+    if not problems:
+        console.print("This machine is ready to paint.")

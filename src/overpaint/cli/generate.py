@@ -1,0 +1,50 @@
+"""`overpaint generate`: a picture from words."""
+
+from overpaint.cli import options
+from overpaint.cli.edit import edit
+
+
+def generate(
+    prompt: options.Prompt,
+    output: options.Output,
+    size: options.SizeText = None,
+    seed: options.Seed = -1,
+    steps: options.Steps = None,
+    negative_prompt: options.NegativePrompt = None,
+    true_cfg_scale: options.CfgScale = 1.0,
+    num_images: options.NumImages = 1,
+    output_format: options.Format = None,
+    quality: options.Quality = 95,
+    background: options.BackgroundName = "auto",
+    model: options.Model = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Paint a picture from words.
+
+    Examples:
+      overpaint generate "a cat on a blue background" -o cat.png
+
+      overpaint generate "a cat and a dog" -o pets.png --seed 7 --num-images 3
+
+      overpaint generate "a red bicycle" -o bike.webp --size 16:9 --model Qwen/Qwen-Image-2.1
+    """
+    edit(
+        prompt,
+        [],
+        output,
+        size,
+        seed,
+        steps,
+        negative_prompt,
+        true_cfg_scale,
+        num_images,
+        output_format,
+        quality,
+        background,
+        model,
+        device,
+        dtype,
+        verbose,
+    )

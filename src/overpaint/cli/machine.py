@@ -1,0 +1,83 @@
+"""Facts about this machine and what is installed on it, for `overpaint doctor`. Loads no checkpoint.
+
+Imports torch, so it is imported only when the doctor is called.
+"""
+
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+import psutil
+import torch
+from packaging.requirements import Requirement
+
+GIB = 1024**3
+_LOW_MEMORY = 2 * GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the report.
+
+    Args:
+        name: what it is about.
+        text: what is the case.
+        problem: what is wrong and what to do, as one sentence; None when all is well.
+    """
+
+    name: str
+    text: str
+    problem: str | None = None
+
+
+def machine_facts() -> list[Fact]:
+    """Processor, memory, accelerator."""
+    return [_python(), _processor(), _memory(), _accelerator()]
+
+
+def library_facts() -> list[Fact]:
+    """The libraries that Overpaint stands on, each against the versions it was made for."""
+    wanted = [Requirement(text) for text in requires("overpaint") or [] if "extra ==" not in text]
+    return [_library(requirement) for requirement in wanted]
+
+
+def _python() -> Fact:
+    return Fact("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _processor() -> Fact:
+    features = torch.backends.cpu.get_cpu_capability()
+    return Fact("processor", f"{psutil.cpu_count()} cores, {torch.get_num_threads()} used, {features}")
+
+
+def _memory() -> Fact:
+    memory = psutil.virtual_memory()
+    text = f"{memory.available / GIB:.1f} GiB free of {memory.total / GIB:.1f} GiB"
+    low = "Less than 2 GiB of memory are free; close something before painting."
+    return Fact("memory", text, low if memory.available < _LOW_MEMORY else None)
+
+
+def _accelerator() -> Fact:
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        return Fact(
+            "accelerator", f"{torch.cuda.get_device_name()}, {free / GIB:.1f} GiB free of {total / GIB:.1f} GiB"
+        )
+    if torch.backends.mps.is_available():
+        return Fact("accelerator", "Apple GPU (mps)")
+    if shutil.which("nvidia-smi"):
+        problem = "There is an NVIDIA driver, but this torch cannot use it; install a CUDA build of torch."
+        return Fact("accelerator", "none that torch can use", problem)
+    return Fact("accelerator", "none; the processor does the work")
+
+
+def _library(requirement: Requirement) -> Fact:
+    try:
+        installed = version(requirement.name)
+    except PackageNotFoundError:
+        return Fact(requirement.name, "missing", f"{requirement.name} is not installed; install {requirement}.")
+    if requirement.specifier.contains(installed, prereleases=True):
+        return Fact(requirement.name, installed)
+    problem = f"{requirement.name} {installed} is not a version Overpaint was made for; install {requirement}."
+    return Fact(requirement.name, installed, problem)

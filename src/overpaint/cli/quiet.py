@@ -1,0 +1,16 @@
+"""Keeps the chatter of the libraries below off the terminal. Errors of theirs arrive as exceptions anyway."""
+
+import logging
+import warnings
+
+from overpaint.settings import silence_libraries
+
+_LIBRARIES = ("transformers", "diffusers", "huggingface_hub", "torch", "accelerate", "peft")
+
+
+def hush() -> None:
+    """Silence warnings and logs below error; call it before the libraries are imported."""
+    silence_libraries()
+    warnings.simplefilter("ignore")
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.ERROR)

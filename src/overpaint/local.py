@@ -1,0 +1,170 @@
+"""`Overpaint`: the engine as one Python object, for notebooks and scripts. Takes and gives PIL images.
+
+    with Overpaint() as painter:
+        [image] = painter.edit("replace the apple with a banana", ["apple.png"], seed=1)
+
+Knows no terminal. Every argument means what the command line's flag of that name means.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from PIL import Image
+
+from overpaint.compose import open_engine
+from overpaint.core.errors import PictureError
+from overpaint.core.model_info import ModelInfo
+from overpaint.core.picture import Picture
+from overpaint.core.request import RANDOM_SEED, Background, GenerationRequest, OutputSpec
+from overpaint.core.result import GenerationResult
+from overpaint.core.sizes import Size, parse_size
+from overpaint.images.decode import decode_picture, read_picture, take_pil
+from overpaint.images.metadata import KEY, as_json, recipe_of
+from overpaint.images.pil import to_pil
+from overpaint.painting import Watcher, paint
+from overpaint.settings import read_model_config
+from overpaint.version import __version__
+
+AnyImage = Image.Image | Path | str | bytes
+
+
+class Overpaint:
+    """A loaded checkpoint that paints and edits.
+
+    Args:
+        model: folder or hub id of a checkpoint; None is `OVERPAINT_MODEL`, else the bundled one.
+        device: auto, cuda, cuda:N, mps or cpu; None is `OVERPAINT_DEVICE`, else auto.
+        dtype: auto, bfloat16, float16 or float32; None is `OVERPAINT_DTYPE`, else auto.
+
+    Raises:
+        ConfigError: the checkpoint or the device cannot be used.
+    """
+
+    def __init__(self, model: str | Path | None = None, device: str | None = None, dtype: str | None = None) -> None:
+        source = None if model is None else str(model)
+        self._engine = open_engine(read_model_config(source, device, dtype))
+
+    @property
+    def info(self) -> ModelInfo:
+        """The loaded checkpoint."""
+        return self._engine.info
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        size: str | tuple[int, int] | None = None,
+        seed: int = RANDOM_SEED,
+        steps: int | None = None,
+        negative_prompt: str | None = None,
+        true_cfg_scale: float = 1.0,
+        num_images: int = 1,
+        background: Background = "auto",
+        watch: Watcher | None = None,
+    ) -> list[Image.Image]:
+        """Paint from words alone; see `edit` for the arguments."""
+        return self.edit(
+            prompt,
+            (),
+            size=size,
+            seed=seed,
+            steps=steps,
+            negative_prompt=negative_prompt,
+            true_cfg_scale=true_cfg_scale,
+            num_images=num_images,
+            background=background,
+            watch=watch,
+        )
+
+    def edit(
+        self,
+        prompt: str,
+        images: AnyImage | Iterable[AnyImage],
+        *,
+        size: str | tuple[int, int] | None = None,
+        seed: int = RANDOM_SEED,
+        steps: int | None = None,
+        negative_prompt: str | None = None,
+        true_cfg_scale: float = 1.0,
+        num_images: int = 1,
+        background: Background = "auto",
+        watch: Watcher | None = None,
+    ) -> list[Image.Image]:
+        """Paint from words and pictures.
+
+        Args:
+            prompt: what to change, or what to make of the pictures.
+            images: up to 10 pictures in the order the prompt counts them: PIL images, paths, or bytes of a file.
+            size: ``"512x512"``, ``(512, 512)`` (width, height in pixels), ``"16:9"``, or None for the last
+                picture's shape.
+            seed: 0..2147483647, or -1 for a fresh one; picture `i` uses ``seed + i``.
+            steps: 1..200, or None for the checkpoint's own.
+            negative_prompt: what to steer away from, with `true_cfg_scale` above 1.
+            true_cfg_scale: 1..30; 1 is no guidance.
+            num_images: 1..6.
+            background: auto, opaque or transparent.
+            watch: told every event while it paints.
+
+        Returns:
+            RGB or RGBA images; ``image.info["overpaint"]`` is a JSON text with the seed and all that repeats it.
+
+        Raises:
+            RequestError: an argument breaks its rule.
+        """
+        request = GenerationRequest(
+            prompt=prompt,
+            pictures=_pictures_of(images),
+            size=_size_of(size),
+            seed=seed,
+            steps=steps,
+            negative_prompt=negative_prompt,
+            true_cfg_scale=true_cfg_scale,
+            num_images=num_images,
+            output=OutputSpec(background=background),
+        )
+        return _images_of(request, paint(self._engine, request, watch))
+
+    def close(self) -> None:
+        """Free the device; can be called twice."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _size_of(size: str | tuple[int, int] | None) -> Size | float | None:
+    if isinstance(size, tuple):
+        return Size(*size)
+    return None if size is None else parse_size(size)
+
+
+def _pictures_of(images: AnyImage | Iterable[AnyImage]) -> tuple[Picture, ...]:
+    several = [images] if isinstance(images, Image.Image | Path | str | bytes) else images
+    return tuple(_picture_of(image, f"images[{index}]") for index, image in enumerate(several))
+
+
+def _picture_of(image: object, field: str) -> Picture:
+    match image:
+        case Image.Image():
+            return take_pil(image, field)
+        case bytes():
+            return decode_picture(image, field)
+        case str() | Path():
+            return read_picture(Path(image), field)
+        case _:
+            raise PictureError(field, type(image).__name__, "must be a PIL image, a path, or the bytes of a file")
+
+
+def _images_of(request: GenerationRequest, result: GenerationResult) -> list[Image.Image]:
+    software = f"overpaint {__version__}"
+    images = [to_pil(painted.picture) for painted in result.images]
+    for index, image in enumerate(images):
+        image.info[KEY] = as_json(recipe_of(request, result, index, software))
+    return images

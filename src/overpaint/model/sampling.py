@@ -46,7 +46,7 @@ class NoiseSchedule:
             `len(base) + 1` sigmas in [0, 1].
         """
         shifted = [self._shift(sigma, target_tokens) for sigma in base]
-        if self.shift_terminal:
+        if self.shift_terminal and shifted[-1] < 1:  # a single step starts and ends at 1: nothing to stretch
             stretch = (1 - shifted[-1]) / (1 - self.shift_terminal)
             shifted = [1 - (1 - sigma) / stretch for sigma in shifted]
         return [*shifted, 0.0]

@@ -1,0 +1,148 @@
+"""Writes a run as a checkpoint in the diffusers layout, and sample pictures for the demo.
+
+    python -m recipes.mini.export --config recipes/mini/configs/cpu.toml
+
+Weights go out in bfloat16, cut into files of at most 12 MB. Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLQwenImage21
+from PIL import Image
+
+from recipes.mini.model import PIXEL_MEAN, PIXEL_STD
+from recipes.mini.objects import NAMES
+from recipes.mini.sampling import BASE_SHIFT, MAX_SHIFT
+from recipes.mini.scenes import SIZE, Composer, Item, Scene, to_uint8
+from recipes.mini.settings import load_settings
+from recipes.mini.tokenizer import save_tokenizer
+from recipes.mini.train import Run
+from recipes.mini.vae import build_vae
+
+BUNDLED = Path(__file__).parents[2] / "src" / "overpaint" / "bundled"
+SHARD = "12MB"
+
+SAMPLES: dict[str, Scene] = {
+    "apple-and-dog": Scene(
+        "blue", (Item(NAMES.index("apple"), "left"), Item(NAMES.index("dog"), "right"))
+    ),
+    "cat-on-yellow": Scene("yellow", (Item(NAMES.index("cat"), "left"),)),
+    "rocket-on-white": Scene("white", (Item(NAMES.index("rocket"), "center"),)),
+}
+
+
+def pipeline_index(resolution: int) -> dict[str, Any]:
+    """`model_index.json`: the components, and the native resolution a loader should use."""
+    return {
+        "_class_name": "QwenImage21Pipeline",
+        "_diffusers_version": "0.42.1",
+        "processor": ["transformers", "Qwen3VLProcessor"],
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "Qwen3VLForConditionalGeneration"],
+        "transformer": ["diffusers", "QwenImage21Transformer2DModel"],
+        "vae": ["diffusers", "AutoencoderKLQwenImage21"],
+        "sample_sigmas": None,
+        "output_resolution": resolution,
+        "default_steps": 20,
+    }
+
+
+def scheduler_config() -> dict[str, Any]:
+    return {
+        "_class_name": "FlowMatchEulerDiscreteScheduler",
+        "_diffusers_version": "0.42.1",
+        "num_train_timesteps": 1000,
+        "shift": 1.0,
+        "use_dynamic_shifting": True,
+        "base_shift": BASE_SHIFT,
+        "max_shift": MAX_SHIFT,
+        "base_image_seq_len": 256,
+        "max_image_seq_len": 4096,
+        "time_shift_type": "exponential",
+        "shift_terminal": None,
+        "invert_sigmas": False,
+        "stochastic_sampling": False,
+        "use_beta_sigmas": False,
+        "use_exponential_sigmas": False,
+        "use_karras_sigmas": False,
+    }
+
+
+def preprocessor_config() -> dict[str, Any]:
+    """The picture half of the processor: 16 pixel patches, merged 2 x 2, small sides allowed."""
+    return {
+        "image_processor_type": "Qwen2VLImageProcessorFast",
+        "processor_class": "Qwen3VLProcessor",
+        "size": {"shortest_edge": 32 * 32, "longest_edge": 1024 * 1024},
+        "patch_size": 16,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+        "image_mean": list(PIXEL_MEAN),
+        "image_std": list(PIXEL_STD),
+        "do_resize": True,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "do_convert_rgb": True,
+        "resample": 3,
+    }
+
+
+def write_json(value: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def load_vae(run: Run) -> AutoencoderKLQwenImage21:
+    """The closed-form autoencoder, with the decoder trained further when there is one."""
+    vae = build_vae(run.code.to("cpu"))
+    trained = run.folder / "decoder.pt"
+    if trained.exists():
+        vae.decoder.load_state_dict(torch.load(trained, map_location="cpu")["ema"])
+    return vae.eval().requires_grad_(False)
+
+
+def export(run: Run, target: Path) -> None:
+    """Write every component below `target`, replacing what was there."""
+    for part in ("transformer", "text_encoder", "vae", "processor", "scheduler"):
+        shutil.rmtree(target / part, ignore_errors=True)
+    model = run.averaged().cpu().to(torch.bfloat16)
+    model.transformer.save_pretrained(target / "transformer", max_shard_size=SHARD)
+    model.text_encoder.save_pretrained(target / "text_encoder", max_shard_size=SHARD)
+    (target / "text_encoder" / "generation_config.json").unlink(missing_ok=True)
+    load_vae(run).to(torch.bfloat16).save_pretrained(target / "vae", max_shard_size=SHARD)
+    save_tokenizer(run.tokenizer, target / "processor")
+    write_json(preprocessor_config(), target / "processor" / "preprocessor_config.json")
+    write_json(scheduler_config(), target / "scheduler" / "scheduler_config.json")
+    write_json(pipeline_index(SIZE), target / "model_index.json")
+
+
+def write_samples(folder: Path) -> None:
+    """Source pictures for trying edits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = to_uint8(Composer().paint(list(SAMPLES.values()))).permute(0, 2, 3, 1)
+    for name, pixels in zip(SAMPLES, pictures, strict=True):
+        Image.fromarray(pixels.numpy(), "RGBA").save(folder / f"{name}.png", optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--target", type=Path, default=BUNDLED / "overpaint-mini")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    export(Run(load_settings(arguments.config)), arguments.target)
+    write_samples(arguments.target.parent / "samples")
+    files = sorted(arguments.target.rglob("*.safetensors"))
+    print(json.dumps({str(f.relative_to(arguments.target)): f.stat().st_size for f in files}))
+
+
+if __name__ == "__main__":
+    main()

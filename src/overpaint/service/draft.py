@@ -1,0 +1,108 @@
+"""What a dialect understood of a request, before anything of it is checked against models, limits or pictures.
+
+One type for everything that can be asked in any dialect. Plain values; knows no vendor's words.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+from overpaint.core.errors import PictureError
+from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
+from overpaint.core.sizes import Size
+from overpaint.core.task import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class PictureBytes:
+    """A picture sent along: the bytes of its file, and what the caller calls it."""
+
+    data: bytes = field(repr=False)
+    name: str = "picture"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureUrl:
+    """A picture to be fetched over http or https, or a link that this server gave out."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A file in the output store that the caller may use: an upload, or an output of a task of theirs."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDataUri:
+    """A picture as ``data:image/...;base64,...``."""
+
+    uri: str = field(repr=False)
+
+
+PictureSource = PictureBytes | PictureUrl | PictureFile | PictureDataUri
+
+
+def picture_source(text: str, field_name: str = "images") -> PictureSource:
+    """Tell what a string in a request stands for: a URL, a data URI or bare base64.
+
+    Raises:
+        PictureError: it is none of them.
+    """
+    text = text.strip()
+    scheme, colon, _ = text[:16].partition(":")
+    if scheme.lower() == "data" and colon:
+        return PictureDataUri(text)
+    if colon or not text:
+        return PictureUrl(text)  # the fetcher says what is wrong with other schemes
+    try:
+        return PictureBytes(base64.b64decode(text, validate=True))
+    except binascii.Error as exc:
+        raise PictureError(field_name, text, "must be an http(s) URL, a data URI or base64") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request as it was asked.
+
+    Args:
+        model: a public id or an alias of the catalogue.
+        prompt: what to paint or to change.
+        dialect: which dialect took it (``"native"``, ...); chooses the webhook's form later.
+        negative_prompt: what to steer away from.
+        pictures: references in the order the prompt counts them.
+        mask: white where the first picture may change.
+        size: as text (``"1024*768"``, ``"16:9"``), parsed, an aspect, or None for the model's choice.
+        seed: 0..2147483647, or -1 for a fresh one.
+        num_images: how many pictures.
+        steps: denoising steps; None is the catalogue's number, else the checkpoint's.
+        true_cfg_scale: guidance; None is the catalogue's.
+        adapters: LoRA adapters in order.
+        output: how the pictures are written.
+        priority: who goes first.
+        webhook_url: to be told when the task is final.
+        idempotency_key: the same key gives the same task.
+        enhance: whether to enrich the prompt; None is the catalogue's choice.
+        is_retry: the client says that it sends this again; it is then joined with an identical one in flight.
+    """
+
+    model: str
+    prompt: str
+    dialect: str = "native"
+    negative_prompt: str | None = None
+    pictures: tuple[PictureSource, ...] = ()
+    mask: PictureSource | None = None
+    size: str | Size | float | None = None
+    seed: int = RANDOM_SEED
+    num_images: int = 1
+    steps: int | None = None
+    true_cfg_scale: float | None = None
+    adapters: tuple[AdapterRef, ...] = ()
+    output: OutputSpec = field(default_factory=OutputSpec)
+    priority: Priority = Priority.INTERACTIVE
+    webhook_url: str | None = None
+    idempotency_key: str | None = None
+    enhance: bool | None = None
+    is_retry: bool = False

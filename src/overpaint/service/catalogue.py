@@ -1,15 +1,16 @@
-"""Which models callers can name, and what each may be asked for and costs. Read from TOML, nothing is in the code.
+"""Which models callers can name, and what each may be asked for and costs.
 
-Knows no checkpoint: `ModelEntry.checkpoint` is only a name for whoever opens engines. An alias is a public id too; it may
-narrow its model (``.../edit`` needs a picture) and have its own price.
+Plain values and a look-up; `catalogue_file` reads them from TOML. Knows no checkpoint: `ModelEntry.checkpoint` is only
+a name for whoever opens engines. An alias is a public id too; it may narrow its model (``.../edit`` needs a picture)
+and have its own price.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
-from overpaint.core.request import MAX_IMAGES, MAX_PICTURES
+from overpaint.core.errors import ConfigError, RequestError
+from overpaint.core.request import MAX_IMAGES, MAX_PICTURES, MAX_STEPS
+from overpaint.core.sizes import PRESETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,23 @@ class PictureRules:
     max_side_px: int = 3072
     is_scaled_down: bool = True
 
+    def __post_init__(self) -> None:
+        _need("pictures", self.max_count, 0 <= self.min_count <= self.max_count <= MAX_PICTURES, "must be [min, max]")
+        _need("picture_side_px", self.max_side_px, 1 <= self.min_side_px <= self.max_side_px, "must be [min, max]")
+
+    def check_count(self, count: int) -> None:
+        """See that a model takes that many pictures.
+
+        Raises:
+            RequestError: it does not.
+        """
+        if count > self.max_count == 0:
+            raise RequestError("images", count, "cannot be given: this model only generates")
+        if count > self.max_count:
+            raise RequestError("images", count, f"are too many; give at most {self.max_count}")
+        if count < self.min_count:
+            raise RequestError("images", count, f"are too few; give at least {self.min_count}")
+
 
 @dataclass(frozen=True, slots=True)
 class OutputRules:
@@ -44,8 +62,13 @@ class OutputRules:
 
     min_side_px: int = 256
     max_side_px: int = 1536
-    presets: tuple[str, ...] = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3")
+    presets: tuple[str, ...] = tuple(PRESETS)
     max_images: int = MAX_IMAGES
+
+    def __post_init__(self) -> None:
+        _need("size_px", self.max_side_px, 1 <= self.min_side_px <= self.max_side_px, "must be [min, max]")
+        _need("presets", self.presets, set(self.presets) <= set(PRESETS), f"must be of {', '.join(PRESETS)}")
+        _need("max_images", self.max_images, 1 <= self.max_images <= MAX_IMAGES, f"must be 1 to {MAX_IMAGES}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +103,30 @@ class ModelEntry:
     output: OutputRules = OutputRules()
     aliases: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _need("id", self.id, bool(self.id.strip()), "must not be blank")
+        _need("price_usd", self.price_microusd, self.price_microusd >= 0, "must not be below 0")
+        _need("max_prompt_chars", self.max_prompt_chars, self.max_prompt_chars >= 1, "must be at least 1")
+        steps_ok = self.steps is None or 1 <= self.steps <= MAX_STEPS
+        _need("steps", self.steps, steps_ok, f"must be 1 to {MAX_STEPS}")
+
 
 class Catalogue:
     """All models of this server.
 
     Args:
-        entries: models and aliases; ids are unique.
+        entries: models and aliases, in order; ids are unique.
+
+    Raises:
+        ConfigError: an id is there twice, or there is no entry.
     """
 
     def __init__(self, entries: Iterable[ModelEntry]) -> None:
-        raise NotImplementedError
-
-    @classmethod
-    def read(cls, path: Path | None = None) -> Self:
-        """Read a TOML file; None is the one that ships with the package.
-
-        Raises:
-            ConfigError: it is missing, not TOML, or an entry breaks a rule.
-        """
-        raise NotImplementedError
+        self._entries: dict[str, ModelEntry] = {}
+        for entry in entries:
+            _need("id", entry.id, entry.id not in self._entries, "is there twice")
+            self._entries[entry.id] = entry
+        _need("model", "no model", bool(self._entries), "is in the catalogue")
 
     def find(self, name: str) -> ModelEntry:
         """The model with this public id or alias.
@@ -106,12 +134,21 @@ class Catalogue:
         Raises:
             RequestError: field ``"model"``; there is none.
         """
-        raise NotImplementedError
+        entry = self._entries.get(name.strip("/ "))
+        if entry is None:
+            known = ", ".join(entry.id for entry in self.models())
+            raise RequestError("model", name, f"is not a model of this server; it has {known}")
+        return entry
 
     def models(self) -> tuple[ModelEntry, ...]:
-        """The models themselves, without aliases, in the file's order."""
-        raise NotImplementedError
+        """The models themselves, without aliases, in order."""
+        return tuple(entry for entry in self._entries.values() if entry.id == entry.base_id)
 
     def names(self) -> tuple[str, ...]:
         """Everything that can be named, aliases too."""
-        raise NotImplementedError
+        return tuple(self._entries)
+
+
+def _need(field: str, value: object, ok: bool, rule: str) -> None:
+    if not ok:
+        raise ConfigError(f"models: {field}: {value!r} {rule}")

@@ -4,10 +4,16 @@ Knows paths only; the border puts its own host in front. A link proves by its si
 links are recognised in requests whatever host name they carry.
 """
 
+import hashlib
+import hmac
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from overpaint.core.errors import AccessError, ConfigError
 from overpaint.service.clock import ServiceClock
 
 FILES_PATH = "/files/"
 DAY_S = 24 * 3600
+MIN_SECRET_BYTES = 16
 
 
 class FileLinks:
@@ -18,10 +24,18 @@ class FileLinks:
         clock: tells the time.
         lifetime_s: how long a link works.
         path: what the path of every link starts with.
+
+    Raises:
+        ConfigError: the secret is too short.
     """
 
     def __init__(self, secret: bytes, clock: ServiceClock, lifetime_s: int = 7 * DAY_S, path: str = FILES_PATH) -> None:
-        raise NotImplementedError
+        if len(secret) < MIN_SECRET_BYTES:
+            raise ConfigError(f"link secret: {len(secret)} bytes must be at least {MIN_SECRET_BYTES}")
+        self._secret = secret
+        self._clock = clock
+        self._lifetime_s = lifetime_s
+        self._path = path
 
     def link(self, key: str, action: str = "get", lifetime_s: int | None = None) -> str:
         """Path and query of a link to a file (``"/files/outputs/...?expires=...&signature=..."``).
@@ -31,7 +45,9 @@ class FileLinks:
             action: ``"get"``, or ``"put"`` for an upload; one does not work as the other.
             lifetime_s: None is the usual one.
         """
-        raise NotImplementedError
+        expires = str(int(self._clock.now().timestamp()) + (self._lifetime_s if lifetime_s is None else lifetime_s))
+        query = urlencode({"expires": expires, "signature": self._sign(key, expires, action)})
+        return f"{self._path}{quote(key)}?{query}"
 
     def check(self, key: str, expires: str, signature: str, action: str = "get") -> None:
         """See that a link is ours and still works.
@@ -39,7 +55,10 @@ class FileLinks:
         Raises:
             AccessError: it is not, or it has expired.
         """
-        raise NotImplementedError
+        if not self._is_ours(key, expires, signature, action):
+            raise AccessError("this link is not valid")
+        if int(expires) < self._clock.now().timestamp():
+            raise AccessError("this link has expired")
 
     def key_of(self, url: str) -> str | None:
         """The stored file that one of our own links names; None when it is none of ours.
@@ -47,4 +66,25 @@ class FileLinks:
         Raises:
             AccessError: it is ours, but has expired.
         """
-        raise NotImplementedError
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        query = parse_qs(parts.query)
+        at = parts.path.find(self._path)
+        if at < 0 or "expires" not in query or "signature" not in query:
+            return None
+        key = unquote(parts.path[at + len(self._path) :])
+        expires, signature = query["expires"][0], query["signature"][0]
+        if not self._is_ours(key, expires, signature, "get"):
+            return None
+        self.check(key, expires, signature)
+        return key
+
+    def _is_ours(self, key: str, expires: str, signature: str, action: str) -> bool:
+        given = signature.encode("utf-8", "surrogatepass")
+        return hmac.compare_digest(self._sign(key, expires, action).encode(), given)
+
+    def _sign(self, key: str, expires: str, action: str) -> str:
+        message = "\n".join((action, expires, key)).encode("utf-8", "surrogatepass")
+        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()

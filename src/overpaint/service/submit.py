@@ -1,7 +1,7 @@
 """From a draft to a stored task: everything is checked before the caller hears an id, and durable when they hear it.
 
-In order: model, numbers and words; rate; pictures (fetched, decoded, checked, stored by content); open tasks and budget;
-the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's words.
+In order: model, numbers and words; rate; pictures (fetched, decoded, checked, stored by content); open tasks and
+budget; the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's words.
 """
 
 from overpaint.core.task import Task
@@ -15,8 +15,8 @@ class Submitter:
     async def submit(self, caller: Caller, draft: Draft) -> Task:
         """Check a draft and store it as a queued task.
 
-        Goes on when the waiting caller is cancelled (the client went away): the task is then *unheard*, and an identical
-        draft of the same key within the join window gets it instead of a second one. So does an identical draft with
+        Goes on when the waiting caller is cancelled (the client went away): the task is then *unheard*, and an
+        identical draft of the same key within the join window gets it instead of a second one. So does an identical draft with
         `is_retry` or a fixed seed while the first is still being accepted.
 
         Raises:

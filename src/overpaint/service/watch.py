@@ -1,14 +1,20 @@
 """What happens to tasks, told to whoever watches: numbered events with a short memory, so that a reader can come back.
 
-In memory only: what is decided is in the store, and a reader who finds nothing here asks there. Sequence numbers of a task
-rise over attempts and restarts (the attempt is their high part), so that a resumed reader never sees one twice.
+In memory only: what is decided is in the store, and a reader who finds nothing here asks there. Sequence numbers of a
+task rise over attempts and restarts (the attempt is their high part), so that a resumed reader never sees one twice.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from overpaint.core.events import Preview, Progress
 from overpaint.core.task import Task
+
+EVENTS_KEPT = 256
+TASKS_KEPT = 4096
+ATTEMPT_SPAN = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,56 @@ class TaskEvent:
     what: Happening
 
 
+@dataclass(slots=True)
+class _Memory:
+    events: deque[TaskEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class WatchTower:
-    """Remembers the last events of each task and wakes those who wait for more. Lives on the event loop."""
+    """Remembers the last events of each task and wakes those who wait for more. Lives on the event loop.
 
-    def tell(self, task_id: str, attempt: int, what: Happening) -> None:
-        """Publish news of a task."""
-        raise NotImplementedError
+    Args:
+        tasks_kept: how many tasks are remembered; the longest untouched is forgotten first.
+    """
 
-    def events(self, task_id: str, after: int = 0) -> AsyncIterator[TaskEvent]:
-        """Yield remembered and new events above `after`, until `Ended`."""
-        raise NotImplementedError
+    def __init__(self, tasks_kept: int = TASKS_KEPT) -> None:
+        self._tasks_kept = tasks_kept
+        self._memories: OrderedDict[str, _Memory] = OrderedDict()
+
+    def tell(self, task_id: str, attempt: int, what: Happening) -> TaskEvent:
+        """Publish news of a task, and wake its watchers. What was told last is not told again."""
+        memory = self._memory(task_id)
+        last = memory.events[-1] if memory.events else None
+        if last is not None and last.what == what:
+            return last
+        floor = attempt * ATTEMPT_SPAN
+        event = TaskEvent(max(floor, last.sequence if last else 0) + 1, task_id, what)
+        memory.events.append(event)
+        changed, memory.changed = memory.changed, asyncio.Event()
+        changed.set()
+        return event
+
+    def after(self, task_id: str, sequence: int) -> Iterator[TaskEvent]:
+        """What is remembered of a task above `sequence`."""
+        memory = self._memories.get(task_id)
+        return iter([event for event in memory.events if event.sequence > sequence] if memory else [])
+
+    async def wait(self, task_id: str, timeout_s: float) -> bool:
+        """Wait for news of a task; False when the time is up."""
+        changed = self._memory(task_id).changed
+        try:
+            await asyncio.wait_for(changed.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def _memory(self, task_id: str) -> _Memory:
+        memory = self._memories.get(task_id)
+        if memory is None:
+            memory = self._memories[task_id] = _Memory()
+            while len(self._memories) > self._tasks_kept:
+                self._memories.popitem(last=False)
+        else:
+            self._memories.move_to_end(task_id)
+        return memory

@@ -1,0 +1,124 @@
+"""The catalogue as a TOML file: `[defaults]`, `[[model]]` and `[[model.alias]]`, each with the same optional fields.
+
+Unknown fields are errors: a typo must not become a default. Values of another type than meant are errors too.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from overpaint.core.errors import ConfigError
+from overpaint.service.catalogue import Catalogue, ModelEntry, OutputRules, PictureRules
+
+BUNDLED = Path(__file__).with_name("models.toml")
+MICROUSD = 1_000_000
+_Table = dict[str, Any]
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "id": str,
+    "title": str,
+    "checkpoint": str,
+    "price_usd": (int, float),
+    "max_prompt_chars": int,
+    "steps": int,
+    "true_cfg_scale": (int, float),
+    "enhance": bool,
+    "pictures": list,
+    "picture_side_px": list,
+    "scale_down": bool,
+    "size_px": list,
+    "presets": list,
+    "max_images": int,
+}
+
+
+def read_catalogue(path: Path | None = None) -> Catalogue:
+    """Read a catalogue file; None is the one that ships with the package.
+
+    Raises:
+        ConfigError: it is missing, not TOML, or an entry breaks a rule.
+    """
+    path = path or BUNDLED
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"models: {path} cannot be read ({exc.strerror or exc})") from exc
+    except ValueError as exc:
+        raise ConfigError(f"models: {path} is not TOML ({exc})") from exc
+    return parse_catalogue(data)
+
+
+def parse_catalogue(data: _Table) -> Catalogue:
+    """A catalogue from what `tomllib` gives.
+
+    Raises:
+        ConfigError: an entry breaks a rule.
+    """
+    for key in data:
+        if key not in ("defaults", "model"):
+            raise ConfigError(f"models: [{key}] must be [defaults] or [[model]]")
+    defaults = _checked(data.get("defaults", {}))
+    return Catalogue(entry for table in data.get("model", []) for entry in _entries(defaults, dict(table)))
+
+
+def _entries(defaults: _Table, table: _Table) -> Iterator[ModelEntry]:
+    """A model and its aliases; an alias takes what it does not say from its model."""
+    aliases = [_checked(alias) for alias in table.pop("alias", [])]
+    model = defaults | _checked(table)
+    base_id = _id_of(model)
+    names = tuple(_id_of(alias) for alias in aliases)
+    yield _entry(model, base_id, names)
+    for alias in aliases:
+        yield _entry(model | alias, base_id, names)
+
+
+def _entry(table: _Table, base_id: str, aliases: tuple[str, ...]) -> ModelEntry:
+    min_count, max_count = _range(table, "pictures", (0, 6))
+    min_picture, max_picture = _range(table, "picture_side_px", (16, 3072))
+    min_size, max_size = _range(table, "size_px", (256, 1536))
+    output = OutputRules(min_size, max_size)
+    return ModelEntry(
+        id=table["id"],
+        base_id=base_id,
+        title=table.get("title", table["id"]),
+        checkpoint=table.get("checkpoint"),
+        price_microusd=round(table.get("price_usd", 0) * MICROUSD),
+        max_prompt_chars=table.get("max_prompt_chars", 800),
+        steps=table.get("steps"),
+        true_cfg_scale=float(table.get("true_cfg_scale", 1.0)),
+        is_enhanced=table.get("enhance", False),
+        pictures=PictureRules(min_count, max_count, min_picture, max_picture, table.get("scale_down", True)),
+        output=OutputRules(
+            min_size,
+            max_size,
+            tuple(table.get("presets", output.presets)),
+            table.get("max_images", output.max_images),
+        ),
+        aliases=aliases,
+    )
+
+
+def _checked(table: _Table) -> _Table:
+    for key, value in table.items():
+        kind = _FIELDS.get(key)
+        if kind is None:
+            raise ConfigError(f"models: {key} is not a field; the fields are {', '.join(_FIELDS)}")
+        is_stray_bool = isinstance(value, bool) and kind is not bool
+        if is_stray_bool or not isinstance(value, kind):
+            raise ConfigError(f"models: {key}: {value!r} is of the wrong type")
+    return table
+
+
+def _id_of(table: _Table) -> str:
+    if "id" not in table:
+        raise ConfigError("models: every [[model]] and [[model.alias]] must have an id")
+    return table["id"]
+
+
+def _range(table: _Table, key: str, default: tuple[int, int]) -> tuple[int, int]:
+    values = cast(list[object], table.get(key, list(default)))
+    match values:
+        case [int() as low, int() as high]:
+            return low, high
+        case _:
+            raise ConfigError(f"models: {key}: {values!r} must be [min, max]")

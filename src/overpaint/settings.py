@@ -12,7 +12,8 @@ from overpaint.core.config import ModelConfig
 from overpaint.core.errors import ConfigError
 
 PREFIX = "OVERPAINT_"
-_LIBRARY_LEVELS = ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY")
+_QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+_NO_BARS = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 class Settings(BaseSettings):
@@ -66,7 +67,11 @@ def is_debugging() -> bool:
     return os.environ.get(f"{PREFIX}DEBUG", "").lower() in ("1", "true", "yes", "on")
 
 
-def silence_libraries() -> None:
-    """Have the libraries below log errors only. Takes effect on those not imported yet."""
-    for name in _LIBRARY_LEVELS:
-        os.environ.setdefault(name, "error")
+def silence_libraries(*, keep_bars: bool) -> None:
+    """Have the libraries below log errors only. Takes effect on those not imported yet.
+
+    Args:
+        keep_bars: whether their progress bars stay, which is what a person wants to see while gigabytes are fetched.
+    """
+    for name, value in (_QUIET if keep_bars else _QUIET | _NO_BARS).items():
+        os.environ.setdefault(name, value)

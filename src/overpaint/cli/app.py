@@ -8,7 +8,7 @@ import typer
 
 from overpaint.cli.doctor import doctor
 from overpaint.cli.edit import edit
-from overpaint.cli.failure import FAILED, OK, exit_code_of, tell, tell_line
+from overpaint.cli.failure import FAILED, INTERRUPTED, OK, exit_code_of, tell, tell_line
 from overpaint.cli.generate import generate
 from overpaint.core.errors import OverpaintError
 from overpaint.version import __version__
@@ -53,6 +53,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as exc:  # noqa: BLE001 - the last resort: a bug of ours, told in one line like everything else
         tell(exc)
         return FAILED
+    if value == INTERRUPTED:
+        tell_line("interrupted; nothing was written")
     return value if isinstance(value, int) else OK
 
 

@@ -9,9 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from overpaint.cli import options
-from overpaint.cli.progress import LiveProgress
-from overpaint.cli.quiet import hush
-from overpaint.compose import open_engine
+from overpaint.cli.session import engine_session
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
@@ -43,34 +41,26 @@ def doctor(
       overpaint doctor --model Qwen/Qwen-Image-2.1 --device cuda
     """
     model_config = read_model_config(model, device, dtype)
-    if not verbose:
-        hush()
-    facts = _examine(model_config)
+    facts = _examine(model_config, verbose=verbose)
     _print(facts)
     problems = [fact.problem for fact in facts if fact.problem]
     if problems:
         raise typer.Exit(1)
 
 
-def _examine(model: ModelConfig) -> "list[Fact]":
-    with LiveProgress() as progress:
-        progress.say("looking at this machine")
-        from overpaint.cli.machine import Fact, library_facts, machine_facts
+def _examine(model: ModelConfig, *, verbose: bool) -> "list[Fact]":
+    """Everything there is to say; a checkpoint that cannot be loaded or run is a fact as well."""
+    from overpaint.cli.machine import Fact, library_facts, machine_facts
 
-        facts = [*machine_facts(), *library_facts()]
-        progress.say(f"loading {model.source or 'the bundled checkpoint'}")
-        try:
-            engine = open_engine(model)
-        except OverpaintError as exc:
-            return [*facts, Fact("checkpoint", model.source or "bundled", exc.message)]
-        try:
+    facts = [*machine_facts(), *library_facts()]
+    try:
+        with engine_session(model, verbose=verbose) as (engine, progress):
             facts += [Fact(name, text) for name, text in _checkpoint(engine.info)]
-            progress.say("timing a step")
-            return [*facts, Fact("one step", _time_step(engine))]
-        except OverpaintError as exc:
-            return [*facts, Fact("one step", "failed", exc.message)]
-        finally:
-            engine.close()
+            progress.start("timing a step")
+            facts.append(Fact("one step", _time_step(engine)))
+    except OverpaintError as exc:
+        facts.append(Fact("checkpoint", model.source or "bundled", exc.message))
+    return facts
 
 
 def _checkpoint(info: ModelInfo) -> list[tuple[str, str]]:

@@ -6,9 +6,7 @@ from pathlib import Path
 import typer
 
 from overpaint.cli.output import Target
-from overpaint.cli.progress import LiveProgress
-from overpaint.cli.quiet import hush
-from overpaint.compose import open_engine
+from overpaint.cli.session import engine_session
 from overpaint.core.config import ModelConfig
 from overpaint.core.request import GenerationRequest
 from overpaint.core.result import GenerationResult
@@ -37,21 +35,11 @@ class PaintJob:
     def run(self) -> None:
         """Paint, write, and print one line for each file."""
         self.target.check()
-        if not self.verbose:
-            hush()
-        result = self._paint()
+        with engine_session(self.model, verbose=self.verbose) as (engine, progress):
+            result = paint(engine, self.request, progress.watch)
         paths = self.target.write(_encoded(self.request, result))
         for index, path in enumerate(paths):
             typer.echo(_line(path, result, index))
-
-    def _paint(self) -> GenerationResult:
-        with LiveProgress() as progress:
-            progress.say(f"loading {self.model.source or 'the bundled checkpoint'}")
-            engine = open_engine(self.model)
-            try:
-                return paint(engine, self.request, progress.watch)
-            finally:
-                engine.close()
 
 
 def _encoded(request: GenerationRequest, result: GenerationResult) -> list[bytes]:

@@ -3,9 +3,6 @@
 Silent where stderr is no terminal.
 """
 
-from types import TracebackType
-from typing import Self
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -21,10 +18,10 @@ _STAGES = {
 
 
 class LiveProgress:
-    """A progress bar to hand to `painting.paint` as its watcher; use as a context manager."""
+    """A progress bar to hand to `painting.paint` as its watcher."""
 
     def __init__(self, console: Console | None = None) -> None:
-        console = console or Console(stderr=True)
+        self._console = console or Console(stderr=True)
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -32,12 +29,22 @@ class LiveProgress:
             TextColumn("{task.fields[counter]}"),
             TimeElapsedColumn(),
         )
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
         self._row: TaskID = self._bar.add_task("waiting", total=None, counter="")
 
-    def say(self, text: str) -> None:
-        """Show `text` while nothing can be counted."""
+    def print(self, text: str) -> None:
+        """Write a line that stays, where a person is watching."""
+        if self._console.is_terminal:
+            self._console.print(text, highlight=False)
+
+    def start(self, text: str) -> None:
+        """Be on the screen from here on, with `text` while nothing can be counted."""
+        self._bar.start()
         self._bar.update(self._row, description=text)
+
+    def stop(self) -> None:
+        """Leave the screen; can be called twice."""
+        self._bar.stop()
 
     def watch(self, event: Event) -> None:
         """Show how far the task is."""
@@ -49,12 +56,3 @@ class LiveProgress:
                 total=event.num_steps or None,
                 counter=f"step {event.step} of {event.num_steps}",
             )
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()

@@ -8,9 +8,13 @@ from overpaint.settings import silence_libraries
 _LIBRARIES = ("transformers", "diffusers", "huggingface_hub", "torch", "accelerate", "peft")
 
 
-def hush() -> None:
-    """Silence warnings and logs below error; call it before the libraries are imported."""
-    silence_libraries()
+def hush(*, keep_bars: bool = False) -> None:
+    """Silence warnings and logs below error; call it before the libraries are imported.
+
+    Args:
+        keep_bars: whether the libraries may draw their own progress bars.
+    """
+    silence_libraries(keep_bars=keep_bars)
     warnings.simplefilter("ignore")
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,51 @@
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+import overpaint.core as core
+from overpaint.core import errors
+from overpaint.core.config import EngineConfig, ModelConfig
+from overpaint.core.errors import CheckpointError, ConfigError, OverpaintError, RequestError
+
+
+def all_errors(root: type[OverpaintError] = OverpaintError) -> Iterator[type[OverpaintError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from all_errors(child)
+
+
+def test_every_error_has_a_code_of_its_own_and_a_place_in_the_drawing() -> None:
+    kinds = [kind for kind in all_errors() if kind.__module__ == errors.__name__]
+    assert len({kind.code for kind in kinds}) == len(kinds)
+    assert all(kind.__name__ in (errors.__doc__ or "") for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RequestError("seed", -5, "must not be"), CheckpointError("/x", "is missing"), ConfigError("no"), OverpaintError()],
+)
+def test_an_error_survives_the_way_to_another_process(error: OverpaintError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.message, vars(copy)) == (type(error), error.message, vars(error))
+
+
+def test_a_long_value_is_shortened_in_the_message() -> None:
+    assert len(RequestError("prompt", "x" * 10_000, "is long").message) < 120
+
+
+def test_core_exports_what_it_says() -> None:
+    assert sorted(core.__all__) == list(core.__all__)
+    assert all(hasattr(core, name) for name in core.__all__)
+
+
+@pytest.mark.parametrize("values", [{"device": "gpu"}, {"dtype": "int8"}])
+def test_a_model_configuration_is_checked_at_once(values: dict[str, str]) -> None:
+    [key] = values
+    with pytest.raises(ConfigError, match=f"{key}: .* must be one of"):
+        ModelConfig(**values)
+
+
+def test_an_engine_runs_something() -> None:
+    with pytest.raises(ConfigError, match="max_running"):
+        EngineConfig(max_running=0)

@@ -1,0 +1,264 @@
+"""Every kind of file we say we take, made on the spot, and every way a file can be bad."""
+
+import contextlib
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from overpaint.core.errors import PictureError
+from overpaint.core.picture import Picture
+from overpaint.images.decode import decode_picture, read_picture, take_pil
+from overpaint.images.limits import PictureLimits
+from overpaint.images.pil import to_pil
+from tests.conftest import PictureBytes
+
+RED = (200, 40, 30)
+
+# Pillow warns about damaged metadata that it then skips.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def save(image: Image.Image, file_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def first_pixel(picture: Picture) -> tuple[int, ...]:
+    return tuple(picture.data[: len(picture.mode)])
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_the_four_formats_are_told_apart_by_content(file_format: str, picture_bytes: PictureBytes) -> None:
+    picture = decode_picture(picture_bytes(file_format, color=RED), name="picture.txt")
+    assert (picture.width, picture.height, picture.mode) == (40, 30, "RGB")
+    assert first_pixel(picture) == pytest.approx(RED, abs=6)
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("alpha", [True, False])
+def test_all_three_webp_layouts_are_read(lossless: bool, alpha: bool, picture_bytes: PictureBytes) -> None:
+    mode, color = ("RGBA", (*RED, 90)) if alpha else ("RGB", RED)
+    picture = decode_picture(picture_bytes("WEBP", mode, color=color, lossless=lossless))
+    assert (picture.width, picture.height, picture.mode) == (40, 30, mode)
+
+
+def test_a_palette_keeps_its_transparent_entry() -> None:
+    image = Image.new("P", (20, 20), 1)
+    image.putpalette([0, 0, 0, *RED])
+    image.putpixel((0, 0), 0)
+    picture = decode_picture(save(image, "PNG", transparency=0))
+    assert picture.mode == "RGBA"
+    assert first_pixel(picture) == (0, 0, 0, 0)
+    assert tuple(picture.data[4:8]) == (*RED, 255)
+
+
+def test_a_palette_without_transparency_is_plain_colour() -> None:
+    image = Image.new("RGB", (20, 20), RED).convert("P", palette=Image.Palette.ADAPTIVE)
+    assert first_pixel(decode_picture(save(image, "PNG"))) == RED
+
+
+def test_sixteen_bit_grey_is_scaled_and_not_clipped() -> None:
+    samples = np.full((20, 20), 0x8000, dtype=np.uint16)
+    assert first_pixel(decode_picture(save(Image.fromarray(samples), "PNG"))) == (127, 127, 127)
+
+
+def test_sixteen_bit_colour_is_scaled() -> None:
+    """Pillow writes no 16-bit RGB, so the file is put together by hand."""
+    row = b"\0" + struct.pack(">3H", 0xFFFF, 0x8000, 0) * 16
+    header = struct.pack(">2I5B", 16, 16, 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(row * 16)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    assert first_pixel(decode_picture(b"\x89PNG\r\n\x1a\n" + b"".join(parts))) == (255, 128, 0)
+
+
+def test_sixteen_bit_grey_keeps_its_transparent_level() -> None:
+    samples = np.full((20, 20), 1000, dtype=np.uint16)
+    samples[0, 0] = 7
+    picture = decode_picture(save(Image.fromarray(samples), "PNG", transparency=7))
+    assert first_pixel(picture)[3] == 0
+    assert picture.data[7] == 255
+
+
+def test_grey_with_alpha_becomes_colour_with_alpha(picture_bytes: PictureBytes) -> None:
+    assert first_pixel(decode_picture(picture_bytes("PNG", "LA", color=(90, 10)))) == (90, 90, 90, 10)
+
+
+@pytest.mark.parametrize(("mode", "color"), [("L", 90), ("1", 1)])
+def test_grey_and_black_and_white_become_colour(mode: str, color: int, picture_bytes: PictureBytes) -> None:
+    level = 90 if mode == "L" else 255
+    assert first_pixel(decode_picture(picture_bytes("PNG", mode, color=color))) == (level,) * 3
+
+
+def test_an_alpha_that_hides_nothing_is_dropped(picture_bytes: PictureBytes) -> None:
+    assert decode_picture(picture_bytes("PNG", "RGBA", color=(*RED, 255))).mode == "RGB"
+
+
+def test_cmyk_becomes_colour(picture_bytes: PictureBytes) -> None:
+    picture = decode_picture(picture_bytes("JPEG", "CMYK", color=(0, 255, 255, 0)))
+    assert first_pixel(picture) == pytest.approx((255, 0, 0), abs=12)
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_frame_is_taken(file_format: str) -> None:
+    frames = [Image.new("RGB", (20, 20), color) for color in (RED, "blue", "green")]
+    data = save(frames[0], file_format, save_all=True, append_images=frames[1:])
+    assert first_pixel(decode_picture(data)) == pytest.approx(RED, abs=8)
+
+
+@pytest.mark.parametrize(("orientation", "sides"), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40)), (8, (20, 40))])
+def test_exif_rotation_is_applied(orientation: int, sides: tuple[int, int]) -> None:
+    image = Image.new("RGB", (40, 20), "white")
+    image.paste(RED, (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = decode_picture(save(image, "JPEG", exif=exif, quality=95))
+    assert (picture.width, picture.height) == sides
+    red_corner = {1: (2, 2), 3: (38, 18), 6: (18, 2), 8: (2, 38)}[orientation]
+    assert to_pil(picture).getpixel(red_corner) == pytest.approx(RED, abs=12)
+
+
+def test_damaged_exif_does_not_spoil_the_picture(picture_bytes: PictureBytes) -> None:
+    data = picture_bytes("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\xff garbage")
+    assert decode_picture(data).width == 40
+
+
+def swapped_profile() -> bytes:
+    """A profile in which red and green have changed places, so that nobody can overlook whether it was applied."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"  # swap the two primaries
+    return bytes(profile).replace("sRGB".encode("utf-16-be"), "wide".encode("utf-16-be"))
+
+
+def test_an_embedded_profile_is_applied() -> None:
+    data = save(Image.new("RGB", (20, 20), (255, 0, 0)), "PNG", icc_profile=swapped_profile())
+    assert first_pixel(decode_picture(data)) == pytest.approx((0, 255, 0), abs=4)
+
+
+def test_an_srgb_profile_changes_no_sample() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    noise = Image.effect_noise((32, 32), 90).convert("RGB")
+    assert decode_picture(save(noise, "PNG", icc_profile=profile)).data == noise.tobytes()
+
+
+@pytest.mark.parametrize("profile", [b"not a profile", b""])
+def test_a_broken_profile_is_ignored(profile: bytes) -> None:
+    data = save(Image.new("RGB", (20, 20), RED), "PNG", icc_profile=profile)
+    assert first_pixel(decode_picture(data)) == RED
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def refusal(data: bytes, limits: PictureLimits | None = None) -> str:
+    with pytest.raises(PictureError) as caught:
+        decode_picture(data, "images[1]", "cat.png", limits)
+    assert caught.value.field == "images[1]"
+    assert caught.value.value == "cat.png"
+    return caught.value.rule
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in [(b"IHDR", header)]]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_an_empty_file_is_refused() -> None:
+    assert refusal(b"") == "is empty"
+
+
+@pytest.mark.parametrize("data", [b"hello, I am a text", b"BM" + bytes(100), b"RIFF\0\0\0\0WAVE", b"%PDF-1.7"])
+def test_what_is_no_picture_of_ours_is_refused(data: bytes) -> None:
+    assert refusal(data) == "must be a JPEG, PNG, WebP or GIF picture"
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
+def test_a_truncated_file_is_refused(file_format: str, keep: float) -> None:
+    data = save(Image.effect_noise((200, 200), 90).convert("RGB"), file_format)
+    assert refusal(data[: int(len(data) * keep)]).startswith("is damaged")
+
+
+def test_a_picture_of_one_pixel_is_refused(picture_bytes: PictureBytes) -> None:
+    assert refusal(picture_bytes(size=(1, 1))) == "must have sides of at least 16 px, it is 1x1"
+
+
+def test_a_huge_picture_is_refused_by_its_header_alone() -> None:
+    """The file holds no pixels at all, so nothing can have been decoded."""
+    assert refusal(png_claiming(20_000, 20_000)) == "must have at most 64 megapixels, it is 20000x20000"
+
+
+def test_a_huge_webp_canvas_is_refused_before_it_is_allocated(picture_bytes: PictureBytes) -> None:
+    data = bytearray(picture_bytes("WEBP", "RGBA", color=(1, 2, 3, 4), exif=b"Exif\0\0"))
+    assert data[12:16] == b"VP8X"
+    data[24:30] = (16_000 - 1).to_bytes(3, "little") * 2
+    assert "it is 16000x16000" in refusal(bytes(data))
+
+
+def test_a_gif_frame_larger_than_its_screen_is_refused(picture_bytes: PictureBytes) -> None:
+    data = bytearray(picture_bytes("GIF"))
+    at = data.index(b"\x2c", 13)
+    data[at + 5 : at + 9] = struct.pack("<HH", 60_000, 60_000)
+    assert refusal(bytes(data)).startswith("is damaged")
+
+
+def test_a_ribbon_is_refused(picture_bytes: PictureBytes) -> None:
+    assert "longer than 20 times" in refusal(picture_bytes(size=(16 * 21, 16)))
+
+
+def test_the_bytes_are_limited(picture_bytes: PictureBytes) -> None:
+    assert "must be at most" in refusal(picture_bytes(), PictureLimits(max_bytes=50))
+
+
+@given(
+    st.binary(max_size=200),
+    st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8 ", b"GIF89a", b""]),
+)
+@settings(max_examples=300, deadline=None)
+def test_noise_ends_in_our_own_error(noise: bytes, start: bytes) -> None:
+    with pytest.raises(PictureError):
+        decode_picture(start + noise)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "GIF"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_file_with_flipped_bytes_is_read_or_refused(file_format: str, data: st.DataObject) -> None:
+    content = bytearray(save(Image.linear_gradient("L").resize((32, 32)).convert("RGB"), file_format))
+    for _ in range(3):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(PictureError):
+        decode_picture(bytes(content))
+
+
+# --- files and PIL images ---------------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="does not exist"):
+        read_picture(tmp_path / "nope.png", "images[0]")
+    with pytest.raises(PictureError, match="is a folder"):
+        read_picture(tmp_path, "images[0]")
+
+
+def test_a_large_file_is_not_even_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    with path.open("wb") as file:
+        file.truncate(200 * 1024 * 1024)  # sparse: takes no disk
+    with pytest.raises(PictureError, match="at most 64 MiB, it has 200"):
+        read_picture(path)
+
+
+def test_a_pil_image_is_taken_with_the_same_rules() -> None:
+    assert take_pil(Image.new("RGBA", (20, 20), (*RED, 7))).mode == "RGBA"
+    with pytest.raises(PictureError, match="at least 16 px"):
+        take_pil(Image.new("RGB", (1, 1)), "images[0]")

@@ -24,6 +24,7 @@ from overpaint.core.ports import Clock, EngineClient
 from overpaint.core.request import AdapterRef, GenerationRequest, OutputSpec
 from overpaint.core.result import GenerationResult, PaintedImage, Timings
 from overpaint.core.sizes import Canvas, Size, SizeRules
+from overpaint.core.terms import Terms
 
 __all__ = [
     "AccessError",
@@ -59,6 +60,7 @@ __all__ = [
     "SizeRules",
     "TaskError",
     "TaskNotFoundError",
+    "Terms",
     "Timings",
     "is_final",
 ]

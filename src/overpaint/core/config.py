@@ -38,16 +38,33 @@ class EngineConfig:
     """How the engine schedules.
 
     Args:
-        max_running: sequences that step together at most.
+        max_running: pictures under way at most; more wait.
+        tick_tokens: latent tokens stepped together at most; None finds out at start where packing stops paying.
+        prefill_tokens: prefix tokens run in one tick at most (a picture is never split), so that a newcomer with many
+            references stalls the running ones no longer than that.
+        cache_bytes: keys and values held at most, of what runs and of what is kept for reuse; None takes a share
+            of the device's free memory.
+        share_prefixes: let tenants share the prefix cache. Timing can then tell one that another used a picture.
     """
 
-    max_running: int = 8
+    max_running: int = 16
+    tick_tokens: int | None = None
+    prefill_tokens: int = 4096
+    cache_bytes: int | None = None
+    share_prefixes: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_running < 1:
-            raise ConfigError(f"max_running: {self.max_running} must be at least 1")
+        _positive("max_running", self.max_running)
+        _positive("tick_tokens", self.tick_tokens)
+        _positive("prefill_tokens", self.prefill_tokens)
+        _positive("cache_bytes", self.cache_bytes)
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ConfigError(f"{key}: {value!r} must be one of {', '.join(allowed)}")
+
+
+def _positive(key: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ConfigError(f"{key}: {value} must be at least 1")

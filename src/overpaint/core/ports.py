@@ -6,6 +6,7 @@ from typing import Protocol
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.request import GenerationRequest
+from overpaint.core.terms import DEFAULT_TERMS, Terms
 
 
 class Clock(Protocol):
@@ -24,7 +25,7 @@ class EngineClient(Protocol):
         """The loaded checkpoint."""
         ...
 
-    def submit(self, task_id: str, request: GenerationRequest) -> None:
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """Take the task, or raise before taking it.
 
         Raises:

@@ -3,16 +3,21 @@
 Torch-free and stateless. The engine's door: what depends on the loaded checkpoint is refused here.
 """
 
+import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, RequestError
+from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, RequestError, Terms
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
-from overpaint.core.sizes import plan_canvas
+from overpaint.core.sizes import fit_area, plan_canvas
+from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.model.prompt import ask_for_transparency
 
 PrefixKey = str
 SequenceId = str
+TOKEN_AREA = 16 * 16
+"""Pixels under one latent token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +25,24 @@ class PrefixSpec:
     """Words and pictures whose keys and values are computed once.
 
     Args:
-        key: names it; opaque to the scheduler.
-        task_id: whose it is.
+        chain: one hash after each picture and one after the words, each over everything before it, the checkpoint
+            and the tenant included: equal hashes, equal keys and values.
         words: the instruction, or the negative one.
         pictures: references in order.
+        picture_keys: hash of each picture alone, for what does not depend on its place.
+        num_tokens: transformer tokens it will have; text is counted in the encoder's tokens.
     """
 
-    key: PrefixKey
-    task_id: str
+    chain: tuple[str, ...]
     words: str
     pictures: tuple[Picture, ...]
+    picture_keys: tuple[str, ...]
+    num_tokens: int
+
+    @property
+    def key(self) -> PrefixKey:
+        """Names the whole prefix; opaque to the scheduler."""
+        return self.chain[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class SequenceSpec:
         num_steps: denoising steps.
         true_cfg_scale: strength of guidance; without effect when there is one prefix.
         canvas: what to paint and what to deliver.
+        terms: for whom and how urgently.
     """
 
     sequence_id: SequenceId
@@ -55,6 +69,17 @@ class SequenceSpec:
     num_steps: int
     true_cfg_scale: float
     canvas: Canvas
+    terms: Terms = DEFAULT_TERMS
+
+    @property
+    def num_tokens(self) -> int:
+        """Latent tokens of the picture."""
+        return self.canvas.painted.area // TOKEN_AREA
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens that one step computes, guidance included."""
+        return self.num_tokens * len(self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +91,88 @@ class Job:
     sequences: tuple[SequenceSpec, ...]
 
 
-def plan_job(task_id: str, request: GenerationRequest, info: ModelInfo) -> Job:
-    """Break a request down.
+@dataclass(frozen=True, slots=True)
+class JobPlanner:
+    """Breaks requests down for one checkpoint.
 
-    Raises:
-        RequestError: the loaded checkpoint or this engine cannot do it.
+    Args:
+        info: the checkpoint.
+        count_tokens: length of a text in the checkpoint's tokens.
+        share_prefixes: whether tenants share prefixes.
     """
-    _refuse_unsupported(request)
-    request = _with_seed(request)
-    prefixes = _prefixes(task_id, request)
-    canvas = plan_canvas(request.size, request.pictures[-1].aspect if request.pictures else None, info.sizes)
-    sequences = tuple(
-        SequenceSpec(
-            sequence_id=f"{task_id}/{index}",
-            task_id=task_id,
-            index=index,
-            seed=request.seed_of(index),
-            prefixes=tuple(prefix.key for prefix in prefixes),
-            num_steps=request.steps or info.default_steps,
-            true_cfg_scale=request.true_cfg_scale,
-            canvas=canvas,
+
+    info: ModelInfo
+    count_tokens: Callable[[str], int]
+    share_prefixes: bool = False
+
+    def plan(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> Job:
+        """Break a request down.
+
+        Raises:
+            RequestError: the loaded checkpoint or this engine cannot do it.
+        """
+        _refuse_unsupported(request)
+        request = _with_seed(request)
+        follow = request.pictures[-1].aspect if request.pictures else None
+        canvas = plan_canvas(request.size, follow, self.info.sizes)
+        prefixes = self._prefixes(task_id, request, terms)
+        sequences = tuple(
+            SequenceSpec(
+                sequence_id=f"{task_id}/{index}",
+                task_id=task_id,
+                index=index,
+                seed=request.seed_of(index),
+                prefixes=tuple(prefix.key for prefix in prefixes),
+                num_steps=request.steps or self.info.default_steps,
+                true_cfg_scale=request.true_cfg_scale,
+                canvas=canvas,
+                terms=terms,
+            )
+            for index in range(request.num_images)
         )
-        for index in range(request.num_images)
-    )
-    return Job(task_id, prefixes, sequences)
+        return Job(task_id, prefixes, sequences)
+
+    def _prefixes(self, task_id: str, request: GenerationRequest, terms: Terms) -> tuple[PrefixSpec, ...]:
+        words = request.prompt
+        if request.output.background == "transparent":
+            words = ask_for_transparency(words)
+        branches = [("prompt", words)]
+        if request.uses_guidance:
+            branches.append(("negative_prompt", request.negative_prompt or ""))
+        # Sharing nothing is sharing only with oneself: the task's own name becomes part of every hash.
+        tenant = "" if self.share_prefixes else terms.tenant
+        root = _digest(self.info.name, self.info.path, tenant, task_id if terms.reproducible else "")
+        picture_keys = tuple(_digest_picture(picture) for picture in request.pictures)
+        return tuple(self._prefix(root, field, text, request.pictures, picture_keys) for field, text in branches)
+
+    def _prefix(
+        self, root: str, field: str, words: str, pictures: tuple[Picture, ...], picture_keys: tuple[str, ...]
+    ) -> PrefixSpec:
+        num_words = self.count_tokens(words)
+        if num_words > self.info.max_prompt_tokens:
+            rule = f"has {num_words} tokens; this checkpoint reads at most {self.info.max_prompt_tokens}"
+            raise RequestError(field, words, rule)
+        chain: list[str] = []
+        for key in (*picture_keys, _digest("words", words)):
+            root = _digest(root, key)
+            chain.append(root)
+        num_tokens = num_words + _TEMPLATE_TOKENS * (1 + len(pictures))
+        num_tokens += sum(fit_area(self.info.reference_area, p.aspect).area // TOKEN_AREA for p in pictures)
+        return PrefixSpec(tuple(chain), words, pictures, picture_keys, num_tokens)
 
 
-def _prefixes(task_id: str, request: GenerationRequest) -> tuple[PrefixSpec, ...]:
-    words = request.prompt
-    if request.output.background == "transparent":
-        words = ask_for_transparency(words)
-    branches = [("positive", words)]
-    if request.uses_guidance:
-        branches.append(("negative", request.negative_prompt or ""))
-    return tuple(PrefixSpec(f"{task_id}/{branch}", task_id, text, request.pictures) for branch, text in branches)
+_TEMPLATE_TOKENS = 12
+"""Tokens of the template around the words, and around each picture, rounded up."""
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _digest_picture(picture: Picture) -> str:
+    content = hashlib.sha256(f"{picture.mode} {picture.width} {picture.height} ".encode())
+    content.update(picture.data)
+    return content.hexdigest()[:32]
 
 
 def _with_seed(request: GenerationRequest) -> GenerationRequest:

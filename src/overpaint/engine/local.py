@@ -5,7 +5,7 @@ only leave jobs and cancels at the door.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Self
 
@@ -18,13 +18,17 @@ from overpaint.core import (
     ModelConfig,
     ModelInfo,
     OverpaintError,
+    Terms,
 )
-from overpaint.engine.job import Job, SequenceId, plan_job
+from overpaint.core.terms import DEFAULT_TERMS
+from overpaint.engine.job import Job, JobPlanner, SequenceId
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import StepPlan, StepResult
 from overpaint.engine.runner import Runner
-from overpaint.engine.scheduler import Scheduler
+from overpaint.engine.scheduler import Limits, Scheduler
+from overpaint.engine.stats import EngineStats
 from overpaint.engine.task_book import TaskBook
+from overpaint.engine.trace import Trace
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -42,19 +46,24 @@ class LocalEngine:
     Args:
         checkpoint: loaded.
         config: how to schedule.
+        trace: takes note of every tick.
     """
 
-    def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None, trace: Trace | None = None) -> None:
+        config = config or EngineConfig()
         self._info = checkpoint.info
         self._painter = Painter(checkpoint)
-        self._scheduler = Scheduler((config or EngineConfig()).max_running)
-        self._runner = Runner(self._painter, self._scheduler.users_of)
+        self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
+        self._scheduler = Scheduler(_limits(config, self._painter))
+        self._is_calibrated = config.tick_tokens is not None
+        self._runner = Runner(self._painter)
+        self._trace = trace
         self._book = TaskBook(self._info.name, MonotonicClock())
         self._door = threading.Condition()
         self._arrivals: list[Job] = []
         self._cancels: list[str] = []
         self._is_closing = False
-        self._sequences: dict[SequenceId, str] = {}
+        self._sequences: dict[SequenceId, tuple[str, int]] = {}
         self._thread = threading.Thread(target=self._run, name="overpaint-engine", daemon=True)
         self._thread.start()
 
@@ -72,11 +81,15 @@ class LocalEngine:
         """The loaded checkpoint."""
         return self._info
 
-    def submit(self, task_id: str, request: GenerationRequest) -> None:
+    @property
+    def stats(self) -> EngineStats:
+        """Counters since the start."""
+        return self._scheduler.stats
+
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """See `EngineClient.submit`."""
-        job = plan_job(task_id, request, self._info)
-        for spec in job.prefixes:
-            self._painter.check_prompt("prompt" if spec is job.prefixes[0] else "negative_prompt", spec.words)
+        job = self._planner.plan(task_id, request, terms)
+        self._scheduler.check_fits(job)
         with self._door:
             if self._is_closing:
                 raise BackendError("the engine is closed")
@@ -103,10 +116,12 @@ class LocalEngine:
         self._thread.join()
 
     def check_integrity(self) -> None:
-        """Assert that nothing is held for nobody; call it when the engine is idle."""
+        """Assert that tensors are held for exactly what the scheduler knows; call it when the engine is idle."""
         self._scheduler.check_integrity()
         if not self._scheduler.has_work:
-            assert self._painter.held == (frozenset(), frozenset()), self._painter.held
+            prefixes, sequences = self._painter.held
+            assert prefixes == self._scheduler.held_prefixes, (prefixes, self._scheduler.held_prefixes)
+            assert not sequences, sequences
 
     def _run(self) -> None:
         """The engine's thread: tick while there is work, sleep when there is none, answer everybody at the end."""
@@ -132,9 +147,9 @@ class LocalEngine:
             if self._is_closing:
                 return False
         for job in arrivals:
+            self._sequences.update({spec.sequence_id: (spec.task_id, spec.index) for spec in job.sequences})
             self._painter.admit(job)
-            self._scheduler.add(job.sequences)
-            self._sequences.update({spec.sequence_id: spec.task_id for spec in job.sequences})
+            self._scheduler.add(job)
         for task_id in cancels:
             self._scheduler.cancel(task_id)
         return True
@@ -143,40 +158,63 @@ class LocalEngine:
         return bool(self._is_closing or self._arrivals or self._cancels or self._scheduler.has_work)
 
     def _tick(self) -> None:
+        if not self._is_calibrated and self._scheduler.num_running > 1:
+            # One picture alone never waits for this; only who shares the device pays, once.
+            self._is_calibrated = True
+            self._scheduler.set_tick_tokens(self._painter.calibrate().tick_tokens)
         plan = self._scheduler.schedule()
-        self._tell_start(plan)
+        waiting = self._tasks(self._scheduler.users_of(plan.prefill.spec.key)) if plan.prefill else []
+        with self._door:
+            self._tell_start(plan, waiting)
+        start_s = monotonic()
         result = self._runner.execute(plan)
+        if self._trace:
+            self._trace.add(start_s, plan, result)
         self._scheduler.apply(result)
         with self._door:
-            self._tell_result(plan, result)
+            self._tell_result(result, waiting)
         for sequence_id in plan.drop:
             self._sequences.pop(sequence_id, None)
 
-    def _tell_start(self, plan: StepPlan) -> None:
-        with self._door:
-            if plan.prefill:
-                for task_id in self._tasks(self._scheduler.users_of(plan.prefill)):
-                    self._book.start(task_id)
-                    self._book.tell(task_id, "condition")
-            for task_id in self._tasks(plan.decode):
-                self._book.tell(task_id, "decode")
+    def _tell_start(self, plan: StepPlan, waiting: list[str]) -> None:
+        for task_id in waiting:
+            self._book.start(task_id)
+            self._book.tell(task_id, "condition")
+        for task_id in self._tasks([work.sequence_id for work in plan.denoise]):
+            self._book.start(task_id)
+        for task_id in self._tasks(plan.decode):
+            self._book.tell(task_id, "decode")
 
-    def _tell_result(self, plan: StepPlan, result: StepResult) -> None:
-        if plan.prefill:
-            for task_id in self._tasks(self._scheduler.users_of(plan.prefill)):
-                self._book.add_times(task_id, result.times, ("condition_s", "prefill_s"))
+    def _tell_result(self, result: StepResult, waiting: list[str]) -> None:
+        for task_id in waiting:
+            self._book.add_times(task_id, result.times, ("condition_s", "prefill_s"))
+            if result.failed_prefix:
+                self._book.fail(task_id, result.failed_prefix[1])
         stepped = [work.sequence_id for work in result.stepped]
         for task_id in self._tasks(stepped):
             self._book.add_times(task_id, result.times, ("denoise_s",))
-            self._book.add_steps(task_id, sum(self._sequences[sequence_id] == task_id for sequence_id in stepped))
+            self._book.add_steps(task_id, sum(self._sequences[sequence_id][0] == task_id for sequence_id in stepped))
             self._book.tell(task_id, "denoise")
+        for sequence_id, picture in result.previews:
+            self._book.add_preview(*self._sequences[sequence_id], picture)
         for task_id in self._tasks([sequence_id for sequence_id, _ in result.decoded]):
             self._book.add_times(task_id, result.times, ("decode_s",))
         for sequence_id, error in result.failed:
-            self._book.fail(self._sequences[sequence_id], error)
+            self._book.fail(self._sequences[sequence_id][0], error)
         for sequence_id, picture in result.decoded:
-            self._book.add_picture(self._sequences[sequence_id], sequence_id, picture)
+            self._book.add_picture(self._sequences[sequence_id][0], sequence_id, picture)
 
-    def _tasks(self, sequence_ids: tuple[SequenceId, ...] | list[SequenceId]) -> list[str]:
+    def _tasks(self, sequence_ids: Iterable[SequenceId]) -> list[str]:
         """The tasks of some sequences, each once, in order."""
-        return list(dict.fromkeys(self._sequences[sequence_id] for sequence_id in sequence_ids))
+        return list(dict.fromkeys(self._sequences[sequence_id][0] for sequence_id in sequence_ids))
+
+
+def _limits(config: EngineConfig, painter: Painter) -> Limits:
+    """The configuration with `auto` values resolved for this device."""
+    return Limits(
+        max_running=config.max_running,
+        tick_tokens=config.tick_tokens or Limits().tick_tokens,
+        prefill_tokens=config.prefill_tokens,
+        cache_bytes=config.cache_bytes or painter.free_bytes() // 2,
+        bytes_per_token=painter.bytes_per_token,
+    )

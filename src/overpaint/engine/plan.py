@@ -1,17 +1,36 @@
 """What passes through the two doors between scheduler and runner: a plan in, a result out. Frozen and torch-free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from overpaint.core import OverpaintError, Picture
-from overpaint.engine.job import PrefixKey, SequenceId
+from overpaint.engine.job import PrefixKey, PrefixSpec, SequenceId
+from overpaint.engine.prefix_index import Reuse
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixWork:
+    """Do one unit of work on a prefix: encode its pictures and words, or run a chunk of it.
+
+    Args:
+        spec: which prefix.
+        reuse: what to continue from; looked at by the first unit only.
+        max_tokens: prefix tokens to run at most (one picture at least).
+        target_tokens: the largest picture that will be painted from it, as far as is known.
+    """
+
+    spec: PrefixSpec
+    reuse: Reuse | None
+    max_tokens: int
+    target_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StepWork:
-    """Take sequence `sequence_id` from `step` to `step + 1`."""
+    """Take sequence `sequence_id` from `step` to `step + 1`; `alone` when nothing may share the pass."""
 
     sequence_id: SequenceId
     step: int
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +40,17 @@ class StepPlan:
     Args:
         drop: sequences to forget.
         release: prefixes to free.
-        prefill: the one prefix to build, if any.
-        denoise: sequences that step, together.
+        prefill: work on one prefix, if any.
+        denoise: sequences that step.
+        preview: those of them to look at afterwards.
         decode: sequences to turn into pictures.
     """
 
     drop: tuple[SequenceId, ...] = ()
     release: tuple[PrefixKey, ...] = ()
-    prefill: PrefixKey | None = None
+    prefill: PrefixWork | None = None
     denoise: tuple[StepWork, ...] = ()
+    preview: tuple[SequenceId, ...] = ()
     decode: tuple[SequenceId, ...] = ()
 
     @property
@@ -45,6 +66,7 @@ class StageTimes:
     condition_s: float = 0.0
     prefill_s: float = 0.0
     denoise_s: float = 0.0
+    preview_s: float = 0.0
     decode_s: float = 0.0
 
 
@@ -53,15 +75,21 @@ class StepResult:
     """What came of a plan; what is in neither `failed` nor the other fields was not in the plan.
 
     Args:
-        prefilled: the prefix that was built.
+        prefilled: the prefix that is complete now; None when work on it goes on.
+        reused_tokens: tokens of a prefix begun in this tick that were copied from another.
         stepped: the steps that were taken.
+        previews: small pictures, by sequence.
         decoded: the pictures, by sequence.
-        failed: what went wrong, by sequence; the rest of the tick is valid.
+        failed_prefix: the prefix that could not be built, and why.
+        failed: what else went wrong, by sequence; the rest of the tick is valid.
         times: where the tick's time went.
     """
 
     prefilled: PrefixKey | None = None
+    reused_tokens: int = 0
     stepped: tuple[StepWork, ...] = ()
+    previews: tuple[tuple[SequenceId, Picture], ...] = ()
     decoded: tuple[tuple[SequenceId, Picture], ...] = ()
+    failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
     failed: tuple[tuple[SequenceId, OverpaintError], ...] = ()
-    times: StageTimes = StageTimes()
+    times: StageTimes = field(default_factory=StageTimes)

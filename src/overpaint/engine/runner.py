@@ -4,28 +4,35 @@ Decides nothing. A failure costs only the sequences that caused it.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import TypeVar
 
 import torch
 
-from overpaint.core import BackendError, CapacityError, OverpaintError, Picture
+from overpaint.core import BackendError, CapacityError, OverpaintError
 from overpaint.engine.job import PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
-from overpaint.engine.plan import StageTimes, StepPlan, StepResult, StepWork
+from overpaint.engine.plan import PrefixWork, StageTimes, StepPlan, StepResult, StepWork
 
 _log = logging.getLogger(__name__)
-_Failures = list[tuple[SequenceId, OverpaintError]]
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class _Stopwatch:
+class _Tick:
+    """What has come of a plan so far."""
+
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: list[tuple[SequenceId, OverpaintError]] = field(default_factory=list)
+    failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
+    reused_tokens: int = 0
 
     @contextmanager
     def time(self, stage: str) -> Generator[None]:
+        """Count the time of the block towards a stage."""
         start = perf_counter()
         try:
             yield
@@ -38,64 +45,83 @@ class Runner:
 
     Args:
         painter: does the computing.
-        users_of: names the sequences that wait for a prefix, to fail them with it.
     """
 
-    def __init__(self, painter: Painter, users_of: Callable[[PrefixKey], tuple[SequenceId, ...]]) -> None:
+    def __init__(self, painter: Painter) -> None:
         self._painter = painter
-        self._users_of = users_of
 
     def execute(self, plan: StepPlan) -> StepResult:
         """Carry out a plan, in the order of its fields."""
         for sequence_id in plan.drop:
             self._painter.drop(sequence_id)
         for key in plan.release:
-            self._painter.release(key)
-        watch, failures = _Stopwatch(), _Failures()
-        prefilled = self._prefill(plan.prefill, watch, failures) if plan.prefill else None
-        stepped = self._denoise(plan.denoise, watch, failures) if plan.denoise else ()
-        decoded = tuple(self._decode(plan.decode, watch, failures))
-        times = StageTimes(**{f"{stage}_s": seconds for stage, seconds in watch.seconds.items()})
-        return StepResult(prefilled, stepped, decoded, tuple(failures), times)
+            self._painter.prefixes.release(key)
+        tick = _Tick()
+        prefilled = self._prefill(plan.prefill, tick) if plan.prefill else None
+        stepped = tuple(item for pack in _packs(plan.denoise) for item in self._denoise(pack, tick))
+        moved = {item.sequence_id for item in stepped}
+        previews = self._each("preview", [key for key in plan.preview if key in moved], self._painter.preview, tick)
+        decoded = self._each("decode", plan.decode, self._painter.decode, tick)
+        times = StageTimes(**{f"{stage}_s": seconds for stage, seconds in tick.seconds.items()})
+        return StepResult(
+            prefilled=prefilled,
+            reused_tokens=tick.reused_tokens,
+            stepped=stepped,
+            previews=tuple(previews),
+            decoded=tuple(decoded),
+            failed_prefix=tick.failed_prefix,
+            failed=tuple(tick.failed),
+            times=times,
+        )
 
-    def _prefill(self, key: PrefixKey, watch: _Stopwatch, failures: _Failures) -> PrefixKey | None:
+    def _prefill(self, work: PrefixWork, tick: _Tick) -> PrefixKey | None:
+        """One unit of work on a prefix; its key when it stands."""
+        prefixes, key = self._painter.prefixes, work.spec.key
         try:
-            with watch.time("condition"):
-                condition = self._painter.condition(key)
-                self._painter.synchronize()
-            with watch.time("prefill"):
-                self._painter.prefill(key, condition)
+            if not prefixes.is_begun(key):
+                with tick.time("condition"):
+                    tick.reused_tokens = prefixes.begin(work.spec, work.reuse, work.target_tokens)
+                    self._painter.synchronize()
+            with tick.time("prefill"):
+                is_standing = prefixes.advance(work)
                 self._painter.synchronize()
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
-            failures.extend((sequence_id, _ours(error)) for sequence_id in self._users_of(key))
+            tick.failed_prefix = (key, _ours(error))
             return None
-        return key
+        return key if is_standing else None
 
-    def _denoise(self, work: tuple[StepWork, ...], watch: _Stopwatch, failures: _Failures) -> tuple[StepWork, ...]:
-        with watch.time("denoise"):
-            try:
+    def _denoise(self, work: tuple[StepWork, ...], tick: _Tick) -> tuple[StepWork, ...]:
+        """Step a pack; the steps that were taken."""
+        try:
+            with tick.time("denoise"):
                 self._painter.step(work)
                 self._painter.synchronize()
-            except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
-                if len(work) == 1:
-                    failures.append((work[0].sequence_id, _ours(error)))
-                    return ()
-            else:
-                return work
-        # Somebody in the pack is at fault. No latents were changed, so each can be tried alone.
-        return tuple(item for single in work for item in self._denoise((single,), watch, failures))
+        except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
+            if len(work) == 1:
+                tick.failed.append((work[0].sequence_id, _ours(error)))
+                return ()
+            # Somebody in the pack is at fault. No latents were changed, so each can be tried alone.
+            return tuple(item for single in work for item in self._denoise((single,), tick))
+        return work
 
-    def _decode(
-        self, sequence_ids: tuple[SequenceId, ...], watch: _Stopwatch, failures: _Failures
-    ) -> Iterator[tuple[SequenceId, Picture]]:
+    def _each(
+        self, stage: str, sequence_ids: Sequence[SequenceId], make: Callable[[SequenceId], _T], tick: _Tick
+    ) -> list[tuple[SequenceId, _T]]:
+        """Make something of every sequence; who cannot be made fails alone."""
+        made: list[tuple[SequenceId, _T]] = []
         for sequence_id in sequence_ids:
             try:
-                with watch.time("decode"):
-                    picture = self._painter.decode(sequence_id)
+                with tick.time(stage):
+                    made.append((sequence_id, make(sequence_id)))
             except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
-                failures.append((sequence_id, _ours(error)))
-            else:
-                yield sequence_id, picture
+                tick.failed.append((sequence_id, _ours(error)))
+        return made
+
+
+def _packs(work: tuple[StepWork, ...]) -> list[tuple[StepWork, ...]]:
+    """Everybody together, but those who must step alone."""
+    together = tuple(item for item in work if not item.alone)
+    return [pack for pack in (together, *((item,) for item in work if item.alone)) if pack]
 
 
 def _ours(error: Exception) -> OverpaintError:

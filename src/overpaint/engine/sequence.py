@@ -1,4 +1,4 @@
-"""One picture on its way, as the scheduler sees it: how far it is and what it holds. Torch-free."""
+"""One picture on its way, as the scheduler sees it: how far it is and how long it has waited. Torch-free."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -7,7 +7,7 @@ from overpaint.engine.job import SequenceSpec
 
 
 class SequenceState(IntEnum):
-    """Ordered: a later state never goes back to an earlier one; from `FINISHED` on nothing is held."""
+    """Where a sequence is. A running one may be sent back to wait: its latents stay, its prefix may go."""
 
     WAITING = 0
     RUNNING = 1
@@ -20,11 +20,15 @@ class Sequence:
 
     Args:
         spec: what it is.
+        arrived_at: the device's work when it came, in tokens (see `policy`).
+        order: its place among all arrivals.
         state: where it is.
         step: denoising steps done.
     """
 
     spec: SequenceSpec
+    arrived_at: int = 0
+    order: int = 0
     state: SequenceState = SequenceState.WAITING
     step: int = 0
 
@@ -32,3 +36,8 @@ class Sequence:
     def is_painted(self) -> bool:
         """Whether all its steps are done and only decoding is left."""
         return self.step == self.spec.num_steps
+
+    @property
+    def remaining_tokens(self) -> int:
+        """Work left, in tokens to step."""
+        return (self.spec.num_steps - self.step) * self.spec.step_tokens

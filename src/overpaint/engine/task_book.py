@@ -16,6 +16,7 @@ from overpaint.core import (
     OverpaintError,
     PaintedImage,
     Picture,
+    Preview,
     Progress,
     TaskError,
     Timings,
@@ -112,6 +113,11 @@ class TaskBook:
         """Count denoising steps of a task."""
         if entry := self._open_entry(task_id):
             entry.steps_done += count
+
+    def add_preview(self, task_id: str, index: int, picture: Picture) -> None:
+        """Post a rough look at picture `index`."""
+        if entry := self._open_entry(task_id):
+            entry.events.put(Preview(task_id, index, entry.steps_done, picture))
 
     def add_picture(self, task_id: str, sequence_id: SequenceId, picture: Picture) -> None:
         """Take in a picture; the task finishes with its last one."""

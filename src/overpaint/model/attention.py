@@ -29,22 +29,26 @@ def attend_target(query: Tensor, cache: PrefixCache, layer: int) -> Tensor:
     return _sdpa(query, key, value, None)
 
 
-def attend_prefix(query: Tensor, cache: PrefixCache, layer: int, masks: Sequence[Tensor | None]) -> Tensor:
+def attend_prefix(
+    query: Tensor, cache: PrefixCache, layer: int, segments: Sequence[Segment], masks: Sequence[Tensor | None]
+) -> Tensor:
     """Attend inside a prefix, segment by segment.
 
     Args:
-        query: `(tokens, heads, head_dim)` of the whole prefix.
-        cache: the prefix, its keys and values stored already.
+        query: `(tokens, heads, head_dim)` of the given segments.
+        cache: the prefix, its keys and values stored up to the end of the last given segment.
         layer: transformer block.
+        segments: consecutive ones.
         masks: one per segment, from `segment_masks`.
 
     Returns:
         `(tokens, heads * head_dim)`.
     """
     parts: list[Tensor] = []
-    for segment, mask in zip(cache.layout.segments, masks, strict=True):
+    queries = query.split([segment.num_tokens for segment in segments])
+    for segment_query, segment, mask in zip(queries, segments, masks, strict=True):
         key, value = cache.view(layer, segment.end)
-        parts.append(_sdpa(query[segment.start : segment.end], key, value, mask))
+        parts.append(_sdpa(segment_query, key, value, mask))
     return torch.cat(parts)
 
 

@@ -1,7 +1,8 @@
 """Words and pictures to the hidden states the transformer is conditioned on, through Qwen3-VL.
 
 Builds the encoder's inputs from the tokenizer and the PIL image processor, so torchvision is not needed. The condition
-is the last decoder layer's output *before* the final RMSNorm, without the system turn. Knows nothing of latents.
+is the last decoder layer's output *before* the final RMSNorm, without the system turn. A prompt that begins with
+pictures read before goes on from the encoder's own keys and values. Knows nothing of latents.
 
 Source: `_get_qwen_prompt_embeds` of diffusers 0.42.1; `Qwen3VLProcessor` of transformers 5.23.
 """
@@ -9,16 +10,34 @@ Source: `_get_qwen_prompt_embeds` of diffusers 0.42.1; `Qwen3VLProcessor` of tra
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
+from transformers import DynamicCache, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from overpaint.core import RequestError
 from overpaint.model.layout import PrefixLayout, layout_prefix
 from overpaint.model.prompt import IMAGE_PAD, SYSTEM_TURN, render_prompt
 from overpaint.model.references import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderMemory:
+    """What the encoder keeps of a prompt, to read another one that begins alike.
+
+    Args:
+        layers: keys and values of each layer, `(1, kv heads, tokens, channels)`.
+        picture_ends: per picture, tokens up to the end of its slots.
+    """
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    picture_ends: tuple[int, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes held."""
+        return sum(key.nbytes + value.nbytes for key, value in self.layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +45,17 @@ class Condition:
     """What the encoder says about a prompt.
 
     Args:
-        txt: `(text tokens, context channels)`, the vision slots left out: latents take their place.
+        txt: `(text tokens, context channels)` of the segments from `first_segment` on, the vision slots left out:
+            latents take their place.
         layout: where text and pictures stand in the transformer's prefix.
+        first_segment: the first segment that was read now; those before were read with another prompt.
+        memory: to go on from.
     """
 
     txt: Tensor
     layout: PrefixLayout
+    first_segment: int
+    memory: EncoderMemory
 
 
 class Conditioner:
@@ -41,7 +65,6 @@ class Conditioner:
         encoder: Qwen3-VL, on its device, in its dtype.
         tokenizer: the checkpoint's.
         image_processor: the checkpoint's, PIL flavour.
-        max_prompt_tokens: longest instruction, in tokens.
     """
 
     def __init__(
@@ -49,75 +72,116 @@ class Conditioner:
         encoder: Qwen3VLForConditionalGeneration,
         tokenizer: PreTrainedTokenizerBase,
         image_processor: Qwen2VLImageProcessorPil,
-        max_prompt_tokens: int,
     ) -> None:
         self._encoder = encoder
         self._tokenizer = tokenizer
         self._image_processor = image_processor
-        self._max_prompt_tokens = max_prompt_tokens
         (self._image_pad_id,) = self._tokenize(IMAGE_PAD)
         self._num_system_tokens = len(self._tokenize(SYSTEM_TURN))
 
-    def check_prompt(self, field: str, words: str) -> None:
-        """Refuse words that are longer than the checkpoint reads.
-
-        Raises:
-            RequestError: naming `field` and both token counts.
-        """
-        num_tokens = len(self._tokenize(words))
-        if num_tokens > self._max_prompt_tokens:
-            rule = f"has {num_tokens} tokens; this checkpoint reads at most {self._max_prompt_tokens}"
-            raise RequestError(field, words, rule)
+    def count_tokens(self, words: str) -> int:
+        """Length of a text in the encoder's tokens."""
+        return len(self._tokenize(words))
 
     @torch.inference_mode()
-    def encode(self, words: str, references: Sequence[Reference]) -> Condition:
+    def encode(
+        self,
+        words: str,
+        references: Sequence[Reference],
+        memory: EncoderMemory | None = None,
+        num_known: int = 0,
+    ) -> Condition:
         """Read the words and look at the pictures.
 
         Args:
             words: the instruction.
             references: resized pictures in the order the words count them.
+            memory: of a prompt that begins with the same pictures.
+            num_known: how many of them.
 
         Raises:
             ValueError: the image processor's grid does not fit the latent grid.
         """
         pictures = self._look_at(references)
         token_ids = self._expand(self._tokenize(render_prompt(words, len(references))), pictures)
-        is_slot = [token_id == self._image_pad_id for token_id in token_ids[self._num_system_tokens :]]
-        hidden = self._run(token_ids, pictures)[self._num_system_tokens :]
-        layout = layout_prefix(is_slot, [reference.grid for reference in references])
-        return Condition(hidden[~torch.tensor(is_slot, device=hidden.device)], layout)
+        is_slot = [token_id == self._image_pad_id for token_id in token_ids]
+        layout = layout_prefix(is_slot[self._num_system_tokens :], [reference.grid for reference in references])
+        start = memory.picture_ends[num_known - 1] if memory and num_known else 0
+        hidden, layers = self._run(token_ids, pictures, memory, start, num_known)
+        first = max(start, self._num_system_tokens)
+        is_text = ~torch.tensor(is_slot[first:], device=hidden.device)
+        new_memory = EncoderMemory(layers, _picture_ends(is_slot))
+        return Condition(hidden[first - start :][is_text], layout, _segments_before(layout, num_known), new_memory)
 
     def _tokenize(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False)
 
-    def _look_at(self, references: Sequence[Reference]) -> dict[str, Tensor]:
-        """`pixel_values` `(patches, channels)` and `image_grid_thw` `(pictures, 3)`; empty without pictures."""
-        if not references:
-            return {}
+    def _look_at(self, references: Sequence[Reference]) -> list[dict[str, Tensor]]:
+        """Per picture: `pixel_values` `(patches, channels)` and `image_grid_thw` `(1, 3)`."""
         images = [reference.for_encoder() for reference in references]
-        return dict(self._image_processor(images=images, return_tensors="pt"))
+        return [dict(self._image_processor(images=[image], return_tensors="pt")) for image in images]
 
-    def _expand(self, token_ids: Sequence[int], pictures: dict[str, Tensor]) -> list[int]:
+    def _expand(self, token_ids: Sequence[int], pictures: Sequence[dict[str, Tensor]]) -> list[int]:
         """Repeat each image pad once per vision slot of its picture."""
         merge = self._image_processor.merge_size**2
-        slots = iter([int(grid.prod()) // merge for grid in pictures.get("image_grid_thw", ())])
+        slots = iter([int(picture["image_grid_thw"].prod()) // merge for picture in pictures])
         expanded: list[int] = []
         for token_id in token_ids:
-            expanded.extend([token_id] * (next(slots, 1) if token_id == self._image_pad_id else 1))
+            expanded.extend([token_id] * (next(slots) if token_id == self._image_pad_id else 1))
         return expanded
 
-    def _run(self, token_ids: Sequence[int], pictures: dict[str, Tensor]) -> Tensor:
-        """Hidden states of all tokens, before the final norm: `(tokens, channels)`."""
-        input_ids = torch.tensor([token_ids], device=self._encoder.device)
-        inputs = {name: tensor.to(self._encoder.device) for name, tensor in pictures.items()}
-        if inputs:
-            inputs["mm_token_type_ids"] = (input_ids == self._image_pad_id).int()
+    def _run(
+        self,
+        token_ids: Sequence[int],
+        pictures: Sequence[dict[str, Tensor]],
+        memory: EncoderMemory | None,
+        start: int,
+        num_known: int,
+    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
+        """Hidden states of the tokens from `start` on, before the final norm, and all keys and values."""
+        model = self._encoder.model
+        device = self._encoder.device
+        input_ids = torch.tensor([token_ids], device=device)
+        inputs = {key: value.to(device) for key, value in _join(pictures[num_known:]).items()}
+        cache = DynamicCache()
+        for layer, (key, value) in enumerate(memory.layers if memory and start else ()):
+            cache.update(key[:, :, :start], value[:, :, :start], layer)
         with _without_final_norm(self._encoder):
             # `.model`, not the head: logits over the whole vocabulary are of no use here.
-            output = self._encoder.model(
-                input_ids=input_ids, attention_mask=torch.ones_like(input_ids), use_cache=False, **inputs
+            output = model(
+                input_ids=input_ids[:, start:],
+                position_ids=self._positions(input_ids, pictures)[..., start:],
+                past_key_values=cache,
+                use_cache=True,
+                **inputs,
             )
-        return output.last_hidden_state[0]
+        return output.last_hidden_state[0], tuple((layer.keys, layer.values) for layer in cache.layers)
+
+    def _positions(self, input_ids: Tensor, pictures: Sequence[dict[str, Tensor]]) -> Tensor:
+        """Rotary positions of all tokens, `(3, 1, tokens)`: text alone counts up, pictures lie on their grids."""
+        if not pictures:
+            return torch.arange(input_ids.shape[1], device=input_ids.device).expand(3, 1, -1)
+        grids = _join(pictures)["image_grid_thw"].to(input_ids.device)
+        kinds = (input_ids == self._image_pad_id).int()
+        positions, _ = self._encoder.model.get_rope_index(input_ids, mm_token_type_ids=kinds, image_grid_thw=grids)
+        return positions
+
+
+def _join(pictures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The encoder's inputs for several pictures; none for none."""
+    if not pictures:
+        return {}
+    return {key: torch.cat([picture[key] for picture in pictures]) for key in pictures[0]}
+
+
+def _picture_ends(is_slot: Sequence[bool]) -> tuple[int, ...]:
+    return tuple(index for index, (here, after) in enumerate(pairwise([*is_slot, False]), 1) if here and not after)
+
+
+def _segments_before(layout: PrefixLayout, num_pictures: int) -> int:
+    """Segments up to and including picture `num_pictures`."""
+    ends = [index for index, segment in enumerate(layout.segments, 1) if segment.grid]
+    return ends[num_pictures - 1] if num_pictures else 0
 
 
 @contextmanager

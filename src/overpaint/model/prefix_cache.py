@@ -56,6 +56,11 @@ class PrefixCache:
             grown[:, : self.layout.num_tokens] = layer[:, : self.layout.num_tokens]
             self._layers[index] = grown
 
+    def copy_from(self, source: "PrefixCache", num_tokens: int) -> None:
+        """Take over the first rows of a prefix that begins with the same tokens."""
+        for own, other in zip(self._layers, source._layers, strict=True):
+            own[:, :num_tokens] = other[:, :num_tokens]
+
     def store(self, layer: int, start: int, key: Tensor, value: Tensor) -> None:
         """Write `(tokens, heads, head_dim)` keys and values at row `start`."""
         rows = self._layers[layer][:, start : start + key.shape[0]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from overpaint.model.layout import Grid, PrefixLayout
+from overpaint.model.layout import Grid, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class RopeSpec:
     theta: float = 10000.0
 
 
-def prefix_positions(layout: PrefixLayout) -> Tensor:
-    """Positions of all prefix tokens: `(tokens, 3)` int64."""
+def prefix_positions(segments: Sequence[Segment]) -> Tensor:
+    """Positions of the tokens of consecutive prefix segments: `(tokens, 3)` int64."""
     parts = [
         _block_positions(segment.position, segment.grid)
         if segment.grid
         else torch.arange(segment.position, segment.position + segment.num_tokens)[:, None].expand(-1, 3)
-        for segment in layout.segments
+        for segment in segments
     ]
     return torch.cat(parts) if parts else torch.empty(0, 3, dtype=torch.long)
 

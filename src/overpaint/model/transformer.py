@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from overpaint.model.attention import attend_prefix, attend_target, segment_masks
-from overpaint.model.layout import Grid, PrefixLayout
+from overpaint.model.layout import Grid, PrefixLayout, Segment
 from overpaint.model.modulation import Modulation, Modulator
 from overpaint.model.params import TransformerParams
 from overpaint.model.prefix_cache import PrefixCache
@@ -29,17 +29,24 @@ from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_t
 
 @dataclass(frozen=True, slots=True)
 class PrefixInput:
-    """One prefix to run.
+    """Consecutive segments of one prefix to run; the rows before them must stand.
 
     Args:
-        txt: `(text tokens, context channels)`: the encoder's hidden states without its vision slots.
-        references: latents of each picture, `(height * width, channels)`, in order.
-        cache: where keys and values go; its layout places text and pictures.
+        segments: which ones.
+        txt: `(text tokens, context channels)`: the encoder's hidden states of their text.
+        references: latents of each of their pictures, `(height * width, channels)`, in order.
+        cache: where keys and values go.
     """
 
+    segments: tuple[Segment, ...]
     txt: Tensor
     references: tuple[Tensor, ...]
     cache: PrefixCache
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the segments."""
+        return self.segments[-1].end - self.segments[0].start
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +108,22 @@ class PackedTransformer:
 
     @torch.inference_mode()
     def prefill(self, inputs: Sequence[PrefixInput]) -> None:
-        """Run whole prefixes and store their keys and values in their caches."""
-        layouts = [item.cache.layout for item in inputs]
+        """Run prefixes, or parts of them, and store their keys and values in their caches."""
         hidden = torch.cat([self._embed_prefix(item) for item in inputs])
-        table = pack_tables([rope_table(prefix_positions(layout), self._rope, self.device) for layout in layouts])
-        masks = [segment_masks(layout.segments, self.device) for layout in layouts]
-        spans = list(pairwise(_starts([layout.num_tokens for layout in layouts])))
+        table = pack_tables([rope_table(prefix_positions(item.segments), self._rope, self.device) for item in inputs])
+        masks = [segment_masks(item.segments, self.device) for item in inputs]
+        spans = list(pairwise(_starts([item.num_tokens for item in inputs])))
         modulation = self._modulator([0.0], None)
         last = len(self._blocks) - 1
         for layer, block in enumerate(self._blocks):
             query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table)
             for item, (start, end) in zip(inputs, spans, strict=True):
-                item.cache.store(layer, 0, key[start:end], value[start:end])
+                item.cache.store(layer, item.segments[0].start, key[start:end], value[start:end])
             if layer == last:
                 return  # only its keys and values are ever read
             attended = torch.cat(
                 [
-                    attend_prefix(query[start:end], item.cache, layer, mask)
+                    attend_prefix(query[start:end], item.cache, layer, item.segments, mask)
                     for item, mask, (start, end) in zip(inputs, masks, spans, strict=True)
                 ]
             )
@@ -157,7 +163,7 @@ class PackedTransformer:
         references = iter(item.references)
         parts: list[Tensor] = []
         done = 0
-        for segment in item.cache.layout.segments:
+        for segment in item.segments:
             if segment.grid:
                 parts.append(self._module.img_in(next(references).to(self.dtype)))
             else:

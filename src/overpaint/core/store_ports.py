@@ -19,7 +19,8 @@ class TaskStore(Protocol):
     async def create(self, task: NewTask) -> tuple[Task, bool]:
         """Store a task as queued; True when it is new.
 
-        With an idempotency key that the API key used before, the earlier task comes back with False.
+        With an idempotency key that the API key used before, the earlier task comes back with False; likewise
+        with an id that is stored already, so that an unanswered `create` can be repeated.
 
         Raises:
             TaskError: the idempotency key was used with another fingerprint.
@@ -80,8 +81,10 @@ class TaskStore(Protocol):
         """Task failed + webhook queued, at once; False when the lease was lost meanwhile."""
         ...
 
-    async def cancel(self, task_id: str) -> Task:
+    async def cancel(self, task_id: str, *, charge_microusd: int = 0) -> Task:
         """Make a queued or running task cancelled + webhook queued; a final one comes back as it is.
+
+        A running one also gets its usage row: no pictures, the device time since its lease, `charge_microusd`.
 
         Raises:
             TaskError: there is none.
@@ -102,6 +105,14 @@ class TaskStore(Protocol):
 
     async def referenced_files(self, keys: Sequence[str]) -> set[str]:
         """Those of the given file keys that some task still names; the sweeper removes the others."""
+        ...
+
+    async def check(self) -> None:
+        """See that tasks can be stored now.
+
+        Raises:
+            BackendError: they cannot.
+        """
         ...
 
 
@@ -144,7 +155,7 @@ class AccountStore(Protocol):
         """Charged since then, plus the price of what is queued and running."""
         ...
 
-    async def usage(
+    def usage(
         self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncIterator[UsageRow]:
         """Usage rows, oldest first."""
@@ -155,7 +166,7 @@ class WebhookStore(Protocol):
     """Deliveries that are due. They are queued by `TaskStore` in the transaction that makes a task final."""
 
     async def due(self, *, limit: int, duration: timedelta) -> list[WebhookDelivery]:
-        """Take deliveries whose time has come; nobody else gets them for `duration`."""
+        """Take deliveries whose time has come, the longest due first; nobody else gets them for `duration`."""
         ...
 
     async def delivered(self, delivery_id: str) -> None:

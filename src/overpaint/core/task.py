@@ -126,7 +126,7 @@ class Task:
         state: where it is.
         priority: who goes first.
         price_microusd: what it costs when it succeeds, in millionths of a dollar, all pictures together.
-        attempt: how often it was leased.
+        attempt: how often it was leased, without the leases that were handed back uncounted.
         created_at: time-zone aware, UTC; likewise the next two.
         started_at: of the first lease.
         finished_at: when it became final.
@@ -176,8 +176,16 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A task taken by a worker until `expires_at`; `task.attempt` names this very lease."""
+    """A task taken by a worker until `expires_at`.
+
+    Args:
+        task: as it was taken.
+        worker: who took it; a name that no other process bears, nor an earlier life of the same.
+        expires_at: when others may take it; time-zone aware, UTC.
+        token: names this very lease: it grows with every lease of the task, also with those that count as no attempt.
+    """
 
     task: Task
     worker: str
     expires_at: datetime
+    token: int

@@ -1,0 +1,170 @@
+"""A picture from a URL that a stranger wrote: guarded addresses, bounded bytes, time and redirects, told by content.
+
+Gives back bytes that begin like a picture; decoding them is `decode`'s. Everything that goes wrong is a `PictureError`.
+Takes no proxy from the environment, sends no cookies and no referrer, and lets nobody compress a bomb.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import httpcore2
+
+from overpaint.core.errors import PictureError
+from overpaint.images.fetch_guard import GuardedBackend, RefusedAddressError, Resolver, system_resolver
+from overpaint.images.fetch_rules import AddressRules, Target, read_target
+from overpaint.images.header import read_header
+from overpaint.images.limits import MIB
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SNIFFED_BYTES = 16
+USER_AGENT = "overpaint"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """Bounds on one fetch, redirects included.
+
+    Args:
+        max_bytes: of the file.
+        total_s: from the first look-up to the last byte.
+        connect_s: for each connection.
+        max_redirects: followed.
+    """
+
+    max_bytes: int = 64 * MIB
+    total_s: float = 30.0
+    connect_s: float = 5.0
+    max_redirects: int = 4
+
+
+class PictureFetcher:
+    """Fetches pictures over http and https.
+
+    Args:
+        rules: which addresses may be asked.
+        limits: bounds on a fetch.
+        resolver: names to addresses.
+        backend: opens connections; None is the machine's network.
+        ssl_context: whom to trust; None trusts whom the system trusts.
+    """
+
+    def __init__(
+        self,
+        rules: AddressRules | None = None,
+        limits: FetchLimits | None = None,
+        resolver: Resolver = system_resolver,
+        backend: httpcore2.AsyncNetworkBackend | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._limits = limits or FetchLimits()
+        self._backend = GuardedBackend(rules or AddressRules(), resolver, backend)
+        self._ssl_context = ssl_context
+
+    async def fetch(self, url: str, field: str = "images") -> bytes:
+        """The file behind a URL.
+
+        Args:
+            url: http or https.
+            field: what the request calls this picture, for the error.
+
+        Raises:
+            PictureError: it may not or cannot be fetched, or is no picture.
+        """
+        try:
+            async with asyncio.timeout(self._limits.total_s):
+                return await self._follow(url)
+        except TimeoutError as exc:
+            raise PictureError(field, url, f"took longer than {self._limits.total_s:g} s to fetch") from exc
+        except (ValueError, RefusedAddressError) as exc:
+            raise PictureError(field, url, str(exc)) from exc
+        except httpcore2.TimeoutException as exc:
+            raise PictureError(field, url, "does not answer in time") from exc
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError, OSError) as exc:
+            raise PictureError(field, url, f"cannot be fetched ({str(exc).strip() or type(exc).__name__})") from exc
+
+    async def _follow(self, url: str) -> bytes:
+        for _ in range(self._limits.max_redirects + 1):
+            target = read_target(url)
+            async with httpcore2.AsyncConnectionPool(
+                network_backend=self._backend, ssl_context=self._context(target)
+            ) as pool:
+                answer = await self._ask(pool, target)
+            if isinstance(answer, bytes):
+                return answer
+            url = urljoin(url, answer)
+        raise ValueError(f"redirects more than {self._limits.max_redirects} times")
+
+    def _context(self, target: Target) -> ssl.SSLContext | None:
+        """Loading the trusted certificates takes a while, so it is done once, and not for plain http."""
+        if target.scheme == "https" and self._ssl_context is None:
+            self._ssl_context = httpcore2.default_ssl_context()
+        return self._ssl_context
+
+    async def _ask(self, pool: httpcore2.AsyncConnectionPool, target: Target) -> bytes | str:
+        """One request: the file, or where it has moved to."""
+        location = httpcore2.URL(
+            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
+        )
+        headers: list[tuple[bytes | str, bytes | str]] = [
+            ("Host", target.authority),
+            ("Accept", "image/*"),
+            ("Accept-Encoding", "identity"),
+            ("User-Agent", USER_AGENT),
+        ]
+        timeouts = {"connect": self._limits.connect_s, "read": self._limits.total_s, "write": self._limits.connect_s}
+        async with pool.stream("GET", location, headers=headers, extensions={"timeout": timeouts}) as response:
+            if response.status in _REDIRECTS:
+                return _location_of(response)
+            if response.status != 200:
+                raise ValueError(f"cannot be fetched (its server answers {response.status})")
+            return await self._read(response)
+
+    async def _read(self, response: httpcore2.Response) -> bytes:
+        if _header(response, b"content-encoding") not in ("", "identity"):
+            raise ValueError("is sent compressed although that was not asked for")
+        length = _header(response, b"content-length")
+        if length.isdigit() and int(length) > self._limits.max_bytes:
+            raise ValueError(self._too_large())
+        data = bytearray()
+        async for chunk in _chunks(response):
+            was_short = len(data) < _SNIFFED_BYTES
+            data += chunk
+            if len(data) > self._limits.max_bytes:
+                raise ValueError(self._too_large())
+            if was_short and len(data) >= _SNIFFED_BYTES:
+                _require_picture(data)
+        _require_picture(data)
+        return bytes(data)
+
+    def _too_large(self) -> str:
+        return f"must be at most {self._limits.max_bytes / MIB:g} MiB"
+
+
+async def _chunks(response: httpcore2.Response) -> AsyncIterator[bytes]:
+    async for chunk in response.aiter_stream():
+        yield chunk
+
+
+def _require_picture(data: bytearray) -> None:
+    """Stop early: nobody makes this server read 64 MiB of something else."""
+    try:
+        is_picture = read_header(bytes(data[:_SNIFFED_BYTES])) is not None
+    except ValueError:
+        is_picture = True  # begins like one; too short so far to tell its sides
+    if not is_picture:
+        raise ValueError("is not a JPEG, PNG, WebP or GIF picture")
+
+
+def _location_of(response: httpcore2.Response) -> str:
+    location = _header(response, b"location")
+    if not location:
+        raise ValueError(f"cannot be fetched (its server answers {response.status} without a location)")
+    return location
+
+
+def _header(response: httpcore2.Response, name: bytes) -> str:
+    values = [value for key, value in response.headers if key.lower() == name]
+    return values[0].decode("latin-1").strip() if values else ""

@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 @pytest.fixture(scope="module")
 def conditioner(plain_checkpoint: Checkpoint) -> Conditioner:
     parts = plain_checkpoint
-    return Conditioner(parts.text_encoder, parts.tokenizer, parts.image_processor, parts.info.max_prompt_tokens)
+    return Conditioner(parts.text_encoder, parts.tokenizer, parts.image_processor)
 
 
 def _encode(conditioner: Conditioner, words: str, *, with_pictures: bool) -> Condition:

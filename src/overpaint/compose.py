@@ -3,10 +3,13 @@
 Imports an engine when it is opened and not before: torch takes seconds, and most mistakes can be told without it.
 """
 
+from pathlib import Path
+
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
 from overpaint.core.ports import EngineClient
 from overpaint.engine.null import NullEngine
+from overpaint.model.checkpoint_files import locate, read_index
 
 NULL_SCHEME = "null:"
 
@@ -22,9 +25,17 @@ def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> Engin
     """
     if model.source is not None and model.source.startswith(NULL_SCHEME):
         return NullEngine(_step_s(model.source))
+    if _is_a_folder_by_its_looks(model.source):
+        _, folder = locate(model.source)
+        read_index(folder)
     from overpaint.engine.local import LocalEngine
 
     return LocalEngine.open(model, engine)
+
+
+def _is_a_folder_by_its_looks(source: str | None) -> bool:
+    """Whether `source` cannot be a hub id, so that what is wrong with it is told before torch is imported."""
+    return source is None or source.startswith((".", "/", "~")) or Path(source).exists()
 
 
 def _step_s(source: str) -> float:

@@ -1,0 +1,58 @@
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import overpaint
+from overpaint import Overpaint
+from overpaint.core.errors import PictureError, RequestError
+from overpaint.core.events import Event, Progress
+
+
+def test_the_package_exports_what_it_says() -> None:
+    assert all(hasattr(overpaint, name) for name in overpaint.__all__)
+    with pytest.raises(AttributeError):
+        _ = overpaint.nothing  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_generate_gives_images_that_know_their_seed() -> None:
+    with Overpaint("null:") as painter:
+        images = painter.generate("a cat", size="256x128", seed=3, num_images=2)
+        assert painter.info.name == "null"
+    assert [image.size for image in images] == [(256, 128)] * 2
+    assert [json.loads(image.info["overpaint"])["seed"] for image in images] == [3, 4]
+
+
+@pytest.mark.parametrize("kind", ["pil", "path", "text", "bytes"])
+def test_edit_takes_pictures_as_they_come(kind: str, tmp_path: Path) -> None:
+    image = Image.new("RGB", (200, 100), "teal")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    path = tmp_path / "in.png"
+    path.write_bytes(buffer.getvalue())
+    given: dict[str, Any] = {"pil": image, "path": path, "text": str(path), "bytes": buffer.getvalue()}
+    with Overpaint("null:") as painter:
+        [several] = painter.edit("make it red", [given[kind]], seed=1)
+        [alone] = painter.edit("make it red", given[kind], seed=1, size=(256, 128))
+    assert several.width > several.height
+    assert alone.size == (256, 128)
+
+
+def test_what_is_no_picture_is_refused_by_its_place() -> None:
+    with Overpaint("null:") as painter, pytest.raises(PictureError, match=r"images\[1\]: 'float'"):
+        painter.edit("x", [Image.new("RGB", (20, 20)), 1.5])  # pyright: ignore[reportArgumentType]
+
+
+def test_a_bad_argument_is_told_like_a_bad_flag() -> None:
+    with Overpaint("null:") as painter, pytest.raises(RequestError, match="steps: 0 must be 1 to 200"):
+        painter.generate("x", steps=0)
+
+
+def test_the_watcher_sees_the_steps() -> None:
+    seen: list[Event] = []
+    with Overpaint("null:") as painter:
+        painter.generate("x", size="64x64", steps=2, watch=seen.append)
+    assert max(event.step for event in seen if isinstance(event, Progress)) == 2

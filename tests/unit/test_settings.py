@@ -1,0 +1,44 @@
+import pytest
+
+from overpaint.core.config import ModelConfig
+from overpaint.core.errors import ConfigError
+from overpaint.settings import is_debugging, read_model_config, read_settings, silence_libraries
+
+
+def test_what_is_given_goes_before_the_environment_and_that_before_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_model_config() == ModelConfig(None, "auto", "auto")
+    monkeypatch.setenv("OVERPAINT_MODEL", "/some/folder")
+    monkeypatch.setenv("OVERPAINT_DEVICE", "cpu")
+    monkeypatch.setenv("OVERPAINT_DTYPE", "float32")
+    assert read_model_config() == ModelConfig("/some/folder", "cpu", "float32")
+    assert read_model_config("other", "mps", "bfloat16") == ModelConfig("other", "mps", "bfloat16")
+
+
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERPAINT_DEVICE", "")
+    assert read_settings().device == "auto"
+
+
+def test_a_variable_with_a_typo_is_refused_instead_of_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERPAINT_DEVISE", "cpu")
+    with pytest.raises(ConfigError, match=r"OVERPAINT_DEVISE: is not a setting; the settings are .*OVERPAINT_DEVICE"):
+        read_settings()
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("0", False), ("", False), ("hm", False)])
+def test_asking_whether_to_show_tracebacks_never_fails(
+    text: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERPAINT_DEBUG", text)
+    assert is_debugging() is expected
+
+
+def test_a_level_that_the_person_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "debug")
+    monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS", raising=False)
+    silence_libraries(keep_bars=True)
+    assert os.environ["TRANSFORMERS_VERBOSITY"] == "debug"
+    assert os.environ["DIFFUSERS_VERBOSITY"] == "error"
+    assert "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ

@@ -84,7 +84,8 @@ def test_variations_share_a_prefix_while_the_first_still_runs(plain_checkpoint: 
     prefills = sum(bench.tick().prefill is not None for _ in range(8) if bench.scheduler.has_work)
     bench.run()
     assert prefills == 0
-    _assert_same(bench.painted("second"), paint_alone(plain_checkpoint, _edit("make it green", seed=4, size=Size(160, 64))))
+    alone = paint_alone(plain_checkpoint, _edit("make it green", seed=4, size=Size(160, 64)))
+    _assert_same(bench.painted("second"), alone)
 
 
 def test_the_order_of_pictures_is_part_of_a_prefix(plain_checkpoint: Checkpoint) -> None:

@@ -1,0 +1,148 @@
+"""A scheduler with a runner that computes nothing: keeps its own books and complains when a plan makes no sense."""
+
+from dataclasses import dataclass, field
+
+from overpaint.core.errors import BackendError
+from overpaint.core.picture import Picture
+from overpaint.core.sizes import Canvas, Size
+from overpaint.core.terms import Terms
+from overpaint.engine.job import Job, PrefixKey, PrefixSpec, SequenceId, SequenceSpec
+from overpaint.engine.plan import StepPlan, StepResult
+from overpaint.engine.scheduler import Limits, Scheduler
+
+_PIXEL = Picture(1, 1, "RGBA", bytes(4))
+
+
+def make_job(
+    task_id: str,
+    *,
+    steps: int = 4,
+    side: int = 128,
+    pictures: tuple[str, ...] = (),
+    words: str = "",
+    num_images: int = 1,
+    guided: bool = False,
+    terms: Terms | None = None,
+    prefix_tokens: int = 40,
+) -> Job:
+    """A job as the planner would make it; equal `pictures` and `words` mean equal prefixes."""
+    chain = tuple("/".join(pictures[: index + 1]) for index in range(len(pictures)))
+    branches = ("positive", "negative") if guided else ("positive",)
+    prefixes = tuple(
+        PrefixSpec(
+            (*chain, f"{'/'.join(pictures)}:{words or task_id}:{branch}"),
+            words,
+            (_PIXEL,) * len(pictures),
+            pictures,
+            prefix_tokens,
+        )
+        for branch in branches
+    )
+    sequences = tuple(
+        SequenceSpec(
+            f"{task_id}/{index}",
+            task_id,
+            index,
+            index,
+            tuple(p.key for p in prefixes),
+            steps,
+            1.0,
+            Canvas(Size(side, side), Size(side, side)),
+            terms or Terms(),
+        )
+        for index in range(num_images)
+    )
+    return Job(task_id, prefixes, sequences)
+
+
+@dataclass
+class FakeRunner:
+    """Carries out plans on paper.
+
+    Args:
+        units: ticks that building a prefix takes.
+    """
+
+    units: int = 2
+    standing: set[PrefixKey] = field(default_factory=set)
+    building: dict[PrefixKey, int] = field(default_factory=dict)
+    steps: dict[SequenceId, int] = field(default_factory=dict)
+    decoded: list[SequenceId] = field(default_factory=list)
+    needs: dict[SequenceId, SequenceSpec] = field(default_factory=dict)
+    fail_prefixes: set[PrefixKey] = field(default_factory=set)
+
+    def admit(self, job: Job) -> None:
+        for spec in job.sequences:
+            self.needs[spec.sequence_id] = spec
+            self.steps[spec.sequence_id] = 0
+
+    def execute(self, plan: StepPlan) -> StepResult:
+        for sequence_id in plan.drop:
+            del self.needs[sequence_id]
+        for key in plan.release:
+            self.standing.discard(key)
+            self.building.pop(key, None)
+        prefilled, failed_prefix = self._prefill(plan)
+        for work in plan.denoise:
+            spec = self.needs[work.sequence_id]
+            assert set(spec.prefixes) <= self.standing, f"{work.sequence_id} steps without its prefix"
+            assert self.steps[work.sequence_id] == work.step < spec.num_steps, f"{work} lost or doubled a step"
+            self.steps[work.sequence_id] += 1
+        for sequence_id in plan.decode:
+            assert self.steps[sequence_id] == self.needs[sequence_id].num_steps
+            self.decoded.append(sequence_id)
+        return StepResult(
+            prefilled=prefilled,
+            stepped=plan.denoise,
+            decoded=tuple((sequence_id, _PIXEL) for sequence_id in plan.decode),
+            failed_prefix=failed_prefix,
+        )
+
+    def _prefill(self, plan: StepPlan) -> tuple[PrefixKey | None, tuple[PrefixKey, BackendError] | None]:
+        if plan.prefill is None:
+            return None, None
+        key = plan.prefill.spec.key
+        assert key not in self.standing, f"{key} is built twice"
+        assert len(plan.prefill.spec.pictures) == len(plan.prefill.spec.chain) - 1, "nothing to build it from"
+        if key in self.fail_prefixes:
+            return None, (key, BackendError("no"))
+        if key not in self.building and plan.prefill.reuse:
+            assert plan.prefill.reuse.source in self.standing, "continues from what is not there"
+        self.building[key] = self.building.get(key, 0) + 1
+        if self.building[key] < self.units:
+            return None, None
+        del self.building[key]
+        self.standing.add(key)
+        return key, None
+
+
+class Desk:
+    """Scheduler and fake runner, checked after every tick."""
+
+    def __init__(self, limits: Limits | None = None, units: int = 2) -> None:
+        self.scheduler = Scheduler(limits or Limits())
+        self.runner = FakeRunner(units)
+
+    def submit(self, job: Job) -> None:
+        self.runner.admit(job)
+        self.scheduler.add(job)
+
+    def tick(self) -> StepPlan:
+        plan = self.scheduler.schedule()
+        self.scheduler.apply(self.runner.execute(plan))
+        self.scheduler.check_integrity()
+        return plan
+
+    def run(self, limit: int = 5000) -> int:
+        """Tick until nothing is left; how many ticks it took."""
+        for count in range(limit):
+            if not self.scheduler.has_work:
+                self._assert_clean()
+                return count
+            self.tick()
+        raise AssertionError(f"still work after {limit} ticks")
+
+    def _assert_clean(self) -> None:
+        assert not self.runner.needs
+        assert not self.runner.building
+        assert self.runner.standing == self.scheduler.held_prefixes

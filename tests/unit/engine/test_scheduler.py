@@ -1,0 +1,217 @@
+"""The scheduler, torch-free, against a runner on paper."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overpaint.core.errors import CapacityError
+from overpaint.core.task import Priority
+from overpaint.core.terms import Terms
+from overpaint.engine.job import Job
+from overpaint.engine.scheduler import Limits
+from tests.unit.engine.scheduling import Desk, make_job
+
+_BATCH = Terms(priority=Priority.BATCH)
+
+
+def test_a_newcomer_steps_in_the_tick_after_its_prefix_stands() -> None:
+    desk = Desk(units=1)
+    desk.submit(make_job("old", steps=20))
+    for _ in range(5):
+        desk.tick()
+    desk.submit(make_job("new", steps=4))
+    assert desk.tick().prefill is not None
+    assert {work.sequence_id for work in desk.tick().denoise} == {"old/0", "new/0"}
+
+
+def test_running_pictures_step_in_every_tick_while_a_newcomer_is_prefilled() -> None:
+    desk = Desk(units=10)
+    desk.submit(make_job("old", steps=30))
+    while desk.runner.steps["old/0"] == 0:
+        desk.tick()
+    desk.submit(make_job("new"))
+    for done in range(2, 12):
+        desk.tick()
+        assert desk.runner.steps["old/0"] == done
+
+
+def test_pictures_of_any_size_step_count_and_kind_step_together() -> None:
+    desk = Desk(units=1)
+    desk.submit(make_job("small", side=64, steps=9))
+    desk.submit(make_job("large", side=512, steps=5, pictures=("a",)))
+    desk.submit(make_job("guided", steps=7, guided=True, num_images=2))
+    most = max(len(desk.tick().denoise) for _ in range(8))
+    assert most == 4
+
+
+def test_a_prefix_wanted_twice_is_built_once() -> None:
+    desk = Desk()
+    desk.submit(make_job("one", words="same", num_images=3))
+    desk.submit(make_job("two", words="same"))
+    prefills = 0
+    while desk.scheduler.has_work:
+        prefills += desk.tick().prefill is not None
+    assert prefills == 2  # units of one build
+
+
+def test_a_more_urgent_class_takes_the_place_of_a_running_one() -> None:
+    desk = Desk(Limits(max_running=1), units=1)
+    desk.submit(make_job("batch", steps=20, terms=_BATCH))
+    for _ in range(5):
+        desk.tick()
+    desk.submit(make_job("urgent", steps=3))
+    desk.run()
+    assert desk.runner.decoded == ["urgent/0", "batch/0"]
+
+
+def test_a_class_that_is_always_outdone_is_served_in_the_end() -> None:
+    desk = Desk(Limits(max_running=1, tick_tokens=64), units=1)
+    desk.submit(make_job("batch", steps=4, terms=_BATCH))
+    for index in range(200):
+        desk.submit(make_job(f"urgent{index}", steps=4))
+        for _ in range(4):
+            desk.tick()
+        if "batch/0" in desk.runner.decoded:
+            break
+    assert "batch/0" in desk.runner.decoded
+
+
+def test_a_small_picture_overtakes_a_large_one_when_the_tick_is_full() -> None:
+    desk = Desk(Limits(tick_tokens=1), units=1)
+    desk.submit(make_job("large", side=512, steps=40))
+    for _ in range(6):
+        desk.tick()
+    desk.submit(make_job("small", side=64, steps=4))
+    desk.run()
+    assert desk.runner.decoded == ["small/0", "large/0"]
+
+
+def test_two_tenants_get_equal_shares_however_much_one_of_them_sends() -> None:
+    desk = Desk(Limits(tick_tokens=1, max_running=64), units=1)
+    for index in range(20):
+        desk.submit(make_job(f"greedy{index}", steps=10, terms=Terms(tenant="greedy"), words="g"))
+    desk.submit(make_job("modest", steps=40, terms=Terms(tenant="modest"), words="m"))
+    while desk.runner.steps["modest/0"] < 20:
+        desk.tick()
+    greedy = sum(steps for name, steps in desk.runner.steps.items() if name.startswith("greedy"))
+    assert 17 <= greedy <= 25
+
+
+def test_a_heavier_tenant_gets_more() -> None:
+    desk = Desk(Limits(tick_tokens=1), units=1)
+    desk.submit(make_job("heavy", steps=100, terms=Terms(tenant="heavy", weight=3.0), words="h"))
+    desk.submit(make_job("light", steps=100, terms=Terms(tenant="light"), words="l"))
+    for _ in range(60):
+        desk.tick()
+    assert desk.runner.steps["heavy/0"] == pytest.approx(3 * desk.runner.steps["light/0"], rel=0.15)
+
+
+def test_a_tenant_that_was_away_brings_no_credit_along() -> None:
+    desk = Desk(Limits(tick_tokens=1, max_running=64), units=1)
+    desk.submit(make_job("busy", steps=60, terms=Terms(tenant="busy"), words="b"))
+    for _ in range(40):
+        desk.tick()
+    desk.submit(make_job("late", steps=60, terms=Terms(tenant="late"), words="l"))
+    before = desk.runner.steps["busy/0"]
+    for _ in range(20):
+        desk.tick()
+    assert desk.runner.steps["busy/0"] - before >= 8
+
+
+def test_what_could_never_be_held_is_refused_with_what_would_fit() -> None:
+    desk = Desk(Limits(cache_bytes=100, bytes_per_token=1))
+    with pytest.raises(CapacityError, match="fewer or smaller pictures"):
+        desk.scheduler.check_fits(make_job("huge", prefix_tokens=1000))
+
+
+def test_guided_requests_that_each_hold_half_of_the_memory_do_not_wait_for_each_other_for_ever() -> None:
+    desk = Desk(Limits(cache_bytes=2 * (40 + 64)), units=1)
+    for index in range(3):
+        desk.submit(make_job(str(index), guided=True))
+    desk.run()
+    assert sorted(desk.runner.decoded) == ["0/0", "1/0", "2/0"]
+
+
+def test_a_prefix_that_cannot_be_built_fails_its_users_and_nobody_else() -> None:
+    desk = Desk(units=1)
+    broken = make_job("broken", num_images=2)
+    desk.runner.fail_prefixes.add(broken.prefixes[0].key)
+    desk.submit(broken)
+    desk.submit(make_job("fine"))
+    desk.run()
+    assert desk.runner.decoded == ["fine/0"]
+
+
+def test_a_cancel_while_its_prefix_is_built_abandons_the_build() -> None:
+    desk = Desk(units=10)
+    desk.submit(make_job("gone"))
+    desk.tick()
+    desk.scheduler.cancel("gone")
+    desk.run()
+    assert not desk.runner.standing
+
+
+def test_kept_prefixes_give_way_oldest_first_and_doubled_ones_before_single_ones() -> None:
+    desk = Desk(Limits(cache_bytes=3 * (40 + 64)), units=1)
+    for task_id, pictures in (("a1", ("a",)), ("a2", ("a",)), ("b", ("b",))):
+        desk.submit(make_job(task_id, pictures=pictures))
+        desk.run()
+    desk.submit(make_job("c", pictures=("c",)))
+    desk.run()
+    held = {key.partition(":")[0] for key in desk.scheduler.held_prefixes}
+    assert held == {"a", "b", "c"}  # one of the two on "a" went
+
+
+_jobs = st.builds(
+    dict,
+    steps=st.integers(1, 6),
+    side=st.sampled_from([64, 128, 256]),
+    pictures=st.lists(st.sampled_from("abc"), max_size=2, unique=True).map(tuple),
+    words=st.sampled_from(["", "x", "y"]),
+    num_images=st.integers(1, 3),
+    guided=st.booleans(),
+    terms=st.builds(
+        Terms, tenant=st.sampled_from("pq"), priority=st.sampled_from(Priority), reproducible=st.booleans()
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    arrivals=st.lists(st.tuples(_jobs, st.integers(0, 6), st.booleans()), min_size=1, max_size=12),
+    max_running=st.integers(1, 5),
+    tick_tokens=st.integers(1, 2000),
+    # The largest job here needs 2 prefixes of 40 + 256 tokens.
+    cache_bytes=st.integers(2 * (40 + 256), 3000),
+    units=st.integers(1, 3),
+    broken=st.integers(0, 30),
+)
+def test_nothing_is_lost_doubled_or_starved(
+    arrivals: list[tuple[dict[str, object], int, bool]],
+    max_running: int,
+    tick_tokens: int,
+    cache_bytes: int,
+    units: int,
+    broken: int,
+) -> None:
+    """Random arrivals, cancels, failures and budgets: every picture ends, steps once each, integrity always holds."""
+    desk = Desk(Limits(max_running=max_running, tick_tokens=tick_tokens, cache_bytes=cache_bytes), units)
+    jobs: dict[str, Job] = {}
+    cancelled: set[str] = set()
+    for index, (fields, ticks, is_cancelled) in enumerate(arrivals):
+        job = make_job(str(index), **fields)  # type: ignore[arg-type]
+        jobs[job.task_id] = job
+        if index == broken:
+            desk.runner.fail_prefixes.add(job.prefixes[-1].key)
+        desk.scheduler.check_fits(job)
+        desk.submit(job)
+        for _ in range(ticks):
+            desk.tick()
+        if is_cancelled:
+            cancelled.add(job.task_id)
+            desk.scheduler.cancel(job.task_id)
+    desk.run()
+    failing = {t for t, job in jobs.items() if {p.key for p in job.prefixes} & desk.runner.fail_prefixes}
+    done = {sequence_id.partition("/")[0] for sequence_id in desk.runner.decoded}
+    assert len(desk.runner.decoded) == len(set(desk.runner.decoded))
+    assert set(jobs) - cancelled - failing <= done

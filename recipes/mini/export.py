@@ -19,7 +19,6 @@ from PIL import Image
 
 from recipes.mini.model import PIXEL_MEAN, PIXEL_STD
 from recipes.mini.objects import NAMES
-from recipes.mini.sampling import BASE_SHIFT, MAX_SHIFT
 from recipes.mini.scenes import SIZE, Composer, Item, Scene, to_uint8
 from recipes.mini.settings import load_settings
 from recipes.mini.tokenizer import save_tokenizer
@@ -28,6 +27,7 @@ from recipes.mini.vae import build_vae
 
 BUNDLED = Path(__file__).parents[2] / "src" / "overpaint" / "bundled"
 SHARD = "12MB"
+BASE_SHIFT, MAX_SHIFT = 0.5, 1.15
 
 SAMPLES: dict[str, Scene] = {
     "apple-and-dog": Scene(

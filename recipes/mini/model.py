@@ -137,12 +137,12 @@ def build_text_encoder(
 class MiniModel(nn.Module):
     """Text encoder and transformer, trained together."""
 
-    def __init__(self, sizes: Sizes, vocabulary: int, special: dict[str, int]) -> None:
+    def __init__(self, text_encoder: Any, transformer: Any, grid: int) -> None:
         super().__init__()
-        self.sizes = sizes
-        self.image_pad = special["<|image_pad|>"]
-        self.text_encoder = build_text_encoder(sizes, vocabulary, special)
-        self.transformer = build_transformer(sizes)
+        self.grid = grid
+        self.image_pad = int(text_encoder.config.image_token_id)
+        self.text_encoder = text_encoder
+        self.transformer = transformer
 
     def forward(
         self,
@@ -160,8 +160,14 @@ class MiniModel(nn.Module):
         """
         condition = encode_condition(self.text_encoder, ids, self.image_pad, pictures)[:, drop:]
         at = None if pictures is None else int((ids[0] == self.image_pad).nonzero()[0]) - drop
-        layout = Layout(condition.shape[1], at, self.sizes.grid, noisy.shape[1])
+        layout = Layout(condition.shape[1], at, self.grid, noisy.shape[1])
         return denoise(self.transformer, layout, condition, references, noisy, sigma)
+
+
+def build_model(sizes: Sizes, vocabulary: int, special: dict[str, int]) -> MiniModel:
+    """Both networks with fresh weights."""
+    text_encoder = build_text_encoder(sizes, vocabulary, special)
+    return MiniModel(text_encoder, build_transformer(sizes), sizes.grid)
 
 
 # ---------------------------------------------------------------- condition
@@ -393,8 +399,11 @@ def run_block(
     attn, mlp = block.attn, block.img_mlp
     b, length, width = x.shape
     h = F.layer_norm(x, (width,), eps=1e-6) * scale1
-    q = F.rms_norm(attn.to_q(h).reshape(b, length, attn.heads, -1), (width // attn.heads,), attn.norm_q.weight, 1e-6)
-    k = F.rms_norm(attn.to_k(h).reshape(b, length, attn.heads, -1), (width // attn.heads,), attn.norm_k.weight, 1e-6)
+    head = (width // attn.heads,)
+    q = attn.to_q(h).reshape(b, length, attn.heads, -1)
+    k = attn.to_k(h).reshape(b, length, attn.heads, -1)
+    q = F.rms_norm(q, head, attn.norm_q.weight, 1e-6)
+    k = F.rms_norm(k, head, attn.norm_k.weight, 1e-6)
     v = attn.to_v(h).reshape(b, length, attn.heads, -1).transpose(1, 2)
     q, k = turn_pairs(q, cos, sin).transpose(1, 2), turn_pairs(k, cos, sin).transpose(1, 2)
     h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

@@ -20,6 +20,7 @@ class Settings:
     minutes: float = 90.0
     batch: int = 32
     noises: int = 4  # noised targets that share one condition
+    noise_shift: float = 2.5
     rate: float = 1e-3
     warmup_steps: int = 100
     optimizer: str = "muon"

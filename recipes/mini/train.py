@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from torch import nn
 import recipes.mini.model as networks
 from recipes.mini.batches import Batch, Batches
 from recipes.mini.curves import Curve
-from recipes.mini.model import MiniModel
+from recipes.mini.model import MiniModel, build_model
 from recipes.mini.scenes import Composer
 from recipes.mini.settings import Settings, load_settings
 from recipes.mini.tokenizer import Prompts, special_ids, train_tokenizer
@@ -74,7 +75,7 @@ class Run:
         """The networks with fresh weights, in fp32."""
         torch.manual_seed(self.settings.seed)
         special = special_ids(self.tokenizer)
-        model = MiniModel(self.settings.sizes, self.tokenizer.get_vocab_size(), special)
+        model = build_model(self.settings.sizes, self.tokenizer.get_vocab_size(), special)
         return model.to(self.device)
 
     def averaged(self) -> MiniModel:
@@ -133,6 +134,7 @@ class Trainer:
         self.pairs = list(zip(self.worker.parameters(), self.master.parameters(), strict=True))
         self.weights = channel_weights(run.code)
         self.steps, self.samples, self.elapsed = 0, 0, 0.0
+        self.stopped = False
         if self.settings.compile:
             networks.run_block = torch.compile(networks.run_block, dynamic=True)
         self._copy_to_worker()
@@ -151,9 +153,8 @@ class Trainer:
 
     def step(self, batch: Batch) -> float:
         """One update; returns the loss."""
-        loss = flow_loss(
-            self.worker, batch, self.run.prompts.drop, self.settings.noises, self.weights
-        )
+        drop = self.run.prompts.drop
+        loss = flow_loss(self.worker, batch, drop, self.settings, self.weights)
         loss.backward()
         with torch.no_grad():
             for worker, master in self.pairs:
@@ -194,6 +195,10 @@ class Trainer:
         self._copy_to_worker()
         return True
 
+    def stop(self, *_: object) -> None:
+        """Finish the step in progress, save and leave; `--resume` goes on from there."""
+        self.stopped = True
+
     def train(self) -> None:
         """Train until the time budget is used up, saving on the way."""
         settings = self.settings
@@ -204,7 +209,8 @@ class Trainer:
         )
         curve = Curve(self.run.folder, settings.minutes)
         start, saved = time.monotonic() - self.elapsed, self.elapsed
-        while self.elapsed < 60 * settings.minutes:
+        signal.signal(signal.SIGTERM, self.stop)
+        while self.elapsed < 60 * settings.minutes and not self.stopped:
             batch = next(batches)
             loss = self.step(batch)
             self.elapsed = time.monotonic() - start
@@ -224,20 +230,23 @@ def channel_weights(code: PatchCode) -> torch.Tensor:
     return weights / weights.mean()
 
 
-def draw_sigma(shape: tuple[int, int], device: torch.device) -> torch.Tensor:
-    """Noise levels in 0..1, half logit-normal, half uniform, one stratum per target of a sample."""
-    uniform = (torch.arange(shape[1], device=device) + torch.rand(shape, device=device)) / shape[1]
-    normal = torch.sigmoid(torch.randn(shape, device=device))
-    return torch.where(torch.rand(shape, device=device) < 0.4, normal, uniform).clamp(0.002, 1.0)
+def draw_sigma(shape: tuple[int, int], shift: float, device: torch.device) -> torch.Tensor:
+    """Noise levels in 0..1, one stratum per target of a sample, shifted towards noise.
+
+    Under little noise the target gives itself away; only under much noise must the answer come
+    from the instruction and the reference.
+    """
+    even = (torch.arange(shape[1], device=device) + torch.rand(shape, device=device)) / shape[1]
+    return (shift * even / (1 + (shift - 1) * even)).clamp(0.002, 1.0)
 
 
 def flow_loss(
-    model: MiniModel, batch: Batch, drop: int, noises: int, weights: torch.Tensor
+    model: MiniModel, batch: Batch, drop: int, settings: Settings, weights: torch.Tensor
 ) -> torch.Tensor:
     """Weighted mean square error of the velocity."""
     clean = batch.targets[:, None]
-    sigma = draw_sigma((len(clean), noises), clean.device)
-    noise = torch.randn(len(clean), noises, *clean.shape[2:], device=clean.device)
+    sigma = draw_sigma((len(clean), settings.noises), settings.noise_shift, clean.device)
+    noise = torch.randn(len(clean), settings.noises, *clean.shape[2:], device=clean.device)
     mix = sigma[:, :, None, None]
     noisy = (1 - mix) * clean + mix * noise
     velocity = model(batch.ids, drop, batch.pictures, batch.references, noisy, sigma)

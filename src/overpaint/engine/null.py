@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from overpaint.core.errors import BackendError, CancelledTaskError, RequestError, TaskError
-from overpaint.core.events import Event, Failed, Finished, Progress
+from overpaint.core.events import Event, Failed, Finished, Progress, is_final
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.picture import Picture
 from overpaint.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
@@ -66,15 +66,24 @@ class NullEngine:
         request = self._tasks.get(task_id)
         if request is None:
             raise TaskError(f"task {task_id} is not known")
-        return self._paint(task_id, request)
+        return self._paint_and_forget(task_id, request)
 
     def cancel(self, task_id: str) -> None:
         """Stop the task at the next step."""
-        self._cancelled.add(task_id)
+        if task_id in self._tasks:
+            self._cancelled.add(task_id)
 
     def close(self) -> None:
         """Fail what is still being read."""
         self._closed.set()
+
+    def _paint_and_forget(self, task_id: str, request: GenerationRequest) -> Iterator[Event]:
+        """A task that has ended is not known any more, so that it may be given again."""
+        for event in self._paint(task_id, request):
+            if is_final(event):
+                self._tasks.pop(task_id, None)
+                self._cancelled.discard(task_id)
+            yield event
 
     def _paint(self, task_id: str, request: GenerationRequest) -> Iterator[Event]:
         started_s = time.monotonic()

@@ -1,0 +1,151 @@
+"""The child's side: opens an engine, warms it up, and passes orders in and events out until the pipe closes.
+
+Runs in a fresh interpreter. The end of the pipe is the end of the parent: the process goes then, whatever it is doing,
+so that no orphan keeps the device.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from overpaint.core.errors import BackendError, OverpaintError
+from overpaint.core.events import Failed
+from overpaint.core.ports import EngineClient
+from overpaint.core.request import GenerationRequest
+from overpaint.engine.process.messages import (
+    Accepted,
+    Cancel,
+    Close,
+    FromChild,
+    Loaded,
+    LoadFailed,
+    Refused,
+    Submit,
+    ToChild,
+    Told,
+)
+
+EngineOpener = Callable[[], EngineClient]
+WARM_UP_ID = "warm-up"
+GRACE_S = 8.0
+_log = logging.getLogger(__name__)
+
+
+def run_child(pipe: Connection, open_engine: EngineOpener) -> None:
+    """The child's whole life.
+
+    Args:
+        pipe: to the parent.
+        open_engine: loads the checkpoint; picklable, for it comes from the parent.
+    """
+    _leave_signals_to_the_parent()
+    channel = _Channel(pipe)
+    try:
+        engine = open_engine()
+        warm_up(engine)
+    except OverpaintError as error:
+        channel.send(LoadFailed(error))
+        return
+    except Exception as crash:
+        channel.send(LoadFailed(BackendError(f"the engine did not start: {crash!r}")))
+        raise
+    channel.send(Loaded(engine.info))
+    _Desk(engine, channel).serve()
+
+
+def warm_up(engine: EngineClient) -> None:
+    """Paint one step at the default size, so that the first caller meets no cold start.
+
+    Raises:
+        OverpaintError: it failed; the engine is of no use.
+    """
+    engine.submit(WARM_UP_ID, GenerationRequest(prompt="a blue circle", steps=1, seed=0))
+    for event in engine.events(WARM_UP_ID):
+        if isinstance(event, Failed):
+            raise event.error
+
+
+class _Channel:
+    """Sends whole messages from any thread."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, message: FromChild) -> None:
+        """Send; a parent that is gone is noticed by whoever receives."""
+        try:
+            with self._lock:
+                self._pipe.send(message)
+        except OSError:
+            _log.debug("the parent is gone")
+
+    def receive(self) -> ToChild:
+        """The next order; `Close` when the parent is gone."""
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            return Close()
+
+
+class _Desk:
+    """Hands orders to the engine and its events back, one thread for each open task."""
+
+    def __init__(self, engine: EngineClient, channel: _Channel) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._listeners: list[threading.Thread] = []
+
+    def serve(self) -> None:
+        """Work until told to close."""
+        while not isinstance(order := self._channel.receive(), Close):
+            match order:
+                case Submit():
+                    self._submit(order)
+                case Cancel():
+                    self._engine.cancel(order.task_id)
+        self._engine.close()
+        for listener in self._listeners:
+            listener.join(1.0)
+        # A native library may hold a thread that never ends; nothing is left here that is worth waiting for.
+        logging.shutdown()
+        os._exit(0)
+
+    def _submit(self, order: Submit) -> None:
+        try:
+            self._engine.submit(order.task_id, order.request)
+        except OverpaintError as error:
+            self._channel.send(Refused(order.task_id, error))
+            return
+        except Exception as crash:  # noqa: BLE001  an engine's bug costs this task and no other
+            _log.exception("the engine failed to take a task")
+            self._channel.send(Refused(order.task_id, BackendError(f"the engine failed: {crash!r}")))
+            return
+        self._channel.send(Accepted(order.task_id))
+        self._listeners = [listener for listener in self._listeners if listener.is_alive()]
+        listener = threading.Thread(target=self._listen, args=(order.task_id,), name=order.task_id, daemon=True)
+        self._listeners.append(listener)
+        listener.start()
+
+    def _listen(self, task_id: str) -> None:
+        try:
+            for event in self._engine.events(task_id):
+                self._channel.send(Told(event))
+        except Exception as crash:  # noqa: BLE001  whoever waits for this task must hear of its end
+            _log.exception("the engine failed on a task")
+            self._channel.send(Told(Failed(task_id, BackendError(f"the engine failed: {crash!r}"))))
+
+
+def _leave_signals_to_the_parent() -> None:
+    """Ctrl-C and a service manager's TERM reach every process; the parent needs a moment to hand work back first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_later)
+
+
+def _end_later(_number: int, _frame: object) -> None:
+    last_call = threading.Timer(GRACE_S, os._exit, (0,))
+    last_call.daemon = True
+    last_call.start()

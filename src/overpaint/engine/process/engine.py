@@ -1,0 +1,206 @@
+"""One child process and the parent's side of its pipe: an `EngineClient` that lives as long as the child does.
+
+When the child dies, every open task fails with a retryable `BackendError`; starting another one is the supervisor's.
+"""
+
+import logging
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+
+from overpaint.core.errors import BackendError, OverpaintError
+from overpaint.core.events import Event
+from overpaint.core.model_info import ModelInfo
+from overpaint.core.request import GenerationRequest
+from overpaint.engine.process.child import EngineOpener, run_child
+from overpaint.engine.process.mailboxes import Mailboxes
+from overpaint.engine.process.messages import (
+    Accepted,
+    Cancel,
+    Close,
+    FromChild,
+    Loaded,
+    LoadFailed,
+    Refused,
+    Submit,
+    ToChild,
+    Told,
+)
+
+CLOSE_S = 5.0
+KILL_S = 2.0
+ANSWER_S = 60.0
+_log = logging.getLogger(__name__)
+
+
+class ProcessEngine:
+    """An engine in a child process.
+
+    Args:
+        open_engine: loads the checkpoint there; a module-level function or a partial of one.
+        on_end: called once, from a thread, when the child is gone.
+    """
+
+    def __init__(self, open_engine: EngineOpener, on_end: Callable[[], None] | None = None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, child_pipe = context.Pipe()
+        self._process = context.Process(
+            target=run_child, args=(child_pipe, open_engine), name="overpaint-engine", daemon=True
+        )
+        self._process.start()
+        child_pipe.close()  # else the end of the child would not be the end of the pipe
+        self._on_end = on_end
+        self._boxes = Mailboxes()
+        self._answers: dict[str, _Answer] = {}
+        self._lock = threading.Lock()
+        self._info: ModelInfo | None = None
+        self._load_error: OverpaintError | None = None
+        self._settled = threading.Event()
+        self._is_closing = False
+        self._reader = threading.Thread(target=self._read, name="overpaint-engine-reader", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id."""
+        return self._process.pid
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the child is loaded, warm and alive."""
+        return self._info is not None and self._process.is_alive() and not self._is_closing
+
+    @property
+    def load_error(self) -> OverpaintError | None:
+        """Why there is no engine, once that is known."""
+        return self._load_error
+
+    @property
+    def info(self) -> ModelInfo:
+        """The loaded checkpoint.
+
+        Raises:
+            BackendError: it is not loaded (yet).
+        """
+        if self._info is None:
+            raise self._load_error or BackendError("the engine is loading")
+        return self._info
+
+    def wait_loaded(self, timeout_s: float | None = None) -> bool:
+        """Wait until the child can work or is known to never will; whether it can."""
+        self._settled.wait(timeout_s)
+        return self.is_loaded
+
+    def submit(self, task_id: str, request: GenerationRequest) -> None:
+        """See `EngineClient.submit`."""
+        if not self.is_loaded:
+            raise BackendError("the engine is not running")
+        self._boxes.open(task_id)
+        answer = self._answers[task_id] = _Answer()
+        try:
+            self._send(Submit(task_id, request))
+            answer.wait()
+        except BaseException:
+            self._boxes.forget(task_id)
+            raise
+        finally:
+            self._answers.pop(task_id, None)
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        """See `EngineClient.events`."""
+        return self._boxes.listen(task_id)
+
+    def cancel(self, task_id: str) -> None:
+        """See `EngineClient.cancel`."""
+        if task_id in self._boxes.open_tasks and self.is_loaded:
+            try:
+                self._send(Cancel(task_id))
+            except BackendError:
+                _log.debug("no engine is left to cancel %s in", task_id)
+
+    def close(self) -> None:
+        """See `EngineClient.close`; takes at most `CLOSE_S` + 2 x `KILL_S`."""
+        if not self._is_closing:
+            self._is_closing = True
+            try:
+                self._send(Close())
+            except BackendError:
+                _log.debug("the engine was gone before it was closed")
+        if self._info is None:
+            self._process.kill()  # it is loading and will not read its orders for a while
+        self._process.join(CLOSE_S)
+        if self._process.is_alive():
+            _log.warning("the engine does not end, killing it")
+            self._process.kill()
+            self._process.join(KILL_S)
+        self._reader.join(KILL_S)
+
+    def _send(self, order: ToChild) -> None:
+        try:
+            with self._lock:
+                self._pipe.send(order)
+        except OSError as exc:
+            raise BackendError("the engine is gone") from exc
+
+    def _read(self) -> None:
+        """The reader's thread: sort what comes until the pipe ends, then answer everybody."""
+        try:
+            while True:
+                self._sort(self._pipe.recv())
+        except (EOFError, OSError):
+            pass
+        finally:
+            self._end()
+
+    def _sort(self, message: FromChild) -> None:
+        match message:
+            case Loaded(info):
+                self._info = info
+                self._settled.set()
+            case LoadFailed(error):
+                self._load_error = error
+            case Accepted(task_id):
+                self._answer(task_id, None)
+            case Refused(task_id, error):
+                self._answer(task_id, error)
+            case Told(event):
+                self._boxes.put(event)
+
+    def _answer(self, task_id: str, error: OverpaintError | None) -> None:
+        if answer := self._answers.get(task_id):
+            answer.give(error)
+
+    def _end(self) -> None:
+        self._process.join(KILL_S)
+        self._is_closing = True
+        if self._info is None and self._load_error is None:
+            self._load_error = BackendError(f"the engine ended while loading ({self._last_words()})")
+        error = BackendError(f"the engine ended while it worked on this ({self._last_words()})")
+        for answer in list(self._answers.values()):
+            answer.give(error)
+        self._boxes.fail_all(error)
+        self._settled.set()
+        if self._on_end:
+            self._on_end()
+
+    def _last_words(self) -> str:
+        code = self._process.exitcode
+        return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+class _Answer:
+    """One place for the child's answer to one order."""
+
+    def __init__(self) -> None:
+        self._given = threading.Event()
+        self._error: OverpaintError | None = None
+
+    def give(self, error: OverpaintError | None) -> None:
+        self._error = error
+        self._given.set()
+
+    def wait(self) -> None:
+        if not self._given.wait(ANSWER_S):
+            raise BackendError(f"the engine does not answer within {ANSWER_S:g} s")
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,74 @@
+"""What crosses the pipe between the two processes. Frozen plain values, both ways; nothing else is ever sent."""
+
+from dataclasses import dataclass
+
+from overpaint.core.errors import OverpaintError
+from overpaint.core.events import Event
+from overpaint.core.model_info import ModelInfo
+from overpaint.core.request import GenerationRequest
+
+# --- to the child
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Take this task; answered with `Accepted` or `Refused`."""
+
+    task_id: str
+    request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop this task at the next step boundary; not answered, its stream ends."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End: fail what is left and exit."""
+
+
+ToChild = Submit | Cancel | Close
+
+# --- from the child
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The checkpoint is loaded and warm; the first message of a child that can work."""
+
+    info: ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """There will be no engine; the child exits."""
+
+    error: OverpaintError
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The task is taken; its events follow."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The task is not taken, and why."""
+
+    task_id: str
+    error: OverpaintError
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """News of a task."""
+
+    event: Event
+
+
+FromChild = Loaded | LoadFailed | Accepted | Refused | Told

@@ -1,0 +1,41 @@
+"""What the child opens in these tests. Module-level, because a spawned process imports them by name."""
+
+from collections.abc import Iterator
+
+from overpaint.core.errors import CheckpointError
+from overpaint.core.events import Event
+from overpaint.core.ports import EngineClient
+from overpaint.core.request import GenerationRequest
+from overpaint.engine.null import NullEngine
+
+
+def open_null(step_s: float = 0.0) -> EngineClient:
+    return NullEngine(step_s)
+
+
+def open_nothing() -> EngineClient:
+    raise CheckpointError("/nowhere", "does not exist")
+
+
+def open_broken() -> EngineClient:
+    raise RuntimeError("a bug at start")
+
+
+class Clumsy(NullEngine):
+    """Fails in ways that engines must not."""
+
+    def submit(self, task_id: str, request: GenerationRequest) -> None:
+        if request.prompt == "bug in submit":
+            raise ValueError("a bug")
+        super().submit(task_id, request)
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        first = self._tasks[task_id].prompt == "bug in events"
+        for event in super().events(task_id):
+            yield event
+            if first:
+                raise ValueError("another bug")
+
+
+def open_clumsy() -> EngineClient:
+    return Clumsy()

@@ -1,0 +1,185 @@
+"""A real child process around the engine that paints flat colours, killed in every way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import psutil
+import pytest
+
+from overpaint.core.errors import BackendError, CancelledTaskError, CheckpointError, RequestError, TaskError
+from overpaint.core.events import Failed, Finished, Progress
+from overpaint.core.picture import Picture
+from overpaint.core.request import GenerationRequest
+from overpaint.core.sizes import Size
+from overpaint.engine.null import NULL_INFO, NullEngine
+from overpaint.engine.process.engine import ProcessEngine
+from tests.unit.engine.process.openers import open_broken, open_clumsy, open_nothing, open_null
+
+LOAD_S = 60
+Start = Callable[..., ProcessEngine]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    engines: list[ProcessEngine] = []
+
+    def make(opener: Callable[[], object] = open_null, *, is_waited: bool = True) -> ProcessEngine:
+        engine = ProcessEngine(opener)  # pyright: ignore[reportArgumentType]
+        engines.append(engine)
+        if is_waited:
+            assert engine.wait_loaded(LOAD_S), engine.load_error
+        return engine
+
+    yield make
+    for engine in engines:
+        engine.close()
+
+
+def request(prompt: str = "a cat", steps: int = 4) -> GenerationRequest:
+    return GenerationRequest(prompt=prompt, size=Size(64, 64), steps=steps, seed=1)
+
+
+def test_paints_the_same_as_the_engine_inside_would(start: Start) -> None:
+    engine = start()
+    engine.submit("t", request())
+    events = list(engine.events("t"))
+    assert engine.info == NULL_INFO
+    assert isinstance(events[-1], Finished)
+    alone = NullEngine()
+    alone.submit("t", request())
+    expected = list(alone.events("t"))[-1]
+    assert isinstance(expected, Finished)
+    assert events[-1].result.images == expected.result.images
+    assert [event.step for event in events if isinstance(event, Progress) and event.stage == "denoise"] == [1, 2, 3, 4]
+
+
+def test_pictures_of_many_megabytes_cross(start: Start) -> None:
+    engine = start()
+    picture = Picture(2000, 1500, "RGB", bytes(2000 * 1500 * 3))
+    engine.submit("t", GenerationRequest(prompt="p", pictures=(picture,) * 3, size=Size(64, 64)))
+    assert isinstance(list(engine.events("t"))[-1], Finished)
+
+
+def test_a_refused_task_raises_where_it_was_submitted(start: Start) -> None:
+    engine = start()
+    with pytest.raises(RequestError, match="512"):
+        engine.submit("t", request("word " * 600))
+    engine.submit("t", request())
+    with pytest.raises(TaskError):
+        engine.submit("t", request())
+    assert isinstance(list(engine.events("t"))[-1], Finished)
+
+
+def test_a_task_that_ended_may_be_given_again(start: Start) -> None:
+    engine = start()
+    for _ in range(2):
+        engine.submit("t", request())
+        assert isinstance(list(engine.events("t"))[-1], Finished)
+
+
+def test_cancel_ends_a_task_within_a_step(start: Start) -> None:
+    engine = start(partial(open_null, 0.1))
+    engine.submit("t", request(steps=100))
+    events = engine.events("t")
+    next(events)
+    began_s = time.monotonic()
+    engine.cancel("t")
+    last = list(events)[-1]
+    assert isinstance(last, Failed)
+    assert isinstance(last.error, CancelledTaskError)
+    assert time.monotonic() - began_s < 1.0
+    engine.cancel("never heard of")
+
+
+def test_kill_9_fails_open_tasks_with_a_retryable_error(start: Start) -> None:
+    engine = start(partial(open_null, 0.1))
+    for task_id in ("a", "b"):
+        engine.submit(task_id, request(steps=100))
+    events = engine.events("a")
+    next(events)
+    assert engine.pid
+    os.kill(engine.pid, signal.SIGKILL)
+    for stream in (events, engine.events("b")):
+        last = list(stream)[-1]
+        assert isinstance(last, Failed)
+        assert isinstance(last.error, BackendError)
+        assert last.error.retryable
+        assert "signal 9" in last.error.message
+    assert not engine.is_loaded
+    with pytest.raises(BackendError):
+        engine.submit("c", request())
+
+
+def test_an_engine_that_cannot_load_says_why(start: Start) -> None:
+    engine = start(open_nothing, is_waited=False)
+    assert not engine.wait_loaded(LOAD_S)
+    assert isinstance(engine.load_error, CheckpointError)
+    with pytest.raises(CheckpointError, match="nowhere"):
+        _ = engine.info
+
+
+def test_a_bug_at_start_is_told_too(start: Start) -> None:
+    engine = start(open_broken, is_waited=False)
+    assert not engine.wait_loaded(LOAD_S)
+    assert isinstance(engine.load_error, BackendError)
+    assert "a bug at start" in engine.load_error.message
+
+
+def test_a_bug_costs_its_own_task_only(start: Start) -> None:
+    engine = start(open_clumsy)
+    with pytest.raises(BackendError, match="a bug"):
+        engine.submit("a", request("bug in submit"))
+    engine.submit("b", request("bug in events"))
+    last = list(engine.events("b"))[-1]
+    assert isinstance(last, Failed)
+    assert "another bug" in last.error.message
+    engine.submit("c", request())
+    assert isinstance(list(engine.events("c"))[-1], Finished)
+
+
+def test_close_fails_what_is_left_and_is_quick(start: Start) -> None:
+    engine = start(partial(open_null, 0.05))
+    engine.submit("a", request(steps=200))
+    events = engine.events("a")
+    next(events)
+    began_s = time.monotonic()
+    engine.close()
+    engine.close()
+    assert time.monotonic() - began_s < 5
+    last = list(events)[-1]
+    assert isinstance(last, Failed)
+    assert isinstance(last.error, BackendError)
+
+
+def test_closing_while_it_loads_does_not_wait_for_the_load(start: Start) -> None:
+    engine = start(partial(open_null, 5.0), is_waited=False)  # its warm-up step takes five seconds
+    began_s = time.monotonic()
+    engine.close()
+    assert time.monotonic() - began_s < 4
+    assert not engine.wait_loaded(1)
+
+
+def test_the_child_goes_when_its_parent_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-m", "tests.unit.engine.process.parent"], stdout=subprocess.PIPE)
+    assert parent.stdout
+    child_pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline_s = time.monotonic() + 20
+    while psutil.pid_exists(child_pid) and psutil.Process(child_pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline_s, "the engine outlived its parent"
+        time.sleep(0.05)
+
+
+def test_a_terminals_ctrl_c_does_not_end_the_child(start: Start) -> None:
+    engine = start()
+    assert engine.pid
+    os.kill(engine.pid, signal.SIGINT)
+    engine.submit("t", request())
+    assert isinstance(list(engine.events("t"))[-1], Finished)

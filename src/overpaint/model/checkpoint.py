@@ -5,7 +5,7 @@ everywhere. Knows no requests. Beside diffusers' keys, `model_index.json` may de
 
     output_resolution     side of the square area that references, and outputs without a size, are brought to (1024)
     max_resolution        side of the largest square area painted directly (2048; output_resolution when that is given)
-    num_inference_steps   steps when a request names none (40)
+    default_steps         steps when a request names none (40)
     max_prompt_tokens     longest prompt (4096, or what the tokenizer declares)
 """
 
@@ -129,7 +129,7 @@ def _describe(
         dtype=str(parameter.dtype).removeprefix("torch."),
         sizes=SizeRules(default_area=resolution**2, native_area=_native_area(index)),
         reference_area=resolution**2,
-        default_steps=index.get("num_inference_steps") or len(index.get("sample_sigmas") or ()) or _DEFAULT_STEPS,
+        default_steps=index.get("default_steps") or len(index.get("sample_sigmas") or ()) or _DEFAULT_STEPS,
         max_prompt_tokens=index.get("max_prompt_tokens") or min(tokenizer.model_max_length, _DEFAULT_PROMPT_TOKENS),
         num_parameters={key: sum(p.numel() for p in module.parameters()) for key, module in modules.items()},
     )

@@ -8,6 +8,7 @@ tokens that do not depend on the step (text and references, modulated at t = 0) 
 Source: `QwenImage21Transformer2DModel` of diffusers 0.42.1, transformer_qwenimage21.py.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,8 @@ from overpaint.model.params import TransformerParams
 from overpaint.model.prefix_cache import PrefixCache
 from overpaint.model.projections import BlockProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
+
+_KEPT_TABLES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class PackedTransformer:
         self._modulator = Modulator(module)
         self._params = params
         self._rope = RopeSpec(params.axes_dims_rope)
+        self._tables: OrderedDict[tuple[int, Grid], Tensor] = OrderedDict()
 
     @property
     def device(self) -> torch.device:
@@ -172,8 +176,14 @@ class PackedTransformer:
         return torch.cat(parts)
 
     def _target_table(self, item: StepInput) -> Tensor:
-        positions = target_positions(item.cache.layout.target_position, item.grid)
-        return rope_table(positions, self._rope, self.device)
+        """Rotations of a target's tokens; the same at every step, so the last few are kept."""
+        key = (item.cache.layout.target_position, item.grid)
+        if key not in self._tables:
+            self._tables[key] = rope_table(target_positions(*key), self._rope, self.device)
+        self._tables.move_to_end(key)
+        if len(self._tables) > _KEPT_TABLES:
+            self._tables.popitem(last=False)
+        return self._tables[key]
 
     def _project(self, block: BlockProjections, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key (normalised, rotated) and value: each `(tokens, heads, head_dim)`."""

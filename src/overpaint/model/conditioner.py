@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -155,7 +156,8 @@ class Conditioner:
                 use_cache=True,
                 **inputs,
             )
-        return output.last_hidden_state[0], tuple((layer.keys, layer.values) for layer in cache.layers)
+        layers: list[Any] = cache.layers
+        return output.last_hidden_state[0], tuple((layer.keys, layer.values) for layer in layers)
 
     def _positions(self, input_ids: Tensor, pictures: Sequence[dict[str, Tensor]]) -> Tensor:
         """Rotary positions of all tokens, `(3, 1, tokens)`: text alone counts up, pictures lie on their grids."""
@@ -163,7 +165,8 @@ class Conditioner:
             return torch.arange(input_ids.shape[1], device=input_ids.device).expand(3, 1, -1)
         grids = _join(pictures)["image_grid_thw"].to(input_ids.device)
         kinds = (input_ids == self._image_pad_id).int()
-        positions, _ = self._encoder.model.get_rope_index(input_ids, mm_token_type_ids=kinds, image_grid_thw=grids)
+        model: Any = self._encoder.model  # its signature asks for tensor classes of old
+        positions, _ = model.get_rope_index(input_ids, mm_token_type_ids=kinds, image_grid_thw=grids)
         return positions
 
 

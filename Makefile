@@ -11,7 +11,7 @@ BIN      := .venv/bin
 STAMP    := .venv/.installed
 CODE     := src tests recipes benchmarks
 PRESENT   = $(wildcard $(CODE))
-SAMPLE   := src/overpaint/bundled/samples/apple.png
+SAMPLE   := src/overpaint/bundled/samples/apple-and-dog.png
 
 .PHONY: help install demo test test-slow test-gpu check fix bench clean
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ install: $(STAMP)  ## make .venv and install everything at the pinned versions
 
 demo: $(STAMP)  ## edit a bundled picture by instruction and say what to try next
 	@mkdir -p out
-	$(BIN)/overpaint edit "replace the apple with a banana" -i $(SAMPLE) -o out/demo.png --seed 1 --size 512x512
+	$(BIN)/overpaint edit "replace the apple with a banana" -i $(SAMPLE) -o out/demo.png --seed 1
 	@echo
 	@echo "Before:  $(SAMPLE)"
 	@echo "After:   out/demo.png"

@@ -1,0 +1,85 @@
+"""What the documents promise is there, and what is there is documented."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from overpaint.cli.app import build_app
+from overpaint.cli.failure import exit_code_of
+from overpaint.core import errors
+from overpaint.core.errors import OverpaintError
+from overpaint.settings import Settings
+from overpaint.version import __version__
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
+
+
+def error_classes() -> Iterator[type[OverpaintError]]:
+    for value in vars(errors).values():
+        if isinstance(value, type) and issubclass(value, OverpaintError):
+            yield value
+
+
+def flags_of(command: str) -> set[str]:
+    from typer.main import get_command
+
+    root = get_command(build_app())
+    chosen = root.commands[command] if command else root  # pyright: ignore[reportAttributeAccessIssue]
+    flags = {flag for parameter in chosen.params for flag in parameter.opts if flag.startswith("-")}
+    return flags - {"--help", "-h"}
+
+
+@pytest.mark.parametrize("command", ["", "generate", "edit", "doctor"])
+def test_every_flag_has_a_row(command: str) -> None:
+    text = (REFERENCE / "cli.md").read_text()
+    for flag in flags_of(command):
+        assert re.search(rf"^\|.*`{flag}`", text, re.MULTILINE), flag
+
+
+def test_every_flag_in_the_reference_exists() -> None:
+    rows = re.findall(r"^\| (`-.*?) \|", (REFERENCE / "cli.md").read_text(), re.MULTILINE)
+    documented = {flag for row in rows for flag in re.findall(r"`(-[^`]+)`", row)}
+    assert documented == {flag for command in ("", "generate", "edit", "doctor") for flag in flags_of(command)}
+
+
+def test_every_setting_has_a_heading_and_no_other_does() -> None:
+    headings = re.findall(r"^## `(\w+)`", (REFERENCE / "settings.md").read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted(f"OVERPAINT_{name}".upper() for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize("kind", list(error_classes()))
+def test_every_error_has_a_row_that_is_true(kind: type[OverpaintError]) -> None:
+    row = re.search(rf"^\| `{kind.code}` \|.*$", (REFERENCE / "errors.md").read_text(), re.MULTILINE)
+    assert row, kind.code
+    _, _, name, retryable, code, *_ = (cell.strip() for cell in row[0].split("|"))
+    assert name == f"`{kind.__name__}`"
+    assert retryable == ("yes" if kind.retryable else "no")
+    assert int(code) == exit_code_of(kind.__new__(kind))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in LINK.findall(document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_readme_names_every_module_that_is_there() -> None:
+    """A tree in a README is trusted; one that is out of date is worse than none."""
+    text = (ROOT / "README.md").read_text()
+    package = ROOT / "src" / "overpaint"
+    for path in package.iterdir():
+        if path.name.startswith("_") or path.name == "py.typed":
+            continue
+        name = f"{path.name}/" if path.is_dir() else path.name
+        assert re.search(rf"^ +{re.escape(name)} ", text, re.MULTILINE), name
+
+
+def test_version_and_changelog_agree() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1] == __version__

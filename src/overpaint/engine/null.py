@@ -19,6 +19,7 @@ from overpaint.core.picture import Picture
 from overpaint.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
 from overpaint.core.result import GenerationResult, PaintedImage, Timings
 from overpaint.core.sizes import Canvas, Size, SizeRules, plan_canvas
+from overpaint.core.terms import DEFAULT_TERMS, Terms
 
 NULL_INFO = ModelInfo(
     name="null",
@@ -50,8 +51,8 @@ class NullEngine:
         """What the null engine pretends to be."""
         return NULL_INFO
 
-    def submit(self, task_id: str, request: GenerationRequest) -> None:
-        """Take the task, or raise before taking it (see `EngineClient.submit`)."""
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:  # noqa: ARG002
+        """Take the task, or raise before taking it (see `EngineClient.submit`); all terms are equal here."""
         if self._closed.is_set():
             raise BackendError("the engine is closed")
         if task_id in self._tasks:

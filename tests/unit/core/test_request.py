@@ -33,8 +33,9 @@ PICTURE = Picture(2, 1, "RGB", bytes(6))
     ],
 )
 def test_a_field_out_of_its_range_is_refused_by_name(field: str, values: dict[str, Any]) -> None:
+    arguments: dict[str, Any] = {"prompt": "a cat", **values}
     with pytest.raises(RequestError) as caught:
-        GenerationRequest(**{"prompt": "a cat", **values})
+        GenerationRequest(**arguments)
     assert caught.value.field == field
     assert caught.value.message.startswith(f"{field}: ")
 

@@ -63,6 +63,7 @@ class LocalEngine:
         self._arrivals: list[Job] = []
         self._cancels: list[str] = []
         self._is_closing = False
+        self._is_idle = True
         self._sequences: dict[SequenceId, tuple[str, int]] = {}
         self._thread = threading.Thread(target=self._run, name="overpaint-engine", daemon=True)
         self._thread.start()
@@ -86,6 +87,11 @@ class LocalEngine:
         """Counters since the start."""
         return self._scheduler.stats
 
+    @property
+    def num_running(self) -> int:
+        """Pictures under way."""
+        return self._scheduler.num_running
+
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """See `EngineClient.submit`."""
         job = self._planner.plan(task_id, request, terms)
@@ -95,7 +101,8 @@ class LocalEngine:
                 raise BackendError("the engine is closed")
             self._book.open(job)
             self._arrivals.append(job)
-            self._door.notify()
+            self._is_idle = False
+            self._door.notify_all()
 
     def events(self, task_id: str) -> Iterator[Event]:
         """See `EngineClient.events`."""
@@ -106,14 +113,19 @@ class LocalEngine:
         with self._door:
             self._book.fail(task_id, CancelledTaskError(f"task {task_id} was cancelled"))
             self._cancels.append(task_id)
-            self._door.notify()
+            self._door.notify_all()
 
     def close(self) -> None:
         """See `EngineClient.close`."""
         with self._door:
             self._is_closing = True
-            self._door.notify()
+            self._door.notify_all()
         self._thread.join()
+
+    def wait_idle(self, timeout_s: float | None = None) -> bool:
+        """Wait until all that was submitted has ended and was let go; False when the time is up."""
+        with self._door:
+            return self._door.wait_for(lambda: self._is_idle or not self._thread.is_alive(), timeout_s)
 
     def check_integrity(self) -> None:
         """Assert that tensors are held for exactly what the scheduler knows; call it when the engine is idle."""
@@ -141,7 +153,10 @@ class LocalEngine:
     def _take_in(self) -> bool:
         """Bring in what was left at the door, waiting when there is nothing to do; False when closing."""
         with self._door:
+            self._is_idle = not self._has_something_to_do()
+            self._door.notify_all()
             self._door.wait_for(self._has_something_to_do)
+            self._is_idle = False
             arrivals, self._arrivals = self._arrivals, []
             cancels, self._cancels = self._cancels, []
             if self._is_closing:

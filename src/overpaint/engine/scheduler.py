@@ -73,7 +73,7 @@ class Scheduler:
     @property
     def num_running(self) -> int:
         """Sequences under way."""
-        return sum(sequence.state is SequenceState.RUNNING for sequence in self._sequences.values())
+        return sum(sequence.state is SequenceState.RUNNING for sequence in list(self._sequences.values()))
 
     def set_tick_tokens(self, tick_tokens: int) -> None:
         """Change how many tokens are stepped together at most."""

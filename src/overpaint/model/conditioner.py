@@ -103,12 +103,12 @@ class Conditioner:
         Raises:
             ValueError: the image processor's grid does not fit the latent grid.
         """
-        pictures = self._look_at(references)
-        token_ids = self._expand(self._tokenize(render_prompt(words, len(references))), pictures)
+        grids = self._grids(references)
+        token_ids = self._expand(self._tokenize(render_prompt(words, len(references))), grids)
         is_slot = [token_id == self._image_pad_id for token_id in token_ids]
         layout = layout_prefix(is_slot[self._num_system_tokens :], [reference.grid for reference in references])
         start = memory.picture_ends[num_known - 1] if memory and num_known else 0
-        hidden, layers = self._run(token_ids, pictures, memory, start, num_known)
+        hidden, layers = self._run(token_ids, grids, self._look_at(references[num_known:]), memory, start)
         first = max(start, self._num_system_tokens)
         is_text = ~torch.tensor(is_slot[first:], device=hidden.device)
         new_memory = EncoderMemory(layers, _picture_ends(is_slot))
@@ -117,15 +117,26 @@ class Conditioner:
     def _tokenize(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False)
 
-    def _look_at(self, references: Sequence[Reference]) -> list[dict[str, Tensor]]:
-        """Per picture: `pixel_values` `(patches, channels)` and `image_grid_thw` `(1, 3)`."""
-        images = [reference.for_encoder() for reference in references]
-        return [dict(self._image_processor(images=[image], return_tensors="pt")) for image in images]
+    def _grids(self, references: Sequence[Reference]) -> Tensor:
+        """The encoder's grids, `(pictures, 3)`: frames, rows and columns of patches."""
+        patch = self._image_processor.patch_size
+        sizes = [(1, reference.size.height // patch, reference.size.width // patch) for reference in references]
+        return torch.tensor(sizes, dtype=torch.long).reshape(-1, 3)
 
-    def _expand(self, token_ids: Sequence[int], pictures: Sequence[dict[str, Tensor]]) -> list[int]:
+    def _look_at(self, references: Sequence[Reference]) -> dict[str, Tensor]:
+        """`pixel_values` `(patches, channels)` and `image_grid_thw` `(pictures, 3)`; empty without pictures."""
+        if not references:
+            return {}
+        images = [reference.for_encoder() for reference in references]
+        inputs = dict(self._image_processor(images=images, return_tensors="pt"))
+        if not torch.equal(inputs["image_grid_thw"], self._grids(references)):
+            raise ValueError(f"the image processor resized the references to {inputs['image_grid_thw'].tolist()}")
+        return inputs
+
+    def _expand(self, token_ids: Sequence[int], grids: Tensor) -> list[int]:
         """Repeat each image pad once per vision slot of its picture."""
         merge = self._image_processor.merge_size**2
-        slots = iter([int(picture["image_grid_thw"].prod()) // merge for picture in pictures])
+        slots = iter((grids.prod(dim=1) // merge).tolist())
         expanded: list[int] = []
         for token_id in token_ids:
             expanded.extend([token_id] * (next(slots) if token_id == self._image_pad_id else 1))
@@ -134,16 +145,16 @@ class Conditioner:
     def _run(
         self,
         token_ids: Sequence[int],
-        pictures: Sequence[dict[str, Tensor]],
+        grids: Tensor,
+        pictures: dict[str, Tensor],
         memory: EncoderMemory | None,
         start: int,
-        num_known: int,
     ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
         """Hidden states of the tokens from `start` on, before the final norm, and all keys and values."""
         model = self._encoder.model
         device = self._encoder.device
         input_ids = torch.tensor([token_ids], device=device)
-        inputs = {key: value.to(device) for key, value in _join(pictures[num_known:]).items()}
+        inputs = {key: value.to(device) for key, value in pictures.items()}
         cache = DynamicCache()
         for layer, (key, value) in enumerate(memory.layers if memory and start else ()):
             cache.update(key[:, :, :start], value[:, :, :start], layer)
@@ -151,7 +162,7 @@ class Conditioner:
             # `.model`, not the head: logits over the whole vocabulary are of no use here.
             output = model(
                 input_ids=input_ids[:, start:],
-                position_ids=self._positions(input_ids, pictures)[..., start:],
+                position_ids=self._positions(input_ids, grids)[..., start:],
                 past_key_values=cache,
                 use_cache=True,
                 **inputs,
@@ -159,22 +170,16 @@ class Conditioner:
         layers: list[Any] = cache.layers
         return output.last_hidden_state[0], tuple((layer.keys, layer.values) for layer in layers)
 
-    def _positions(self, input_ids: Tensor, pictures: Sequence[dict[str, Tensor]]) -> Tensor:
+    def _positions(self, input_ids: Tensor, grids: Tensor) -> Tensor:
         """Rotary positions of all tokens, `(3, 1, tokens)`: text alone counts up, pictures lie on their grids."""
-        if not pictures:
+        if not len(grids):
             return torch.arange(input_ids.shape[1], device=input_ids.device).expand(3, 1, -1)
-        grids = _join(pictures)["image_grid_thw"].to(input_ids.device)
         kinds = (input_ids == self._image_pad_id).int()
         model: Any = self._encoder.model  # its signature asks for tensor classes of old
-        positions, _ = model.get_rope_index(input_ids, mm_token_type_ids=kinds, image_grid_thw=grids)
+        positions, _ = model.get_rope_index(
+            input_ids, mm_token_type_ids=kinds, image_grid_thw=grids.to(input_ids.device)
+        )
         return positions
-
-
-def _join(pictures: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The encoder's inputs for several pictures; none for none."""
-    if not pictures:
-        return {}
-    return {key: torch.cat([picture[key] for picture in pictures]) for key in pictures[0]}
 
 
 def _picture_ends(is_slot: Sequence[bool]) -> tuple[int, ...]:

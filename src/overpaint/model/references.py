@@ -7,6 +7,7 @@ Source: `QwenImage21Pipeline.__call__` step 1 and `_get_qwen_prompt_embeds` of d
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,27 +15,36 @@ from PIL import Image
 from torch import Tensor
 
 from overpaint.core import Picture
-from overpaint.core.sizes import fit_area
+from overpaint.core.sizes import Size, fit_area
 from overpaint.model.layout import Grid
 
 PIXELS_PER_TOKEN = 16
 """Side of the square of pixels that one latent token covers."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reference:
-    """A resized reference picture.
+    """A reference picture and the size it is brought to; nothing is resized before its samples are asked for.
 
     Args:
-        rgba: the resized picture, mode RGBA, sides multiples of 32.
+        picture: as it came.
+        size: sides are multiples of 32.
     """
 
-    rgba: Image.Image
+    picture: Picture
+    size: Size
 
     @property
     def grid(self) -> Grid:
         """Height and width in latent tokens."""
-        return self.rgba.height // PIXELS_PER_TOKEN, self.rgba.width // PIXELS_PER_TOKEN
+        return self.size.height // PIXELS_PER_TOKEN, self.size.width // PIXELS_PER_TOKEN
+
+    @cached_property
+    def rgba(self) -> Image.Image:
+        """The resized picture, mode RGBA."""
+        picture = self.picture
+        image = Image.frombytes(picture.mode, (picture.width, picture.height), picture.data).convert("RGBA")
+        return image.resize((self.size.width, self.size.height), Image.Resampling.LANCZOS)
 
     def for_encoder(self) -> Image.Image:
         """RGB, alpha composited over white: what the vision-language encoder was trained on."""
@@ -50,6 +60,4 @@ class Reference:
 
 def prepare_reference(picture: Picture, area: int) -> Reference:
     """Resize a picture to about `area` pixels, keeping its shape, sides rounded to 32."""
-    image = Image.frombytes(picture.mode, (picture.width, picture.height), picture.data).convert("RGBA")
-    size = fit_area(area, picture.aspect, 2 * PIXELS_PER_TOKEN)
-    return Reference(image.resize((size.width, size.height), Image.Resampling.LANCZOS))
+    return Reference(picture, fit_area(area, picture.aspect, 2 * PIXELS_PER_TOKEN))

@@ -13,6 +13,11 @@ from overpaint.core.request import MAX_IMAGES, MAX_PICTURES, MAX_STEPS
 from overpaint.core.sizes import PRESETS
 
 
+def _need(field: str, value: object, ok: bool, rule: str) -> None:
+    if not ok:
+        raise ConfigError(f"models: {field}: {value!r} {rule}")
+
+
 @dataclass(frozen=True, slots=True)
 class PictureRules:
     """What reference pictures a model takes.
@@ -147,8 +152,3 @@ class Catalogue:
     def names(self) -> tuple[str, ...]:
         """Everything that can be named, aliases too."""
         return tuple(self._entries)
-
-
-def _need(field: str, value: object, ok: bool, rule: str) -> None:
-    if not ok:
-        raise ConfigError(f"models: {field}: {value!r} {rule}")

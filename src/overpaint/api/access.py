@@ -1,0 +1,82 @@
+"""Around every request: its log line, its metrics, and the ``RateLimit-*`` headers of the key that was used.
+
+Headers as in https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-06.html (limit, remaining, reset).
+"""
+
+import logging
+import time
+from typing import Any, cast
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from overpaint.api.log import request_state
+from overpaint.api.metrics import Metrics
+from overpaint.service.caller import Caller
+from overpaint.service.service import Service
+
+log = logging.getLogger("overpaint.access")
+_QUIET = ("/health/", "/metrics")
+
+
+class Access:
+    """An ASGI middleware.
+
+    Args:
+        app: what comes after.
+        service: knows the limits.
+        metrics: counts.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, metrics: Metrics) -> None:
+        self._app = app
+        self._service = service
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state: dict[str, Any] = scope.setdefault("state", {})
+        token = request_state.set(state)
+        started_s, status = time.perf_counter(), 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._add_limits(message, state)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            self._note(scope, state, status, time.perf_counter() - started_s)
+            request_state.reset(token)
+
+    def _add_limits(self, message: Message, state: dict[str, Any]) -> None:
+        caller = cast("Caller | None", state.get("caller"))
+        known = self._service.limits.state(caller) if caller else None
+        if known is not None:
+            headers = MutableHeaders(scope=message)
+            headers["RateLimit-Limit"] = str(known.limit)
+            headers["RateLimit-Remaining"] = str(known.remaining)
+            headers["RateLimit-Reset"] = str(max(0, round(known.reset_s)))
+
+    def _note(self, scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
+        """The route's template goes into log and metrics, never the path: links carry their permission in it."""
+        route = getattr(scope.get("route"), "path", "none")
+        self._metrics.saw_request(scope["method"], route, status, seconds)
+        if route.startswith(_QUIET):
+            return
+        caller = cast("Caller | None", state.get("caller"))
+        extra = {
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 1),
+            "key_id": caller.key_id if caller else None,
+            "task_id": state.get("task_id"),
+        }
+        log.info("request", extra=extra)

@@ -1,0 +1,58 @@
+"""Lets a dialect answer at the vendor's own paths and host names: rewrites such requests onto the dialect's prefix.
+
+An ASGI middleware, so that each route exists once, in the OpenAPI document too. It notes where the request really came
+in, for the URLs in the answer.
+"""
+
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from overpaint.api.dialect import Dialect
+from overpaint.api.public_url import MOUNT
+
+_SHARED = ("/files/", "/health/", "/metrics")
+
+
+class DialectAliases:
+    """Rewrites paths.
+
+    Args:
+        app: what comes after.
+        dialects: whose paths and hosts count.
+    """
+
+    def __init__(self, app: ASGIApp, dialects: Sequence[Dialect]) -> None:
+        self._app = app
+        self._dialects = tuple(dialects)
+        self._hosts = {host: dialect for dialect in dialects for host in dialect.hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http":
+            self._rewrite(scope)
+        await self._app(scope, receive, send)
+
+    def _rewrite(self, scope: Scope) -> None:
+        path: str = scope["path"]
+        direct = next((dialect for dialect in self._dialects if dialect.owns(path)), None)
+        if direct is not None:
+            scope[MOUNT] = direct.prefix
+            return
+        alias = self._by_path(path) or self._by_host(scope, path)
+        scope[MOUNT] = ""
+        if alias is not None:
+            scope["path"] = alias.prefix + path
+            scope["raw_path"] = alias.prefix.encode() + (scope.get("raw_path") or path.encode())
+
+    def _by_path(self, path: str) -> Dialect | None:
+        for dialect in self._dialects:
+            if any(path.startswith(native) for native in dialect.native_paths):
+                return dialect
+        return None
+
+    def _by_host(self, scope: Scope, path: str) -> Dialect | None:
+        if not self._hosts or path.startswith(_SHARED):
+            return None
+        raw = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        return self._hosts.get(raw.decode("latin-1").partition(":")[0].lower())

@@ -1,0 +1,73 @@
+"""What WaveSpeed tells a key about itself: models, balance, bills, and the secret that its webhooks are signed with."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from overpaint.api.body import read_body
+from overpaint.api.deps import CallerDep, ConfigDep, ServiceDep
+from overpaint.api.dialects.wavespeed.answers import ERRORS, success
+from overpaint.api.dialects.wavespeed.convert import timestamp
+from overpaint.api.dialects.wavespeed.schemas import ListInput
+from overpaint.api.json_body import described_body, parse_json, validated
+
+router = APIRouter(tags=["wavespeed"], responses=ERRORS)
+MICRO = 1_000_000
+UNLIMITED_USD = 1_000_000.0
+"""The balance of a key without a budget: callers compare it with a price."""
+
+
+@router.get("/webhook/secret", operation_id="wavespeed_webhook_secret")
+async def webhook_secret(caller: CallerDep) -> dict[str, Any]:
+    """The secret of this key's webhooks."""
+    return success({"secret": caller.key.webhook_secret})
+
+
+@router.get("/balance", operation_id="wavespeed_balance")
+async def balance(service: ServiceDep, caller: CallerDep) -> dict[str, Any]:
+    """What is left of this month's budget, in dollars."""
+    budget = caller.limits.monthly_budget_microusd
+    if budget is None:
+        return success({"balance": UNLIMITED_USD})
+    month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    spent = sum([row.price_microusd async for row in service.usage(key_id=caller.key_id, since=month)])
+    return success({"balance": max(0, budget - spent) / MICRO})
+
+
+@router.get("/models", operation_id="wavespeed_models")
+async def models(service: ServiceDep, _caller: CallerDep) -> dict[str, Any]:
+    """The models of this server, by every path they answer to."""
+    entries = [service.catalogue.find(name) for name in service.catalogue.names()]
+    items = [
+        {
+            "model_id": entry.id,
+            "name": entry.id,
+            "description": entry.title,
+            "type": "image-to-image" if entry.pictures.min_count else "text-to-image",
+            "base_price": entry.price_microusd / MICRO,
+        }
+        for entry in entries
+    ]
+    return success(items)
+
+
+@router.post(
+    "/billings/search", operation_id="wavespeed_billings", openapi_extra=described_body(ListInput, {"page": 1})
+)
+async def billings(request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep) -> dict[str, Any]:
+    """What this key was charged, newest first."""
+    query = validated(ListInput, parse_json(await read_body(request, config.max_body_bytes)))
+    rows = [row async for row in service.usage(key_id=caller.key_id)]
+    rows.reverse()
+    first = (query.page - 1) * query.page_size
+    items = [
+        {
+            "prediction_id": row.task_id,
+            "model": row.model,
+            "price": row.price_microusd / MICRO,
+            "created_at": timestamp(row.finished_at),
+        }
+        for row in rows[first : first + query.page_size]
+    ]
+    return success({"page": query.page, "total": len(rows), "items": items})

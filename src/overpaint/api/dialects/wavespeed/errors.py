@@ -1,0 +1,62 @@
+"""WaveSpeed's error envelope, and its application codes for the error tree.
+
+Source: https://wavespeed.ai/docs/error-codes
+"""
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
+from overpaint.core.errors import OverpaintError
+from overpaint.core.task import TaskFailure
+
+OK = 0
+MODERATED = 1200
+MISSING = 1400
+INVALID = 1401
+UNREACHABLE = 1402
+NOT_EXECUTED = 1403
+FAILED = 1405
+INTERNAL = 5000
+UNAVAILABLE = 5003
+TIMED_OUT = 5004
+
+CODE_OF: dict[str, int] = {
+    "content": MODERATED,
+    "missing": MISSING,
+    "invalid_request": INVALID,
+    "invalid_picture": INVALID,
+    "too_large": INVALID,
+    "task": INVALID,
+    "not_found": INVALID,
+    "route": INVALID,
+    "access": INVALID,
+    "forbidden": INVALID,
+    "cancelled": FAILED,
+    "backend": NOT_EXECUTED,
+    "no_capacity": UNAVAILABLE,
+    "rate_limit": UNAVAILABLE,
+    "budget": UNAVAILABLE,
+    "config": INTERNAL,
+    "checkpoint": INTERNAL,
+    "error": INTERNAL,
+}
+
+
+def render_error(status: int, error: OverpaintError) -> Response:
+    """The answer to a request that ended with `error`."""
+    body = {"code": status, "message": error.message, "data": {"code": code_of(error.code), "error": error.message}}
+    return JSONResponse(body, status_code=status)
+
+
+def code_of(code: str) -> int:
+    """The application code of an error of the tree."""
+    return CODE_OF.get(code, INTERNAL)
+
+
+def error_text(failure: TaskFailure) -> str:
+    """What a failed task says.
+
+    The clients, when they are told to retry, submit a failed task again if its text has ``HTTP 5`` or ``HTTP 429``. The
+    words of a prompt that a message repeats must not read like that.
+    """
+    return failure.message.replace("HTTP ", "http ")

@@ -1,0 +1,74 @@
+"""Submission on any model's path, and the dialect's row. The path is a catch-all: its route comes after all others."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+
+from overpaint.api.body import read_body
+from overpaint.api.closing import wait_for
+from overpaint.api.deps import CallDep, note_task
+from overpaint.api.dialect import Dialect
+from overpaint.api.dialects.wavespeed import account, predictions, uploads
+from overpaint.api.dialects.wavespeed.answers import ERRORS, prediction_of
+from overpaint.api.dialects.wavespeed.convert import timed_out, to_draft
+from overpaint.api.dialects.wavespeed.errors import render_error
+from overpaint.api.dialects.wavespeed.schemas import PredictionAnswer, SubmitInput
+from overpaint.api.dialects.wavespeed.webhook import webhook_formats
+from overpaint.api.json_body import described_body, parse_json, validated
+from overpaint.core.errors import RequestError, TaskNotFoundError
+from overpaint.service.catalogue import ModelEntry
+from overpaint.service.service import Service
+
+ROOT = "/api/v3"
+EXAMPLE = {"images": ["https://example.com/apple.png"], "prompt": "replace the apple with a banana", "seed": -1}
+submissions = APIRouter(tags=["wavespeed"], responses=ERRORS)
+
+
+@submissions.post("/{model:path}", operation_id="wavespeed_submit", openapi_extra=described_body(SubmitInput, EXAMPLE))
+async def submit(
+    model: str,
+    call: CallDep,
+    webhook: Annotated[str | None, Query(description="Told once the prediction is completed or failed.")] = None,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> PredictionAnswer:
+    """Submit a prediction; with `enable_sync_mode` the answer comes when it is done, or says that it is not yet."""
+    service, caller, config = call.service, call.caller, call.config
+    entry = _find(service, model)
+    body = validated(SubmitInput, parse_json(await read_body(call.request, config.max_body_bytes)))
+    task = await service.submit.submit(caller, to_draft(body, entry, webhook, idempotency_key))
+    note_task(call.request, task)
+    if not body.enable_sync_mode:
+        return PredictionAnswer(data=await prediction_of(task, service, call.links, config))
+    task = await wait_for(call.request, service, caller, task, config.sync_timeout_s, call.closing)
+    prediction = await prediction_of(task, service, call.links, config)
+    return PredictionAnswer(data=prediction if task.state.is_final else timed_out(prediction, config.sync_timeout_s))
+
+
+def _find(service: Service, model: str) -> ModelEntry:
+    """The model of a path.
+
+    Raises:
+        TaskNotFoundError: there is none; the clients expect 404 for it.
+    """
+    try:
+        return service.catalogue.find(model)
+    except RequestError as exc:
+        raise TaskNotFoundError(exc.message) from exc
+
+
+def _router() -> APIRouter:
+    router = APIRouter()
+    for part in (predictions.router, uploads.router, account.router, submissions):
+        router.include_router(part, prefix=ROOT)
+    return router
+
+
+WAVESPEED = Dialect(
+    name="wavespeed",
+    prefix="/wavespeed",
+    router=_router(),
+    render_error=render_error,
+    native_paths=(f"{ROOT}/",),
+    hosts=("api.wavespeed.ai",),
+    webhooks=webhook_formats,
+)

@@ -1,0 +1,170 @@
+"""From the error tree to HTTP: the one table of statuses, and handlers that let each dialect word the answer.
+
+Every error that leaves the application passes here, those of the framework too: none escapes its dialect's envelope.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import ClassVar, cast
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from overpaint.core.errors import (
+    AccessError,
+    BackendError,
+    BudgetError,
+    CancelledTaskError,
+    CapacityError,
+    CheckpointError,
+    ConfigError,
+    ContentError,
+    OverpaintError,
+    PictureError,
+    RateLimitError,
+    RequestError,
+    TaskError,
+    TaskNotFoundError,
+)
+
+ErrorRenderer = Callable[[int, OverpaintError], Response]
+log = logging.getLogger(__name__)
+
+
+class ForbiddenError(AccessError):
+    """The key is known, but may not do this."""
+
+    code: ClassVar[str] = "forbidden"
+
+
+class BodyTooLargeError(RequestError):
+    """What was sent is larger than this server takes."""
+
+    code: ClassVar[str] = "too_large"
+
+
+class MissingFieldError(RequestError):
+    """A field that must be there is not."""
+
+    code: ClassVar[str] = "missing"
+
+    def __init__(self, field: str, value: object = None, rule: str = "is required") -> None:
+        super().__init__(field, value, rule)
+        self.args = (f"{field}: {rule}",)
+
+
+class RouteError(OverpaintError):
+    """The framework's own answers: no such path, not with this method.
+
+    Args:
+        status: as the framework chose it.
+        message: the sentence for people.
+        headers: that belong to the answer (``Allow``).
+    """
+
+    code: ClassVar[str] = "route"
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self.headers = dict(headers or {})
+        super().__init__(message)
+
+
+STATUS_OF: dict[type[OverpaintError], int] = {
+    OverpaintError: 500,
+    RequestError: 400,
+    PictureError: 400,
+    ContentError: 400,
+    MissingFieldError: 400,
+    BodyTooLargeError: 413,
+    AccessError: 401,
+    ForbiddenError: 403,
+    CapacityError: 503,
+    RateLimitError: 429,
+    BudgetError: 402,
+    TaskError: 409,
+    TaskNotFoundError: 404,
+    CancelledTaskError: 409,
+    BackendError: 503,
+    ConfigError: 500,
+    CheckpointError: 500,
+}
+
+
+def status_of(error: OverpaintError) -> int:
+    """The HTTP status of an error: its own row, else that of the nearest ancestor."""
+    if isinstance(error, RouteError):
+        return error.status
+    return next(STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF)
+
+
+def headers_of(error: OverpaintError) -> dict[str, str]:
+    """The headers that go with an error in every dialect."""
+    if isinstance(error, RouteError):
+        return error.headers
+    if isinstance(error, RateLimitError):
+        return {"Retry-After": str(max(1, round(error.retry_after_s)))}
+    if isinstance(error, AccessError) and not isinstance(error, ForbiddenError):
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": "2"} if error.retryable else {}
+
+
+def from_validation(exc: RequestValidationError | ValidationError) -> RequestError:
+    """What pydantic found wrong with a request, as field, value and rule; only the first finding."""
+    found = cast("Mapping[str, object]", exc.errors()[0])
+    field = field_name(cast("tuple[str | int, ...]", found.get("loc", ())))
+    if found.get("type") == "missing":
+        return MissingFieldError(field)
+    rule = str(found.get("msg", "is not usable")).removeprefix("Value error, ")
+    if found.get("type") == "json_invalid":
+        return RequestError("body", "", f"must be JSON ({rule})")
+    return RequestError(field, _plain(found.get("input")), _clause(rule))
+
+
+def field_name(location: tuple[str | int, ...]) -> str:
+    """A place in a request as people write it: ``("body", "images", 2)`` is ``"images[2]"``."""
+    parts = [part for part in location if part not in ("body", "query", "path", "header")]
+    name = ""
+    for part in parts:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name or "body"
+
+
+def install_errors(app: FastAPI, renderer_of: Callable[[Request], ErrorRenderer]) -> None:
+    """Have every error of the application answered by the renderer of the request's dialect."""
+
+    async def on_known(request: Request, exc: Exception) -> Response:
+        return _answer(renderer_of(request), cast("OverpaintError", exc))
+
+    async def on_validation(request: Request, exc: Exception) -> Response:
+        return _answer(renderer_of(request), from_validation(cast("RequestValidationError", exc)))
+
+    async def on_route(request: Request, exc: Exception) -> Response:
+        http = cast("HTTPException", exc)
+        return _answer(renderer_of(request), RouteError(http.status_code, http.detail, http.headers))
+
+    async def on_unknown(request: Request, exc: Exception) -> Response:
+        log.error("unexpected %s", type(exc).__name__, exc_info=exc)
+        return _answer(renderer_of(request), OverpaintError("an unexpected error; the server's log has the details"))
+
+    app.add_exception_handler(OverpaintError, on_known)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_route)
+    app.add_exception_handler(Exception, on_unknown)
+
+
+def _answer(render: ErrorRenderer, error: OverpaintError) -> Response:
+    response = render(status_of(error), error)
+    response.headers.update(headers_of(error))
+    return response
+
+
+def _plain(value: object) -> object:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else value
+
+
+def _clause(rule: str) -> str:
+    """Pydantic's ``"Input should be ..."`` as a clause that can follow a value."""
+    return rule.replace("Input should be", "must be").replace("String should", "must").replace("List should", "must")

@@ -1,0 +1,56 @@
+"""Stored files by signed, expiring links: ``GET /files/...`` reads a picture, ``PUT`` fills a reserved upload.
+
+The link is the permission, so no key is asked for. Knows no file system.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from overpaint.api.body import read_body
+from overpaint.api.deps import ConfigDep, ServiceDep
+from overpaint.api.errors import ForbiddenError
+from overpaint.core.errors import AccessError
+from overpaint.service.service import Service
+
+router = APIRouter(tags=["files"])
+
+Expires = Annotated[str, Query(description="Unix time after which the link is dead.")]
+Signature = Annotated[str, Query(description="Proves that this server made the link.")]
+READ_HEADERS = {
+    "Cache-Control": "private, max-age=604800, immutable",
+    "Content-Disposition": "inline",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Access-Control-Allow-Origin": "*",
+}
+
+
+@router.api_route("/files/{key:path}", methods=["GET", "HEAD"], operation_id="read_file", response_class=Response)
+async def read_file(service: ServiceDep, key: str, expires: Expires = "", signature: Signature = "") -> Response:
+    """The bytes of a stored picture."""
+    _check(service, key, expires, signature, "get")
+    content = await service.files.read(key)
+    return Response(content.data, media_type=content.media_type, headers=READ_HEADERS)
+
+
+@router.put("/files/{key:path}", operation_id="write_file", status_code=200, response_class=Response)
+async def write_file(
+    request: Request,
+    service: ServiceDep,
+    config: ConfigDep,
+    key: str,
+    expires: Expires = "",
+    signature: Signature = "",
+) -> Response:
+    """Fill a reserved upload with the raw bytes of a picture."""
+    _check(service, key, expires, signature, "put")
+    await service.files.upload(key, await read_body(request, config.max_upload_bytes))
+    return Response(status_code=200)
+
+
+def _check(service: Service, key: str, expires: str, signature: str, action: str) -> None:
+    try:
+        service.links.check(key, expires, signature, action)
+    except AccessError as exc:
+        raise ForbiddenError(exc.message) from exc

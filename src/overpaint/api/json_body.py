@@ -1,0 +1,64 @@
+"""JSON bodies that a route reads itself, because it accepts other forms too or must check something else before.
+
+Also gives the OpenAPI description that the framework cannot derive for such routes.
+"""
+
+import json
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from overpaint.api.errors import from_validation
+from overpaint.core.errors import RequestError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parse_json(raw: bytes) -> Any:
+    """Read JSON; no body is an empty object, so that what is missing is named.
+
+    Raises:
+        RequestError: it is not JSON.
+    """
+    try:
+        return json.loads(raw or b"{}")
+    except (ValueError, RecursionError) as exc:
+        raise RequestError("body", f"{len(raw)} bytes", f"must be JSON ({exc})") from exc
+
+
+def validated(model: type[M], fields: Any) -> M:
+    """The fields as `model`.
+
+    Raises:
+        RequestError: one breaks a rule.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as exc:
+        raise from_validation(exc) from exc
+
+
+def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's schema with definitions in place of the references to them; ours are not recursive."""
+    schema = model.model_json_schema()
+    definitions: dict[str, Any] = schema.pop("$defs", {})
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolve(item) for item in cast("list[Any]", node)]
+        if not isinstance(node, dict):
+            return node
+        fields = cast("dict[str, Any]", node)
+        rest = {key: resolve(value) for key, value in fields.items() if key != "$ref"}
+        name = str(fields.get("$ref", "")).removeprefix("#/$defs/")
+        return resolve(definitions[name]) | rest if name in definitions else rest
+
+    return resolve(schema)
+
+
+def described_body(model: type[BaseModel], example: dict[str, Any] | None = None) -> dict[str, Any]:
+    """``openapi_extra`` of a route with such a body."""
+    content: dict[str, Any] = {"schema": inlined_schema(model)}
+    if example is not None:
+        content["example"] = example
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}

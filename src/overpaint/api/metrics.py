@@ -1,0 +1,122 @@
+"""What Prometheus is told: requests, queue, stages, engine steps and failures. One registry for each application.
+
+Tasks are counted as the watch tower hears of them, so a task is counted by the process that ran it, once.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from overpaint.core.events import Progress
+from overpaint.core.result import Timings
+from overpaint.core.task import Task
+from overpaint.service.watch import Ended, Happening, Queued
+
+STAGES = ("queue", "condition", "prefill", "denoise", "decode")
+REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+TASKS_KEPT = 4096
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The numbers of one server process.
+
+    Args:
+        now_s: tells the time.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.registry = CollectorRegistry()
+        self._now_s = now_s
+        self._waiting: dict[str, float] = {}
+        self._last_step: dict[str, tuple[int, float]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._make_counters(self.registry)
+        self._make_gauges(self.registry)
+
+    def _make_counters(self, registry: CollectorRegistry) -> None:
+        self._requests = Histogram(
+            "overpaint_http_request_seconds",
+            "Time to answer, by route template.",
+            ("method", "route", "status"),
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self._tasks = Counter(
+            "overpaint_tasks", "Tasks that became final.", ("model", "dialect", "state"), registry=registry
+        )
+        self._images = Counter("overpaint_images", "Pictures delivered.", ("model",), registry=registry)
+        self._failures = Counter(
+            "overpaint_task_failures", "Failed tasks, by error code.", ("code",), registry=registry
+        )
+        self._stages = Histogram(
+            "overpaint_stage_seconds",
+            "Time a finished task spent in each stage.",
+            ("stage",),
+            buckets=STAGE_BUCKETS,
+            registry=registry,
+        )
+        self._steps = Histogram(
+            "overpaint_engine_step_seconds",
+            "Time between two denoising steps of a task.",
+            buckets=STAGE_BUCKETS,
+            registry=registry,
+        )
+
+    def _make_gauges(self, registry: CollectorRegistry) -> None:
+        depth = Gauge("overpaint_queue_depth", "Tasks that wait.", registry=registry)
+        age = Gauge("overpaint_queue_age_seconds", "How long the longest waiting task has waited.", registry=registry)
+        running = Gauge("overpaint_tasks_running", "Tasks that the engine works on.", registry=registry)
+        self.ready = Gauge("overpaint_ready", "1 when work can be taken and done.", registry=registry)
+        depth.set_function(lambda: len(self._waiting))
+        age.set_function(lambda: self._now_s() - min(self._waiting.values(), default=self._now_s()))
+        running.set_function(lambda: len(self._last_step))
+
+    def exposition(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def saw_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note an answered request."""
+        self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def saw(self, task_id: str, what: Happening) -> None:
+        """Note what happened to a task."""
+        if isinstance(what, Queued):
+            self._last_step.pop(task_id, None)
+            self._waiting.setdefault(task_id, self._now_s())
+        elif isinstance(what, Progress):
+            self._saw_progress(task_id, what)
+        elif isinstance(what, Ended):
+            self._saw_end(task_id, what.task)
+
+    def _saw_progress(self, task_id: str, progress: Progress) -> None:
+        self._waiting.pop(task_id, None)
+        now_s = self._now_s()
+        step, since_s = self._last_step.get(task_id, (progress.step, now_s))
+        if progress.stage == "denoise" and progress.step > step:
+            self._steps.observe((now_s - since_s) / (progress.step - step))
+        self._last_step[task_id] = (progress.step, now_s)
+
+    def _saw_end(self, task_id: str, task: Task) -> None:
+        self._waiting.pop(task_id, None)
+        self._last_step.pop(task_id, None)
+        if task_id in self._ended:
+            return
+        self._ended[task_id] = None
+        if len(self._ended) > TASKS_KEPT:
+            self._ended.popitem(last=False)
+        self._tasks.labels(task.spec.model, task.dialect, task.state.value).inc()
+        self._images.labels(task.spec.model).inc(len(task.outputs))
+        if task.failure is not None:
+            self._failures.labels(task.failure.code).inc()
+        if task.timings is not None:
+            self._saw_timings(task.timings)
+
+    def _saw_timings(self, timings: Timings) -> None:
+        for stage in STAGES:
+            self._stages.labels(stage).observe(float(getattr(timings, f"{stage}_s")))

@@ -1,0 +1,24 @@
+"""The server's own API under ``/overpaint/v1``: tasks, files, models, and keys and usage for admins."""
+
+from fastapi import APIRouter
+
+from overpaint.api.dialect import Dialect
+from overpaint.api.native import accounts, events, files, models, tasks
+from overpaint.api.native.envelope import render_error
+from overpaint.api.native.webhooks import webhook_formats
+
+
+def _router() -> APIRouter:
+    router = APIRouter()
+    for part in (tasks, events, files, models, accounts):
+        router.include_router(part.router)
+    return router
+
+
+NATIVE = Dialect(
+    name="native",
+    prefix="/overpaint/v1",
+    router=_router(),
+    render_error=render_error,
+    webhooks=webhook_formats,
+)

@@ -1,0 +1,1 @@
+"""Tasks, keys, usage and webhooks in a database."""

@@ -1,0 +1,67 @@
+"""What is stored together with the end of a task: what it cost, and whom to tell."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from overpaint.core.account import UsageRow
+from overpaint.core.result import Timings
+from overpaint.core.task import Task
+from overpaint.store.database import Database
+from overpaint.store.schema import usage, webhooks
+
+
+def webhook_id(task_id: str) -> str:
+    """The one id of a task's webhook, the same however often it is queued or sent."""
+    return f"msg_{task_id}"
+
+
+def engine_ms(timings: Timings) -> int:
+    """Milliseconds the device was busy with a request."""
+    return round(1000 * (timings.condition_s + timings.prefill_s + timings.denoise_s + timings.decode_s))
+
+
+def success_row(task: Task, num_images: int, timings: Timings, at: datetime) -> UsageRow:
+    """What a finished task cost."""
+    return UsageRow(task.id, task.key_id, task.spec.model, num_images, task.price_microusd, engine_ms(timings), at)
+
+
+def cancelled_row(task: Task, charge_microusd: int, leased_at: datetime, at: datetime) -> UsageRow:
+    """What a task cost that was cancelled while it ran."""
+    busy_ms = max(0, round(1000 * (at - leased_at).total_seconds()))
+    return UsageRow(task.id, task.key_id, task.spec.model, 0, charge_microusd, busy_ms, at)
+
+
+async def charge(connection: AsyncConnection, row: UsageRow) -> None:
+    """Store a usage row; the primary key refuses a second one for a task, and with it the whole transaction."""
+    await connection.execute(
+        usage.insert().values(
+            task_id=row.task_id,
+            key_id=row.key_id,
+            model=row.model,
+            num_images=row.num_images,
+            price_microusd=row.price_microusd,
+            engine_ms=row.engine_ms,
+            finished_at=row.finished_at,
+        )
+    )
+
+
+async def tell_webhooks(connection: AsyncConnection, database: Database, ended: Sequence[Task], now: datetime) -> None:
+    """Queue one delivery for each task that wants one."""
+    rows = [
+        {
+            "id": webhook_id(task.id),
+            "task_id": task.id,
+            "key_id": task.key_id,
+            "url": task.webhook_url,
+            "attempts": 0,
+            "created_at": now,
+            "next_attempt_at": now,
+        }
+        for task in ended
+        if task.webhook_url
+    ]
+    if rows:
+        await connection.execute(database.insert_missing(webhooks), rows)

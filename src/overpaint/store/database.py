@@ -1,0 +1,121 @@
+"""A database by URL: connections, transactions, and what differs between SQLite and PostgreSQL. Knows no table."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.sql.dml import Insert
+
+from overpaint.core.errors import ConfigError
+from overpaint.store.failures import mapped_failures
+from overpaint.store.sqlite import SqliteDatabase
+
+T = TypeVar("T")
+POOL_SIZE = 8
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 30_000
+TCP_USER_TIMEOUT_MS = 10_000
+
+
+class Database(Protocol):
+    """What the stores need: reads that see the last commit, and writes that are durable when they return."""
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection whose every statement sees the last commit.
+
+        Raises:
+            BackendError: the database is out of reach.
+        """
+        ...
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do `work` in one transaction, durable when this returns; when `work` raises, nothing happened.
+
+        Raises:
+            BackendError: the database is out of reach, full, or refused a value.
+        """
+        ...
+
+    def insert_missing(self, table: Table) -> Insert:
+        """An `INSERT` that passes over rows which are there already."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+class PostgresDatabase:
+    """PostgreSQL: every write is its own transaction on a pooled connection.
+
+    Args:
+        url: ``postgresql://user:password@host:port/name``, and whatever else libpq takes as a query.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._engine = create_async_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_pre_ping=True,  # a server that was restarted costs no caller an error
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
+                "application_name": "overpaint",
+            },
+        )
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose every statement is its own transaction."""
+        with mapped_failures():
+            async with self._reader.connect() as connection:
+                yield connection
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do `work` in a transaction of its own."""
+        with mapped_failures():
+            async with self._engine.begin() as connection:
+                return await work(connection)
+
+    def insert_missing(self, table: Table) -> Insert:
+        """`INSERT ... ON CONFLICT DO NOTHING`."""
+        return postgresql.insert(table).on_conflict_do_nothing()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        with mapped_failures():
+            await self._engine.dispose()
+
+
+def parse_url(text: str) -> URL:
+    """Read a database URL.
+
+    Raises:
+        ConfigError: it is none that Overpaint can store in.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError as exc:
+        raise ConfigError("the database URL cannot be read; give sqlite:///PATH or postgresql://...") from exc
+    kind = url.get_backend_name()
+    if kind == "sqlite" and url.database not in {None, "", ":memory:"}:
+        return url
+    if kind == "sqlite":
+        raise ConfigError("a SQLite database needs a file: sqlite:///PATH")
+    if kind in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql")
+    raise ConfigError(f"no store speaks {kind}; give sqlite:///PATH or postgresql://...")
+
+
+def connect(url: URL) -> Database:
+    """The database at `url`; nothing is opened yet."""
+    return SqliteDatabase(url) if url.get_backend_name() == "sqlite" else PostgresDatabase(url)

@@ -1,0 +1,38 @@
+"""The adapter's door: what drivers raise becomes `BackendError`. Knows no table."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from overpaint.core.errors import BackendError
+
+_log = logging.getLogger(__name__)
+
+#: What drivers raise about a value that cannot be stored; the connection is still good.
+REFUSALS = (DataError, IntegrityError, UnicodeError, OverflowError)
+
+
+@contextmanager
+def mapped_failures() -> Iterator[None]:
+    """Raise `BackendError` for everything that drivers raise inside.
+
+    Raises:
+        BackendError: locked, full, gone, refused; its message is the driver's first line, without statement and values.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, OSError, UnicodeError, OverflowError) as exc:
+        reason = _reason(exc)
+        _log.warning("database: %s", reason)
+        raise BackendError(f"the database failed: {reason}") from exc
+
+
+def _reason(exc: Exception) -> str:
+    # The driver's own words: SQLAlchemy's add the statement and its values, and those hold prompts.
+    origin = getattr(exc, "orig", None) or exc
+    if isinstance(origin, UnicodeError):
+        return "a text cannot be encoded"
+    lines = str(origin).strip().splitlines()
+    return lines[0] if lines else type(origin).__name__

@@ -1,0 +1,91 @@
+"""Accepting tasks: what is submitted at the same time is stored in one statement."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import RowMapping, and_, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from overpaint.core.errors import BackendError, TaskError
+from overpaint.core.task import NewTask, Task
+from overpaint.store.access import TaskAccess, TellTime
+from overpaint.store.coalesce import Coalescer
+from overpaint.store.codec import files_of
+from overpaint.store.database import Database
+from overpaint.store.failures import REFUSALS
+from overpaint.store.queue_order import QueueOrder, by_priority_and_age
+from overpaint.store.rows import queued_task, task_of, values_of_new_task
+from overpaint.store.schema import task_files, tasks
+
+Stamped = tuple[NewTask, datetime]
+Accepted = tuple[Task, bool]
+
+
+class TaskIntake(TaskAccess):
+    """The accepting half of `TaskStore`."""
+
+    def __init__(self, database: Database, now: TellTime, order: QueueOrder = by_priority_and_age) -> None:
+        super().__init__(database, now, order)
+        self._accept = Coalescer[Stamped, Accepted](self._accept_batch)
+
+    async def create(self, task: NewTask) -> Accepted:
+        """Store a task as queued; see `TaskStore.create`."""
+        return await self._accept((task, self._now()))
+
+    async def _accept_batch(self, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
+        return await self._database.write(lambda connection: self._accept_all(connection, batch))
+
+    async def _accept_all(self, connection: AsyncConnection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
+        try:
+            async with connection.begin_nested():
+                return await self._insert(connection, batch)
+        except REFUSALS as exc:
+            if len(batch) == 1:
+                return [_refused(exc)]
+        # One value is unfit: find out whose, so that the others do not pay for it.
+        return [outcome for one in batch for outcome in await self._accept_all(connection, [one])]
+
+    async def _insert(self, connection: AsyncConnection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
+        # Sorted, so that two processes that insert the same keys wait for each other and never in a circle.
+        rows = [values_of_new_task(*one) for one in sorted(batch, key=_lock_order)]
+        statement = self._database.insert_missing(tasks).returning(tasks.c.id)
+        new_ids = set((await connection.execute(statement, rows)).scalars())
+        new = [task for task, _ in batch if task.id in new_ids]
+        if files := [{"task_id": task.id, "file_key": key} for task in new for key in files_of(task.spec)]:
+            await connection.execute(insert(task_files), files)
+        earlier = await _find_earlier(connection, [task for task, _ in batch if task.id not in new_ids])
+        return [(queued_task(*one), True) if one[0].id in new_ids else _answer_again(one[0], earlier) for one in batch]
+
+
+async def _find_earlier(connection: AsyncConnection, asked: Sequence[NewTask]) -> list[RowMapping]:
+    if not asked:
+        return []
+    same = [
+        or_(
+            tasks.c.id == task.id,
+            and_(tasks.c.key_id == task.key_id, tasks.c.idempotency_key == task.idempotency_key),
+        )
+        for task in asked
+    ]
+    return list((await connection.execute(select(tasks).where(or_(*same)))).mappings())
+
+
+def _answer_again(task: NewTask, earlier: Sequence[RowMapping]) -> Accepted | Exception:
+    for row in earlier:
+        same_key = task.idempotency_key is not None and row["idempotency_key"] == task.idempotency_key
+        if row["id"] != task.id and not (same_key and row["key_id"] == task.key_id):
+            continue
+        if row["fingerprint"] != task.fingerprint:
+            return TaskError("this idempotency key was used for another request")
+        return task_of(row), False
+    return BackendError("an earlier task with this idempotency key was just deleted; try again")
+
+
+def _lock_order(one: Stamped) -> tuple[str, str]:
+    return one[0].key_id, one[0].idempotency_key or ""
+
+
+def _refused(exc: BaseException) -> BackendError:
+    error = BackendError("the database refused a value of the task")
+    error.__cause__ = exc
+    return error

@@ -1,0 +1,101 @@
+"""Handing queued tasks to workers, and taking them back from those that stopped answering."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import RowMapping, Update, bindparam, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from overpaint.core.task import Lease, Task, TaskState
+from overpaint.store.access import TaskAccess, TellTime
+from overpaint.store.aftermath import tell_webhooks
+from overpaint.store.attempts import worn_out
+from overpaint.store.codec import failure_to_json
+from overpaint.store.database import Database
+from overpaint.store.queue_order import QueueOrder, by_priority_and_age
+from overpaint.store.rows import lease_of, task_of
+from overpaint.store.schema import tasks
+from overpaint.store.transitions import end, move, requeue
+
+_IDS = tasks.c.id.in_(bindparam("ids", expanding=True))
+
+
+class TaskLeasing(TaskAccess):
+    """The lending half of `TaskStore`."""
+
+    def __init__(self, database: Database, now: TellTime, order: QueueOrder = by_priority_and_age) -> None:
+        super().__init__(database, now, order)
+        # SKIP LOCKED has a meaning on PostgreSQL only; SQLite has one writer, so nothing is ever locked.
+        queued = select(tasks.c.id).where(tasks.c.state == TaskState.QUEUED.value)
+        self._pick = queued.order_by(*order(tasks)).limit(bindparam("limit")).with_for_update(skip_locked=True)
+
+    async def lease(self, worker: str, *, limit: int, duration: timedelta) -> list[Lease]:
+        """Take queued tasks; see `TaskStore.lease`."""
+        now = self._now()
+        taking = (
+            move(TaskState.RUNNING)
+            .where(_IDS)
+            .values(
+                worker=worker,
+                token=tasks.c.token + 1,
+                attempt=tasks.c.attempt + 1,
+                started_at=func.coalesce(tasks.c.started_at, bindparam("now", now, type_=tasks.c.started_at.type)),
+                leased_at=now,
+                lease_expires_at=now + duration,
+            )
+        )
+
+        async def work(connection: AsyncConnection) -> list[Lease]:
+            ids = list((await connection.execute(self._pick, {"limit": limit})).scalars())
+            rows = await _change(connection, taking, ids)
+            return [lease_of(rows[task_id]) for task_id in ids]
+
+        return await self._database.write(work)
+
+    async def renew(self, worker: str, *, duration: timedelta) -> set[str]:
+        """Prolong a worker's leases; see `TaskStore.renew`."""
+        holding = (tasks.c.worker == worker) & (tasks.c.state == TaskState.RUNNING.value)
+        prolonging = update(tasks).where(holding).values(lease_expires_at=self._now() + duration)
+
+        async def work(connection: AsyncConnection) -> set[str]:
+            return set((await connection.execute(prolonging.returning(tasks.c.id))).scalars())
+
+        return await self._database.write(work)
+
+    async def hand_back(self, worker: str, task_ids: Sequence[str], *, count_attempt: bool) -> None:
+        """Return leased tasks to the queue; see `TaskStore.hand_back`."""
+        returning = requeue().where(_IDS, tasks.c.worker == worker)
+        if not count_attempt:
+            returning = returning.values(attempt=tasks.c.attempt - 1)
+
+        async def work(connection: AsyncConnection) -> None:
+            await _change(connection, returning, list(task_ids))
+
+        await self._database.write(work)
+
+    async def reclaim(self, *, max_attempts: int) -> tuple[list[Task], list[Task]]:
+        """Requeue or fail the tasks whose lease ran out; see `TaskStore.reclaim`."""
+        now = self._now()
+        is_over = (tasks.c.state == TaskState.RUNNING.value) & (tasks.c.lease_expires_at <= now)
+        pick = select(tasks.c.id, tasks.c.attempt).where(is_over).with_for_update(skip_locked=True)
+        failing = end(TaskState.FAILED, at=now).where(_IDS).values(failure=failure_to_json(worn_out(max_attempts)))
+
+        async def work(connection: AsyncConnection) -> tuple[list[Task], list[Task]]:
+            over = (await connection.execute(pick)).all()
+            again = [row.id for row in over if row.attempt < max_attempts]
+            worn = [row.id for row in over if row.attempt >= max_attempts]
+            requeued = await _change(connection, requeue().where(_IDS), again)
+            failed = await _change(connection, failing, worn)
+            ended = [task_of(row) for row in failed.values()]
+            await tell_webhooks(connection, self._database, ended, now)
+            return [task_of(row) for row in requeued.values()], ended
+
+        return await self._database.write(work)
+
+
+async def _change(connection: AsyncConnection, change: Update, ids: list[str]) -> dict[str, RowMapping]:
+    """Change the tasks with these ids; answers those that were changed."""
+    if not ids:
+        return {}
+    rows = (await connection.execute(change.returning(tasks), {"ids": ids})).mappings()
+    return {row["id"]: row for row in rows}

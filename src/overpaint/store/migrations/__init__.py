@@ -1,0 +1,1 @@
+"""How the tables came about, and their upkeep at start."""

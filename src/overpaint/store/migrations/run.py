@@ -1,0 +1,65 @@
+"""Bringing a database up to date at start, one process at a time. Blocking; knows no event loop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
+
+from overpaint.core.errors import ConfigError
+from overpaint.store.failures import mapped_failures
+
+CONNECT_TIMEOUT_S = 5
+LOCK_TIMEOUT_S = 60
+#: Any number that is ours: who migrates a PostgreSQL database holds this advisory lock.
+ADVISORY_LOCK = 0x0FE4_9A17
+
+
+def migrate(url: URL) -> None:
+    """Apply the revisions that are missing, all or none; others who try meanwhile wait.
+
+    Raises:
+        ConfigError: a newer Overpaint wrote this database.
+        BackendError: the database is out of reach.
+    """
+    with mapped_failures(), _locked(url) as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as exc:
+            raise ConfigError(f"the database was written by another version of Overpaint: {exc}") from exc
+
+
+@contextmanager
+def _locked(url: URL) -> Iterator[Connection]:
+    """A transaction that no other migration runs beside."""
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite:
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            url.set(drivername="sqlite"),
+            poolclass=NullPool,
+            connect_args={"timeout": LOCK_TIMEOUT_S, "isolation_level": None},
+        )
+        event.listen(engine, "begin", _begin_immediate)
+    else:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            poolclass=NullPool,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        )
+    with engine.begin() as connection:
+        if not is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        yield connection
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

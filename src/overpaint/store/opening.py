@@ -1,0 +1,46 @@
+"""The three stores on one database, ready for use."""
+
+import asyncio
+from dataclasses import dataclass
+
+from overpaint.store.access import TellTime
+from overpaint.store.accounts import SqlAccountStore
+from overpaint.store.database import Database, connect, parse_url
+from overpaint.store.migrations.run import migrate
+from overpaint.store.queue_order import QueueOrder, by_priority_and_age
+from overpaint.store.tasks import SqlTaskStore
+from overpaint.store.webhooks import SqlWebhookStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Tasks, accounts and webhooks on one database."""
+
+    tasks: SqlTaskStore
+    accounts: SqlAccountStore
+    webhooks: SqlWebhookStore
+    database: Database
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.database.close()
+
+
+async def open_stores(url: str, now: TellTime, order: QueueOrder = by_priority_and_age) -> Stores:
+    """Bring the database at `url` up to date and open it.
+
+    Args:
+        url: ``sqlite:///PATH`` (made when missing) or ``postgresql://...``.
+        now: tells the time of day, aware, UTC.
+        order: who goes first in the queue.
+
+    Raises:
+        ConfigError: the URL cannot be used, or a newer Overpaint wrote this database.
+        BackendError: the database is out of reach.
+    """
+    parsed = parse_url(url)
+    await asyncio.to_thread(migrate, parsed)
+    database = connect(parsed)
+    return Stores(
+        SqlTaskStore(database, now, order), SqlAccountStore(database, now), SqlWebhookStore(database, now), database
+    )

@@ -1,0 +1,110 @@
+"""Looking at tasks. Reads that arrive together are answered by one query."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, tuple_
+
+from overpaint.core.errors import TaskNotFoundError
+from overpaint.core.task import Task, TaskState
+from overpaint.store.access import TaskAccess, TellTime
+from overpaint.store.coalesce import Coalescer
+from overpaint.store.cursor import read_cursor, write_cursor
+from overpaint.store.database import Database
+from overpaint.store.queue_order import QueueOrder, by_priority_and_age
+from overpaint.store.rows import task_of
+from overpaint.store.schema import task_files, tasks
+
+_BY_ID = select(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
+_STILL_NAMED = select(task_files.c.file_key).where(task_files.c.file_key.in_(bindparam("keys", expanding=True)))
+_NAMES_A_QUERY = 500
+
+
+class TaskReading(TaskAccess):
+    """The looking half of `TaskStore`."""
+
+    def __init__(self, database: Database, now: TellTime, order: QueueOrder = by_priority_and_age) -> None:
+        super().__init__(database, now, order)
+        self._find = Coalescer[str, Task | None](self._find_batch)
+        self._position = _position_query(order)
+
+    async def get(self, task_id: str) -> Task:
+        """One task; see `TaskStore.get`."""
+        task = await self._find(task_id)
+        if task is None:
+            raise TaskNotFoundError(f"there is no task {task_id}")
+        return task
+
+    async def list_tasks(
+        self,
+        *,
+        key_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        model: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[Task], str | None]:
+        """Newest first, and the cursor of the next page; see `TaskStore.list_tasks`."""
+        query = _filtered(select(tasks), key_id, states)
+        if model is not None:
+            query = query.where(tasks.c.model == model)
+        if created_after is not None:
+            query = query.where(tasks.c.created_at >= created_after)
+        if created_before is not None:
+            query = query.where(tasks.c.created_at < created_before)
+        if cursor is not None:
+            query = query.where(_older_than(*read_cursor(cursor)))
+        query = query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit + 1)
+        async with self._database.read() as connection:
+            found = [task_of(row) for row in (await connection.execute(query)).mappings()]
+        page = found[:limit]
+        return page, write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
+
+    async def count(self, *, key_id: str | None = None, states: Sequence[TaskState] = ()) -> int:
+        """How many tasks there are."""
+        return await self._number(_filtered(select(func.count()).select_from(tasks), key_id, states))
+
+    async def position(self, task_id: str) -> int:
+        """How many queued tasks go before this one; see `TaskStore.position`."""
+        return await self._number(self._position, {"id": task_id})
+
+    async def referenced_files(self, keys: Sequence[str]) -> set[str]:
+        """Those of the given file keys that some task still names."""
+        named: set[str] = set()
+        async with self._database.read() as connection:
+            for start in range(0, len(keys), _NAMES_A_QUERY):
+                some = {"keys": list(keys[start : start + _NAMES_A_QUERY])}
+                named.update((await connection.execute(_STILL_NAMED, some)).scalars())
+        return named
+
+    async def _find_batch(self, ids: Sequence[str]) -> list[Task | Exception | None]:
+        async with self._database.read() as connection:
+            rows = (await connection.execute(_BY_ID, {"ids": list(set(ids))})).mappings()
+            found = {row["id"]: task_of(row) for row in rows}
+        return [found.get(task_id) for task_id in ids]
+
+    async def _number(self, query: Select[int], values: dict[str, Any] | None = None) -> int:
+        async with self._database.read() as connection:
+            return (await connection.execute(query, values)).scalar_one()
+
+
+def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState]) -> Select[Any]:
+    if key_id is not None:
+        query = query.where(tasks.c.key_id == key_id)
+    if states:
+        query = query.where(tasks.c.state.in_([state.value for state in states]))
+    return query
+
+
+def _older_than(created_at: datetime, task_id: str) -> ColumnElement[bool]:
+    return tuple_(tasks.c.created_at, tasks.c.id) < tuple_(created_at, task_id)
+
+
+def _position_query(order: QueueOrder) -> Select[int]:
+    mine, other = tasks.alias("mine"), tasks.alias("other")
+    is_queued = (mine.c.state == TaskState.QUEUED.value) & (other.c.state == TaskState.QUEUED.value)
+    goes_before = tuple_(*order(other)) < tuple_(*order(mine))
+    return select(func.count()).select_from(mine, other).where(mine.c.id == bindparam("id"), is_queued, goes_before)

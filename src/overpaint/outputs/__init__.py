@@ -1,0 +1,1 @@
+"""Files of tasks: in a folder, in object storage, in memory."""

@@ -1,0 +1,149 @@
+"""`OutputStore` in a folder.
+
+A file is written beside the others, flushed to the disk and renamed into place, and the folder is flushed after it: a
+crash or a power cut leaves the file as it was before, or whole. obstore's own local writer does not flush, so writing
+is done here. Nothing remembers the media type: whoever reads knows it from the task.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from overpaint.core.errors import BackendError, TaskNotFoundError
+from overpaint.outputs.keys import is_key, require_key
+
+_log = logging.getLogger(__name__)
+#: Hidden, so that no key can name it and no listing shows it.
+_INCOMING = ".incoming"
+_STALE_S = 3600
+
+
+class LocalOutputs:
+    """Files below a folder.
+
+    Args:
+        root: the folder; made when missing, on the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Write a whole file; see `OutputStore.put`."""
+        del media_type
+        await asyncio.to_thread(self._write, require_key(key), data)
+
+    async def get(self, key: str) -> bytes:
+        """Read a whole file; see `OutputStore.get`."""
+        return await asyncio.to_thread(self._read, require_key(key))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove files; missing ones do not matter."""
+        await asyncio.to_thread(self._remove, [key for key in keys if is_key(key)])
+
+    async def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
+        """Keys below a prefix that were written longer ago than that."""
+        for key in await asyncio.to_thread(self._list, prefix, time.time() - older_than.total_seconds()):
+            yield key
+
+    async def check(self) -> None:
+        """See that files can be written now; clears what interrupted writes left."""
+        await asyncio.to_thread(self._check)
+
+    def _write(self, key: str, data: bytes) -> None:
+        with _mapped_failures(key):
+            target = self._root / key
+            self._make_folder(target.parent)
+            draft = self._draft(data)
+            try:
+                draft.replace(target)
+            except OSError:
+                draft.unlink(missing_ok=True)
+                raise
+            _flush_folder(target.parent)
+
+    def _draft(self, data: bytes) -> Path:
+        """A flushed file that has no name of its own yet."""
+        folder = self._root / _INCOMING
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / secrets.token_hex(16)
+        try:
+            with draft.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+        return draft
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make `folder` durably: a new folder is an entry of its parent, and that needs flushing too."""
+        if folder.is_dir():
+            return
+        if folder != self._root:
+            self._make_folder(folder.parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        _flush_folder(folder.parent)
+
+    def _read(self, key: str) -> bytes:
+        with _mapped_failures(key):
+            return (self._root / key).read_bytes()
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            with _mapped_failures(key), suppress(FileNotFoundError, NotADirectoryError):
+                path = self._root / key
+                path.unlink()
+                # Two levels at most hold the files of one task; a folder that is not empty stays.
+                with suppress(OSError):
+                    path.parent.rmdir()
+
+    def _list(self, prefix: str, newest_s: float) -> list[str]:
+        with _mapped_failures(prefix):
+            start = self._root / prefix.strip("/") if prefix.strip("/") else self._root
+            return sorted(self._keys_below(start, newest_s))
+
+    def _keys_below(self, folder: Path, newest_s: float) -> Iterator[str]:
+        for parent, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                path = Path(parent) / name
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime <= newest_s:
+                        yield path.relative_to(self._root).as_posix()
+
+    def _check(self) -> None:
+        with _mapped_failures(_INCOMING):
+            self._draft(b"ok").unlink()
+            for draft in (self._root / _INCOMING).iterdir():
+                with suppress(FileNotFoundError):
+                    if draft.stat().st_mtime < time.time() - _STALE_S:
+                        draft.unlink()
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _mapped_failures(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
+        raise TaskNotFoundError(f"there is no file {key!r}") from exc
+    except OSError as exc:
+        reason = "no space is left" if exc.errno == errno.ENOSPC else exc.strerror or str(exc)
+        _log.warning("output folder: %s", reason)
+        raise BackendError(f"the output folder failed: {reason}") from exc

@@ -1,0 +1,77 @@
+"""`OutputStore` over object storage: S3 and what speaks like it, Google Cloud Storage, Azure.
+
+A put is one request, so a file is whole or not there; durability is the storage's own promise once it has answered.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import ObjectStore
+
+from overpaint.core.errors import BackendError, TaskNotFoundError
+from overpaint.outputs.keys import is_key, require_key
+
+_log = logging.getLogger(__name__)
+_PROBE = "probe/written"
+
+
+class ObjectOutputs:
+    """Files in object storage.
+
+    Args:
+        store: where; its prefix, time-outs and retries are its own.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Write a whole file; see `OutputStore.put`."""
+        with _mapped_failures(key):
+            await obstore.put_async(
+                self._store, require_key(key), data, attributes={"Content-Type": media_type}, use_multipart=False
+            )
+
+    async def get(self, key: str) -> bytes:
+        """Read a whole file; see `OutputStore.get`."""
+        with _mapped_failures(key):
+            answer = await obstore.get_async(self._store, require_key(key))
+            return bytes(await answer.bytes_async())
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove files; missing ones do not matter."""
+        for key in filter(is_key, keys):
+            with _mapped_failures(key):
+                try:
+                    await obstore.delete_async(self._store, key)
+                except (NotFoundError, FileNotFoundError):
+                    continue
+
+    async def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
+        """Keys below a prefix that were written longer ago than that."""
+        newest = datetime.now(UTC) - older_than
+        with _mapped_failures(prefix):
+            async for chunk in obstore.list(self._store, prefix.rstrip("/") or None):
+                for entry in chunk:
+                    if entry["last_modified"] <= newest:
+                        yield entry["path"]
+
+    async def check(self) -> None:
+        """See that files can be written now."""
+        await self.put(_PROBE, b"ok", "text/plain")
+
+
+@contextmanager
+def _mapped_failures(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError) as exc:
+        raise TaskNotFoundError(f"there is no file {key!r}") from exc
+    except (BaseError, OSError) as exc:
+        reason = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+        _log.warning("object storage: %s", reason)
+        raise BackendError(f"the object storage failed: {reason}") from exc

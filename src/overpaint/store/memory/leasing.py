@@ -1,0 +1,135 @@
+"""Handing out and ending tasks in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from overpaint.core.account import UsageRow, WebhookDelivery
+from overpaint.core.result import Timings
+from overpaint.core.task import Lease, Task, TaskFailure, TaskOutput, TaskState
+from overpaint.store.aftermath import cancelled_row, success_row, webhook_id
+from overpaint.store.attempts import worn_out
+from overpaint.store.memory.tables import Record, Tables
+
+
+class MemoryLeasing:
+    """The changing half of the task store in memory.
+
+    Args:
+        tables: shared with the other stores.
+        now: tells the time of day, UTC.
+    """
+
+    def __init__(self, tables: Tables, now: Callable[[], datetime]) -> None:
+        self._tables = tables
+        self._now = now
+
+    async def lease(self, worker: str, *, limit: int, duration: timedelta) -> list[Lease]:
+        """Take queued tasks; see `TaskStore.lease`."""
+        queued = sorted((record for record in self._in(TaskState.QUEUED)), key=queue_key)
+        return [self._lend(record, worker, self._now(), duration) for record in queued[:limit]]
+
+    async def renew(self, worker: str, *, duration: timedelta) -> set[str]:
+        """Prolong a worker's leases; see `TaskStore.renew`."""
+        held = [record for record in self._in(TaskState.RUNNING) if record.worker == worker]
+        for record in held:
+            record.lease_expires_at = self._now() + duration
+        return {record.task.id for record in held}
+
+    async def hand_back(self, worker: str, task_ids: Sequence[str], *, count_attempt: bool) -> None:
+        """Return leased tasks to the queue; see `TaskStore.hand_back`."""
+        for record in self._in(TaskState.RUNNING):
+            if record.worker == worker and record.task.id in task_ids:
+                self._requeue(record, record.task.attempt - (not count_attempt))
+
+    async def reclaim(self, *, max_attempts: int) -> tuple[list[Task], list[Task]]:
+        """Requeue or fail the tasks whose lease ran out; see `TaskStore.reclaim`."""
+        requeued: list[Task] = []
+        failed: list[Task] = []
+        for record in self._in(TaskState.RUNNING):
+            if record.lease_expires_at is None or record.lease_expires_at > self._now():
+                continue
+            if record.task.attempt < max_attempts:
+                requeued.append(self._requeue(record, record.task.attempt))
+            else:
+                failure = worn_out(max_attempts)
+                failed.append(self._end(record, replace(record.task, state=TaskState.FAILED, failure=failure)))
+        return requeued, failed
+
+    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> bool:
+        """Task done + usage row + webhook, at once; see `TaskStore.succeed`."""
+        record = self._held(lease)
+        if record is None:
+            return self._ended_before(lease, TaskState.SUCCEEDED)
+        done = replace(record.task, state=TaskState.SUCCEEDED, outputs=tuple(outputs), timings=timings)
+        self._end(record, done)
+        self._charge(success_row(done, len(outputs), timings, self._now()))
+        return True
+
+    async def fail(self, lease: Lease, failure: TaskFailure) -> bool:
+        """Task failed + webhook, at once; see `TaskStore.fail`."""
+        record = self._held(lease)
+        if record is None:
+            return self._ended_before(lease, TaskState.FAILED)
+        self._end(record, replace(record.task, state=TaskState.FAILED, failure=failure))
+        return True
+
+    def _in(self, state: TaskState) -> list[Record]:
+        return [record for record in self._tables.tasks.values() if record.task.state is state]
+
+    def _lend(self, record: Record, worker: str, now: datetime, duration: timedelta) -> Lease:
+        task = record.task
+        record.task = replace(
+            task, state=TaskState.RUNNING, attempt=task.attempt + 1, started_at=task.started_at or now
+        )
+        record.token += 1
+        record.worker, record.leased_at, record.lease_expires_at = worker, now, now + duration
+        return Lease(record.task, worker, now + duration, record.token)
+
+    def _requeue(self, record: Record, attempt: int) -> Task:
+        record.release()
+        record.worker = None
+        record.task = replace(record.task, state=TaskState.QUEUED, attempt=attempt)
+        return record.task
+
+    def _end(self, record: Record, ended: Task) -> Task:
+        record.task = replace(ended, finished_at=self._now())
+        record.release()
+        self._tell_webhook(record.task)
+        return record.task
+
+    def _cancel(self, record: Record, charge_microusd: int) -> Task:
+        leased_at = record.leased_at
+        self._end(record, replace(record.task, state=TaskState.CANCELLED))
+        if leased_at is not None:
+            self._charge(cancelled_row(record.task, charge_microusd, leased_at, self._now()))
+        return record.task
+
+    def _charge(self, row: UsageRow) -> None:
+        self._tables.usage[row.task_id] = row
+
+    def _tell_webhook(self, task: Task) -> None:
+        if task.webhook_url:
+            now = self._now()
+            name = webhook_id(task.id)
+            self._tables.webhooks.setdefault(
+                name, WebhookDelivery(name, task.id, task.key_id, task.webhook_url, 0, now, now)
+            )
+
+    def _held(self, lease: Lease) -> Record | None:
+        record = self._tables.tasks.get(lease.task.id)
+        is_held = record is not None and record.task.state is TaskState.RUNNING
+        return record if is_held and _is_same(record, lease) else None
+
+    def _ended_before(self, lease: Lease, state: TaskState) -> bool:
+        record = self._tables.tasks.get(lease.task.id)
+        return record is not None and record.task.state is state and _is_same(record, lease)
+
+
+def queue_key(record: Record) -> tuple[int, datetime, str]:
+    """Sorts the queue: most urgent first, then oldest first."""
+    return int(record.task.priority), record.task.created_at, record.task.id
+
+
+def _is_same(record: Record, lease: Lease) -> bool:
+    return (record.worker, record.token) == (lease.worker, lease.token)

@@ -1,0 +1,125 @@
+"""`TaskStore` in memory. Every method runs without a pause, and so is one transaction by itself."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from overpaint.core.errors import TaskError, TaskNotFoundError
+from overpaint.core.task import NewTask, Task, TaskState
+from overpaint.store.codec import files_of
+from overpaint.store.cursor import read_cursor, write_cursor
+from overpaint.store.memory.leasing import MemoryLeasing, queue_key
+from overpaint.store.memory.tables import Record
+from overpaint.store.rows import queued_task
+
+
+class MemoryTaskStore(MemoryLeasing):
+    """Tasks in memory."""
+
+    async def create(self, task: NewTask) -> tuple[Task, bool]:
+        """Store a task as queued; see `TaskStore.create`."""
+        earlier = self._earlier(task)
+        if earlier is None:
+            record = Record(queued_task(task, self._now()), task.fingerprint)
+            self._tables.tasks[task.id] = record
+            return record.task, True
+        if earlier.fingerprint != task.fingerprint:
+            raise TaskError("this idempotency key was used for another request")
+        return earlier.task, False
+
+    async def get(self, task_id: str) -> Task:
+        """One task; see `TaskStore.get`."""
+        return self._find(task_id).task
+
+    async def list_tasks(
+        self,
+        *,
+        key_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        model: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[Task], str | None]:
+        """Newest first, and the cursor of the next page; see `TaskStore.list_tasks`."""
+        end = read_cursor(cursor) if cursor is not None else None
+        found = [
+            task
+            for task in self._filtered(key_id, states)
+            if (model is None or task.spec.model == model)
+            and (created_after is None or task.created_at >= created_after)
+            and (created_before is None or task.created_at < created_before)
+            and (end is None or (task.created_at, task.id) < end)
+        ]
+        found.sort(key=lambda task: (task.created_at, task.id), reverse=True)
+        page = found[:limit]
+        return page, write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
+
+    async def count(self, *, key_id: str | None = None, states: Sequence[TaskState] = ()) -> int:
+        """How many tasks there are."""
+        return sum(1 for _ in self._filtered(key_id, states))
+
+    async def position(self, task_id: str) -> int:
+        """How many queued tasks go before this one; see `TaskStore.position`."""
+        record = self._tables.tasks.get(task_id)
+        if record is None or record.task.state is not TaskState.QUEUED:
+            return 0
+        return sum(queue_key(other) < queue_key(record) for other in self._in(TaskState.QUEUED))
+
+    async def cancel(self, task_id: str, *, charge_microusd: int = 0) -> Task:
+        """Make an open task cancelled + webhook; see `TaskStore.cancel`."""
+        record = self._find(task_id)
+        if not record.can_become(TaskState.CANCELLED):
+            return record.task
+        return self._cancel(record, charge_microusd)
+
+    async def delete(self, task_id: str) -> None:
+        """Forget a final task; see `TaskStore.delete`."""
+        record = self._find(task_id)
+        if not record.task.state.is_final:
+            raise TaskError(f"task {task_id} is {record.task.state}; cancel it first")
+        self._forget(task_id)
+
+    async def expire(self, *, finished_before: datetime, limit: int = 500) -> list[Task]:
+        """Forget tasks that ended before; see `TaskStore.expire`."""
+        ended = ((record.task.finished_at, record.task) for record in self._tables.tasks.values())
+        old = sorted(
+            ((at, task) for at, task in ended if at is not None and at < finished_before), key=lambda pair: pair[0]
+        )
+        for _, task in old[:limit]:
+            self._forget(task.id)
+        return [task for _, task in old[:limit]]
+
+    async def referenced_files(self, keys: Sequence[str]) -> set[str]:
+        """Those of the given file keys that some task still names."""
+        return set(keys) & {key for record in self._tables.tasks.values() for key in _names_in(record.task)}
+
+    async def check(self) -> None:
+        """Memory always takes another one."""
+
+    def _find(self, task_id: str) -> Record:
+        if task_id not in self._tables.tasks:
+            raise TaskNotFoundError(f"there is no task {task_id}")
+        return self._tables.tasks[task_id]
+
+    def _earlier(self, task: NewTask) -> Record | None:
+        for record in self._tables.tasks.values():
+            key = (record.task.key_id, record.task.idempotency_key)
+            if task.idempotency_key is not None and key == (task.key_id, task.idempotency_key):
+                return record
+        return self._tables.tasks.get(task.id)
+
+    def _filtered(self, key_id: str | None, states: Sequence[TaskState]) -> Iterable[Task]:
+        for record in self._tables.tasks.values():
+            if (key_id is None or record.task.key_id == key_id) and (not states or record.task.state in states):
+                yield record.task
+
+    def _forget(self, task_id: str) -> None:
+        del self._tables.tasks[task_id]
+        for name, delivery in list(self._tables.webhooks.items()):
+            if delivery.task_id == task_id:
+                del self._tables.webhooks[name]
+
+
+def _names_in(task: Task) -> set[str]:
+    return files_of(task.spec) | {output.file.key for output in task.outputs}

@@ -9,7 +9,7 @@ from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
 from overpaint.core.ports import EngineClient
 from overpaint.engine.null import NullEngine
-from overpaint.model.checkpoint_files import locate, read_index
+from overpaint.model.checkpoint_files import WEIGHTED, check_weights, locate, read_index
 
 NULL_SCHEME = "null:"
 
@@ -28,6 +28,8 @@ def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> Engin
     if _is_a_folder_by_its_looks(model.source):
         _, folder = locate(model.source)
         read_index(folder)
+        for component in WEIGHTED:
+            check_weights(folder / component)
     from overpaint.engine.local import LocalEngine
 
     return LocalEngine.open(model, engine)

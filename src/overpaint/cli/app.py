@@ -1,6 +1,5 @@
-"""The Typer application and the program's entry: turns every end of a command into one line and an exit code."""
+"""The Typer application: turns every end of a command into one line and an exit code."""
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -56,11 +55,6 @@ def run(arguments: Sequence[str]) -> int:
     if value == INTERRUPTED:
         tell_line("interrupted; nothing was written")
     return value if isinstance(value, int) else OK
-
-
-def main() -> None:
-    """The `overpaint` program."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def _root(

@@ -31,9 +31,7 @@ class Batch:
 class Batches:
     """Turns endless tasks into endless batches on a device."""
 
-    def __init__(
-        self, prompts: Prompts, code: PatchCode, composer: Composer, size: int, seed: int
-    ) -> None:
+    def __init__(self, prompts: Prompts, code: PatchCode, composer: Composer, size: int, seed: int) -> None:
         self.prompts, self.code, self.composer, self.size = prompts, code, composer, size
         self.tasks = training_tasks(seed)
 

@@ -23,9 +23,7 @@ class Curve:
         if not self.path.exists():
             self.path.write_text(FIELDS + "\n")
 
-    def add(
-        self, step: int, samples: int, seconds: float, loss: float, edit: bool, rate: float
-    ) -> None:
+    def add(self, step: int, samples: int, seconds: float, loss: float, edit: bool, rate: float) -> None:
         mean = self.means[edit]
         self.means[edit] = loss if mean == 0 else mean + 0.05 * (loss - mean)
         if step % EVERY:

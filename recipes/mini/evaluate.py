@@ -24,8 +24,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from recipes.mini.objects import THINGS
+from recipes.mini.pictures import picture, wrapped
 from recipes.mini.sampling import Sampler
-from recipes.mini.scenes import BACKGROUND_NAMES, PLACES, SIZE, Composer, Item, Scene, box, to_uint8
+from recipes.mini.scenes import BACKGROUND_NAMES, PLACES, SIZE, Composer, Item, Scene, box
 from recipes.mini.settings import RUNS
 from recipes.mini.tasks import (
     ADD,
@@ -39,7 +40,6 @@ from recipes.mini.tasks import (
 )
 
 PAIRS = (("left", "right"), ("right", "left"), ("top", "bottom"), ("bottom", "top"))
-Marks = dict[str, list[float]]
 
 
 def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -86,9 +86,7 @@ class Judge:
     def __init__(self, composer: Composer) -> None:
         self.composer = composer
 
-    def nearest_is_truth(
-        self, output: torch.Tensor, candidates: list[Scene], region: torch.Tensor
-    ) -> bool:
+    def nearest_is_truth(self, output: torch.Tensor, candidates: list[Scene], region: torch.Tensor) -> bool:
         """`candidates[0]` is the truth; `region` (H, W) is where to look."""
         painted = self.composer.paint(candidates)[:, :3]
         errors = (painted - output[None, :3]).square().mean(1)
@@ -144,9 +142,7 @@ class Judge:
         marks = {"preservation": decibels(error)}
         if others:
             right = [
-                self.nearest_is_truth(
-                    output, rivals_in_object(task.target, item.place), inside(item.place)
-                )
+                self.nearest_is_truth(output, rivals_in_object(task.target, item.place), inside(item.place))
                 for item in others
             ]
             marks["untouched_object"] = float(all(right))
@@ -165,12 +161,12 @@ def decibels(error: torch.Tensor) -> float:
 
 
 def succeeded(task: Task, marks: dict[str, float]) -> float:
-    """Did the operation do what it says?"""
+    """Did the operation do what it says, and leave the other objects alone?"""
     asked = {
         GENERATE: ("object", "position", "background"),
-        ADD: ("object",),
-        REMOVE: ("removed",),
-        REPLACE: ("object",),
+        ADD: ("object", "untouched_object"),
+        REMOVE: ("removed", "untouched_object"),
+        REPLACE: ("object", "untouched_object"),
         BACKGROUND: ("background", "untouched_object"),
     }[task.operation]
     return float(all(marks.get(name, 1.0) == 1.0 for name in asked))
@@ -183,9 +179,7 @@ def collect(tasks: list[Task], marks: list[dict[str, float]]) -> dict[str, Any]:
     for task, found in zip(tasks, marks, strict=True):
         success = succeeded(task, found)
         shares[f"{task.operation} success"].append(success)
-        shares["new phrasing success" if task.held_out_phrasing else "known phrasing success"].append(
-            success
-        )
+        shares["new phrasing success" if task.held_out_phrasing else "known phrasing success"].append(success)
         for name, value in found.items():
             (levels if name in ("preservation", "psnr_to_truth") else shares)[name].append(value)
     report: dict[str, Any] = {"cases": len(tasks)}
@@ -229,19 +223,6 @@ def contact_sheet(
         sheet.paste(picture(outputs[index]), (left + cell + label, top))
         sheet.paste(picture(composer.paint([task.target])[0]), (left + 2 * cell + label + 4, top))
     return sheet
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
-
-
-def picture(pixels: torch.Tensor) -> Image.Image:
-    return Image.fromarray(to_uint8(pixels[:3]).permute(1, 2, 0).cpu().numpy(), "RGB")
 
 
 def evaluate(sampler: Sampler, count: int, folder: Path) -> dict[str, Any]:

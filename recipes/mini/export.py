@@ -30,9 +30,7 @@ SHARD = "12MB"
 BASE_SHIFT, MAX_SHIFT = 0.5, 1.15
 
 SAMPLES: dict[str, Scene] = {
-    "apple-and-dog": Scene(
-        "blue", (Item(NAMES.index("apple"), "left"), Item(NAMES.index("dog"), "right"))
-    ),
+    "apple-and-dog": Scene("blue", (Item(NAMES.index("apple"), "left"), Item(NAMES.index("dog"), "right"))),
     "cat-on-yellow": Scene("yellow", (Item(NAMES.index("cat"), "left"),)),
     "rocket-on-white": Scene("white", (Item(NAMES.index("rocket"), "center"),)),
 }

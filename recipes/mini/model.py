@@ -86,9 +86,7 @@ def _initialise(model: QwenImage21Transformer2DModel) -> None:
     nn.init.zeros_(model.norm_out.linear.weight)
 
 
-def build_text_encoder(
-    sizes: Sizes, vocabulary: int, special: dict[str, int]
-) -> Qwen3VLForConditionalGeneration:
+def build_text_encoder(sizes: Sizes, vocabulary: int, special: dict[str, int]) -> Qwen3VLForConditionalGeneration:
     head = sizes.text_width // sizes.text_heads
     third = head // 6
     text: dict[str, Any] = {
@@ -196,9 +194,7 @@ def _merge_order(grid: int) -> torch.Tensor:
     return places.permute(0, 1, 3, 2, 4).reshape(2, -1)
 
 
-def _encode_pictures(
-    visual: Any, pictures: torch.Tensor
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def _encode_pictures(visual: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """The vision tower over a batch of equal grids: slot embeddings and deepstack features."""
     dtype = visual.patch_embed.proj.weight.dtype
     rows = vision_patches(pictures).to(dtype)
@@ -220,9 +216,7 @@ def _encode_pictures(
     return visual.merger(x.reshape(b * n, -1)), deep
 
 
-def _vision_attention(
-    attn: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
-) -> torch.Tensor:
+def _vision_attention(attn: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     b, n, _ = x.shape
     q, k, v = attn.qkv(x).reshape(b, n, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
     q, k = _turn_halves(q, cos, sin), _turn_halves(k, cos, sin)
@@ -234,9 +228,7 @@ def _turn_halves(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch
     return x * cos + torch.cat([-second, first], dim=-1) * sin
 
 
-def encode_condition(
-    encoder: Any, ids: torch.Tensor, image_pad: int, pictures: torch.Tensor | None
-) -> torch.Tensor:
+def encode_condition(encoder: Any, ids: torch.Tensor, image_pad: int, pictures: torch.Tensor | None) -> torch.Tensor:
     """The last layer's output before the final norm, (B, T, text width)."""
     language = encoder.model.language_model
     x = language.embed_tokens(ids)
@@ -322,8 +314,7 @@ def build_frame(model: Any, layout: Layout, device: torch.device, dtype: torch.d
         axes = model.config.axes_dims_rope
         angles = torch.cat(
             [
-                positions[:, axis, None].float()
-                / torch.pow(10000.0, torch.arange(0, size, 2).float() / size)
+                positions[:, axis, None].float() / torch.pow(10000.0, torch.arange(0, size, 2).float() / size)
                 for axis, size in enumerate(axes)
             ],
             dim=1,
@@ -369,15 +360,11 @@ def denoise(
     for block in model.transformer_blocks:
         x = run_block(block, x, *spread, frame.cos, frame.sin, frame.mask)
     final = model.norm_out.linear(F.silu(temb))[:-1].reshape(b, k, 1, -1)
-    x = F.layer_norm(x[:, frame.prefix :], x.shape[-1:], eps=1e-6).reshape(
-        b, k, layout.tokens, -1
-    )
+    x = F.layer_norm(x[:, frame.prefix :], x.shape[-1:], eps=1e-6).reshape(b, k, layout.tokens, -1)
     return model.proj_out(x * (1 + final))
 
 
-def _spread(
-    rows: torch.Tensor, batch: int, targets: int, tokens: int, prefix: int
-) -> torch.Tensor:
+def _spread(rows: torch.Tensor, batch: int, targets: int, tokens: int, prefix: int) -> torch.Tensor:
     """Modulation rows (B*K + 1, D) to tokens (B, L, D): the last row is the prefix's, t = 0."""
     still = rows[-1].expand(batch, prefix, -1)
     moving = rows[:-1].reshape(batch, targets, 1, -1).expand(-1, -1, tokens, -1)

@@ -6,6 +6,7 @@ Same noise schedule (shifted by token count, exponential) and the same Euler ste
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -48,9 +49,7 @@ class Sampler:
     def load(cls, folder: Path, device: str = "cpu", **options: Any) -> Sampler:
         """From a checkpoint in the diffusers layout, computing in fp32."""
         transformer = QwenImage21Transformer2DModel.from_pretrained(folder / "transformer")
-        encoder = Qwen3VLForConditionalGeneration.from_pretrained(
-            folder / "text_encoder", dtype=torch.float32
-        )
+        encoder = Qwen3VLForConditionalGeneration.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         vae = AutoencoderKLQwenImage21.from_pretrained(folder / "vae")
         index = json.loads((folder / "model_index.json").read_text())
         grid = index["output_resolution"] // 16
@@ -58,9 +57,7 @@ class Sampler:
         tokenizer = Tokenizer.from_file(str(folder / "processor" / "tokenizer.json"))
         prompts = Prompts(tokenizer, (grid // 2) ** 2)
         scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-        return cls(
-            model, vae.float().to(device), prompts, Composer(device), scheduler, **options
-        )
+        return cls(model, vae.float().to(device), prompts, Composer(device), scheduler, **options)
 
     @torch.no_grad()
     def answer(self, tasks: list[Task], seed: int = 0) -> torch.Tensor:
@@ -109,7 +106,7 @@ class Sampler:
         references = None if pictures is None else self.encode(pictures)
         prompts = [task.prompt for task in tasks]
         levels = sigmas(self.steps, latents.shape[1], self.scheduler)
-        for sigma, following in zip(levels, levels[1:], strict=False):
+        for sigma, following in itertools.pairwise(levels):
             velocity = self._velocity(prompts, pictures, references, latents, sigma)
             if self.guidance > 1:
                 empty = [UNCONDITIONAL] * len(tasks)

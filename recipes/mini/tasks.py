@@ -250,7 +250,4 @@ def evaluation_tasks(count: int, seed: int = 2026) -> list[Task]:
     """Fixed cases on unseen combinations, the operations in turn, every third newly phrased."""
     rng = random.Random(seed)
     order = [OPERATIONS[index % len(OPERATIONS)] for index in range(count)]
-    return [
-        draw_task(rng, operation, held_out=True, new_words=index % 3 == 0)
-        for index, operation in enumerate(order)
-    ]
+    return [draw_task(rng, operation, held_out=True, new_words=index % 3 == 0) for index, operation in enumerate(order)]

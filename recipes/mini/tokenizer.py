@@ -27,9 +27,7 @@ SPECIAL = (
 SYSTEM = "<|im_start|>system\nComprehend and analyze the provided prompt.<|im_end|>\n"
 TEXT_TEMPLATE = SYSTEM + "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 SLOTS = "<|vision_start|>{}<|vision_end|>"
-EDIT_TEMPLATE = (
-    SYSTEM + "<|im_start|>user\n<image1>" + SLOTS + "{}<|im_end|>\n<|im_start|>assistant\n"
-)
+EDIT_TEMPLATE = SYSTEM + "<|im_start|>user\n<image1>" + SLOTS + "{}<|im_end|>\n<|im_start|>assistant\n"
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "{{- '<|im_start|>' + message.role + '\\n' -}}"
@@ -90,11 +88,7 @@ class Prompts:
         """Ids including the system turn, the first `drop` of which are not the condition."""
         key = (prompt, with_picture)
         if key not in self._seen:
-            text = (
-                EDIT_TEMPLATE.format(self.pads, prompt)
-                if with_picture
-                else TEXT_TEMPLATE.format(prompt)
-            )
+            text = EDIT_TEMPLATE.format(self.pads, prompt) if with_picture else TEXT_TEMPLATE.format(prompt)
             self._seen[key] = self.tokenizer.encode(text).ids
         return self._seen[key]
 

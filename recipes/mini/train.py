@@ -91,9 +91,7 @@ class Optimizers:
 
     def __init__(self, model: MiniModel, settings: Settings) -> None:
         named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-        inner = [
-            p for n, p in named if p.ndim == 2 and ("blocks." in n or "language_model.layers." in n)
-        ]
+        inner = [p for n, p in named if p.ndim == 2 and ("blocks." in n or "language_model.layers." in n)]
         chosen = {id(p) for p in inner} if settings.optimizer == "muon" else set[int]()
         outer = [p for _, p in named if id(p) not in chosen]
         decay = settings.weight_decay
@@ -102,9 +100,7 @@ class Optimizers:
         ]
         if chosen:
             self.parts.append(
-                torch.optim.Muon(
-                    inner, lr=1.0, weight_decay=decay, adjust_lr_fn="match_rms_adamw", ns_steps=4
-                )
+                torch.optim.Muon(inner, lr=1.0, weight_decay=decay, adjust_lr_fn="match_rms_adamw", ns_steps=4)
             )
 
     def step(self, rate: float) -> None:
@@ -204,9 +200,7 @@ class Trainer:
         settings = self.settings
         seed = settings.seed + self.samples
         torch.manual_seed(seed)
-        batches = iter(
-            Batches(self.run.prompts, self.run.code, self.run.composer, settings.batch, seed)
-        )
+        batches = iter(Batches(self.run.prompts, self.run.code, self.run.composer, settings.batch, seed))
         curve = Curve(self.run.folder, settings.minutes)
         start, saved = time.monotonic() - self.elapsed, self.elapsed
         signal.signal(signal.SIGTERM, self.stop)
@@ -240,9 +234,7 @@ def draw_sigma(shape: tuple[int, int], shift: float, device: torch.device) -> to
     return (shift * even / (1 + (shift - 1) * even)).clamp(0.002, 1.0)
 
 
-def flow_loss(
-    model: MiniModel, batch: Batch, drop: int, settings: Settings, weights: torch.Tensor
-) -> torch.Tensor:
+def flow_loss(model: MiniModel, batch: Batch, drop: int, settings: Settings, weights: torch.Tensor) -> torch.Tensor:
     """Weighted mean square error of the velocity."""
     clean = batch.targets[:, None]
     sigma = draw_sigma((len(clean), settings.noises), settings.noise_shift, clean.device)

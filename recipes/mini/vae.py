@@ -164,9 +164,7 @@ def _write_decoder(vae: AutoencoderKLQwenImage21, code: PatchCode) -> None:
     _collect(decoder.conv_out, code.basis.T, code.mean)
 
 
-def decode(
-    vae: AutoencoderKLQwenImage21, latents: torch.Tensor, scale: torch.Tensor, size: int
-) -> torch.Tensor:
+def decode(vae: AutoencoderKLQwenImage21, latents: torch.Tensor, scale: torch.Tensor, size: int) -> torch.Tensor:
     """Normalised latent tokens (B, tokens, 64) to pictures (B, 4, size, size) in -1..1."""
     side = size // PATCH
     grid = (latents * scale / UNIT).transpose(1, 2).reshape(len(latents), LATENTS, 1, side, side)

@@ -20,9 +20,7 @@ from recipes.mini.tokenizer import Prompts, special_ids, train_tokenizer
 from recipes.mini.train import channel_weights, flow_loss
 from recipes.mini.vae import PatchCode, build_vae, decode, fit_code, psnr
 
-SMALL = Sizes(
-    width=64, layers=2, heads=2, text_width=64, text_layers=2, text_heads=2, vision_width=48
-)
+SMALL = Sizes(width=64, layers=2, heads=2, text_width=64, text_layers=2, text_heads=2, vision_width=48)
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +43,10 @@ def small_model(tokenizer: Tokenizer) -> MiniModel:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_closed_form_is_the_principal_component_code(
-    code: PatchCode, dtype: torch.dtype
-) -> None:
+def test_the_closed_form_is_the_principal_component_code(code: PatchCode, dtype: torch.dtype) -> None:
     pictures = Composer().paint([t.target for t in itertools.islice(training_tasks(9), 16)])
-    vae = build_vae(code).to(dtype)
+    vae: Any = build_vae(code)
+    vae = vae.to(dtype)
     with torch.no_grad():
         raw = vae.encode(pictures.to(dtype).unsqueeze(2)).latent_dist.mode()[:, :, 0]
         latents = raw.float().flatten(2).transpose(1, 2) / torch.tensor(vae.config.latents_std)
@@ -71,9 +68,7 @@ def test_the_training_forward_is_what_inference_computes(tokenizer: Tokenizer, e
     with torch.no_grad():
         ours = model(ids, prompts.drop, pictures, references, noisy, sigma)
         for target in range(2):
-            theirs = reference_forward(
-                model, prompts, ids, pictures, references, noisy[:, target], sigma[:, target]
-            )
+            theirs = reference_forward(model, prompts, ids, pictures, references, noisy[:, target], sigma[:, target])
             torch.testing.assert_close(ours[:, target], theirs, atol=1e-4, rtol=1e-4)
 
 
@@ -96,9 +91,7 @@ def reference_forward(
         extra["mm_token_type_ids"] = (ids == prompts.image_pad).int()
     norm = model.text_encoder.model.language_model.norm
     handle = norm.register_forward_hook(lambda _module, args, _output: args[0])
-    found = model.text_encoder(
-        input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True, **extra
-    )
+    found = model.text_encoder(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True, **extra)
     handle.remove()
     slots = (ids == prompts.image_pad)[:, prompts.drop :]
     tokens = noisy if references is None else torch.cat([references, noisy], dim=1)
@@ -135,7 +128,7 @@ def test_noise_levels_are_the_schedulers() -> None:
     from recipes.mini.export import scheduler_config
 
     config = scheduler_config()
-    scheduler = FlowMatchEulerDiscreteScheduler.from_config(config)
+    scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(config)
     slope = (config["max_shift"] - config["base_shift"]) / (4096 - 256)
     shift = config["base_shift"] + slope * (64 - 256)
     scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / 20, 20), mu=shift)

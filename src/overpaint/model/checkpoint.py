@@ -24,8 +24,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForCondi
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
-from overpaint.model.checkpoint_files import WEIGHTED, check_weights, locate, read_index, read_json
+from overpaint.model.checkpoint_files import WEIGHTED, check_descriptions, check_weights, locate, read_index, read_json
 from overpaint.model.device import resolve_device, resolve_dtype
+from overpaint.model.prompt import IMAGE_PAD
 from overpaint.model.sampling import NoiseSchedule
 
 _log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def load_checkpoint(config: ModelConfig) -> Checkpoint:
     """
     name, folder = locate(config.source)
     index = read_index(folder)
+    check_descriptions(folder)
     for component in WEIGHTED:
         check_weights(folder / component)
     device = resolve_device(config.device)
@@ -79,6 +81,7 @@ def load_checkpoint(config: ModelConfig) -> Checkpoint:
         "vae": _load_module(AutoencoderKLQwenImage21, folder / "vae", dtype, device),
     }
     tokenizer = _guard(folder / "processor", lambda: AutoTokenizer.from_pretrained(folder / "processor"))
+    _check_tokenizer(tokenizer, folder / "processor")
     processor = _guard(folder / "processor", lambda: Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"))
     info = _describe(name, folder, index, modules, tokenizer)
     _log.info("loaded %s from %s on %s in %s", info.name, info.path, info.device, info.dtype)
@@ -97,10 +100,20 @@ def load_checkpoint(config: ModelConfig) -> Checkpoint:
 def _load_module(kind: Any, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
     """One component, with every weight found, in eval mode on `device`."""
     module, report = _guard(folder, lambda: kind.from_pretrained(folder, torch_dtype=dtype, output_loading_info=True))
-    missing = sorted(report["missing_keys"])
+    missing, unknown = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if missing:
         raise CheckpointError(folder, f"lacks {len(missing)} tensors of a {kind.__name__}, {missing[0]} first")
+    if unknown:
+        raise CheckpointError(
+            folder, f"has {len(unknown)} tensors its config.json knows nothing of, {unknown[0]} first"
+        )
     return module.eval().requires_grad_(False).to(device)
+
+
+def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """See that it reads words and knows the picture's place: a tokenizer without its files loads, empty."""
+    if not tokenizer.encode("a", add_special_tokens=False) or len(tokenizer.encode(IMAGE_PAD)) != 1:
+        raise CheckpointError(folder, f"has a tokenizer that reads no words or has no {IMAGE_PAD}; is a file missing?")
 
 
 def _guard(path: Path, load: Callable[[], Any]) -> Any:

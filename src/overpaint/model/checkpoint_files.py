@@ -17,6 +17,13 @@ BUNDLED = "overpaint-mini"
 PIPELINE_CLASS = "QwenImage21Pipeline"
 COMPONENTS = ("scheduler", "transformer", "text_encoder", "vae", "processor")
 WEIGHTED = ("transformer", "text_encoder", "vae")
+_DESCRIPTIONS = {
+    "transformer": "config.json",
+    "text_encoder": "config.json",
+    "vae": "config.json",
+    "scheduler": "scheduler_config.json",
+    "processor": "preprocessor_config.json",
+}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HEADER_LENGTH_BYTES = 8
 _DOWNLOAD_AGAIN = "; download the checkpoint again"
@@ -91,6 +98,25 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(path, "must hold a JSON object")
     return value
+
+
+def check_descriptions(folder: Path) -> None:
+    """See that every component describes itself, and that they fit each other.
+
+    A library that misses a config builds its largest model instead of failing, so this comes before any of them.
+
+    Raises:
+        CheckpointError: naming the first file that is missing, broken or does not fit.
+    """
+    configs = {component: read_json(folder / component / name) for component, name in _DESCRIPTIONS.items()}
+    transformer = configs["transformer"]
+    if transformer.get("causal_condition") is False:
+        path = folder / "transformer" / _DESCRIPTIONS["transformer"]
+        raise CheckpointError(path, "has causal_condition false; Overpaint runs checkpoints where it is true")
+    latents, channels = transformer.get("in_channels"), configs["vae"].get("z_dim")
+    if None not in (latents, channels) and latents != channels:
+        path = folder / "vae" / _DESCRIPTIONS["vae"]
+        raise CheckpointError(path, f"has {channels} latent channels where the transformer paints {latents}")
 
 
 def check_weights(folder: Path) -> None:

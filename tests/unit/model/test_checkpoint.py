@@ -1,0 +1,201 @@
+"""Whole checkpoints load, damaged ones are named."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from overpaint.core.config import ModelConfig
+from overpaint.core.errors import CheckpointError, ConfigError
+from overpaint.model.checkpoint import Checkpoint, load_checkpoint
+from tests.reference.checkpoints import write_checkpoint
+from tests.reference.library import AutoencoderKLQwenImage21
+
+
+def _load(source: Path | str, dtype: str = "float32") -> Checkpoint:
+    return load_checkpoint(ModelConfig(str(source), device="cpu", dtype=dtype))
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def _edit_json(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_sharded_checkpoint_loads_with_every_weight(folder: Path, checkpoint: Checkpoint) -> None:
+    assert len(list((folder / "transformer").glob("*.safetensors"))) > 1
+    assert checkpoint.info.device == "cpu"
+    assert checkpoint.info.dtype == "float32"
+    assert all(count > 0 for count in checkpoint.info.num_parameters.values())
+    assert not any(parameter.is_meta for parameter in checkpoint.transformer.parameters())
+    assert not checkpoint.transformer.training
+
+
+def test_a_checkpoint_declares_its_own_resolution(checkpoint: Checkpoint) -> None:
+    assert checkpoint.info.reference_area == checkpoint.info.sizes.default_area == 96 * 96
+
+
+def test_a_checkpoint_that_declares_nothing_has_diffusers_defaults(tmp_path: Path) -> None:
+    info = _load(write_checkpoint(tmp_path)).info
+    assert info.reference_area == 1024 * 1024
+    assert info.default_steps == 40
+
+
+def test_a_few_step_checkpoint_takes_as_many_steps_as_it_has_sigmas(tmp_path: Path) -> None:
+    checkpoint = _load(write_checkpoint(tmp_path, sample_sigmas=[1.0, 0.8, 0.3]))
+    assert checkpoint.sample_sigmas == (1.0, 0.8, 0.3)
+    assert checkpoint.info.default_steps == 3
+
+
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+@pytest.mark.parametrize("asked", ["bfloat16", "float16", "float32"])
+def test_weights_of_any_dtype_load_in_the_dtype_asked_for(tmp_path: Path, stored: torch.dtype, asked: str) -> None:
+    checkpoint = _load(write_checkpoint(tmp_path, dtype=stored), asked)
+    assert checkpoint.info.dtype == asked
+    for module in (checkpoint.transformer, checkpoint.text_encoder, checkpoint.vae):
+        assert {parameter.dtype for parameter in module.parameters()} == {getattr(torch, asked)}
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing-here"):
+        _load(tmp_path / "nothing-here")
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"x")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors.*folder"):
+        _load(path)
+
+
+def test_an_empty_folder_lacks_its_index(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"model_index\.json is missing"):
+        _load(tmp_path)
+
+
+def test_another_pipelines_checkpoint_is_refused_by_its_name(copy: Path) -> None:
+    _edit_json(copy / "model_index.json", _class_name="FluxPipeline")
+    with pytest.raises(CheckpointError, match=r"model_index\.json describes a FluxPipeline"):
+        _load(copy)
+
+
+@pytest.mark.parametrize("component", ["scheduler", "transformer", "text_encoder", "vae", "processor"])
+def test_a_missing_component_is_named(copy: Path, component: str) -> None:
+    shutil.rmtree(copy / component)
+    with pytest.raises(CheckpointError, match=component):
+        _load(copy)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model_index.json",
+        "transformer/config.json",
+        "vae/config.json",
+        "text_encoder/config.json",
+        "scheduler/scheduler_config.json",
+        "processor/tokenizer.json",
+        "processor/preprocessor_config.json",
+        "transformer/diffusion_pytorch_model.safetensors.index.json",
+    ],
+)
+@pytest.mark.parametrize("damage", ["missing", "empty", "half", "no_object"])
+def test_a_damaged_description_is_named(copy: Path, name: str, damage: str) -> None:
+    path = copy / name
+    text = path.read_text()
+    path.unlink()
+    if damage != "missing":
+        path.write_text({"empty": "", "half": text[: len(text) // 2], "no_object": "[1, 2]"}[damage])
+    with pytest.raises(CheckpointError) as raised:
+        _load(copy)
+    assert Path(name).parent.name in str(raised.value)
+
+
+def _drop(path: Path) -> None:
+    path.unlink()
+
+
+def _cut_data(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _cut_header(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def _pointer(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 123\n")
+
+
+@pytest.mark.parametrize("damage", [_drop, _cut_data, _cut_header, _empty, _append, _pointer])
+@pytest.mark.parametrize("component", ["transformer", "text_encoder", "vae"])
+def test_a_damaged_weight_file_is_named(copy: Path, component: str, damage: Callable[[Path], None]) -> None:
+    path = max((copy / component).glob("*.safetensors"))
+    damage(path)
+    with pytest.raises(CheckpointError) as raised:
+        _load(copy)
+    assert component in str(raised.value)
+    if damage is not _drop or component != "vae":  # without an index nobody knows what the lost file was called
+        assert path.name in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("component", "changes"),
+    [
+        pytest.param("transformer", {"num_layers": 4}, id="more_layers"),
+        pytest.param("transformer", {"num_layers": 2}, id="fewer_layers"),
+        pytest.param("transformer", {"num_attention_heads": 2}, id="other_heads"),
+        pytest.param("transformer", {"in_channels": 64, "out_channels": 64}, id="other_channels"),
+        pytest.param("vae", {"base_dim": 16}, id="other_vae_width"),
+        pytest.param("vae", {"num_res_blocks": 2}, id="other_vae_depth"),
+    ],
+)
+def test_a_config_that_does_not_fit_the_weights_is_refused(copy: Path, component: str, changes: dict[str, Any]) -> None:
+    _edit_json(copy / component / "config.json", **changes)
+    with pytest.raises(CheckpointError, match=component):
+        _load(copy)
+
+
+def test_components_that_do_not_fit_each_other_are_refused(copy: Path) -> None:
+    """A VAE of other latents than the transformer paints: each is whole, together they are nothing."""
+    shutil.rmtree(copy / "vae")
+    shape = {"base_dim": 8, "decoder_base_dim": 8, "dim_mult": [1, 1, 1, 1, 1], "num_res_blocks": 1}
+    AutoencoderKLQwenImage21(z_dim=8, latents_mean=[0.0] * 8, latents_std=[1.0] * 8, **shape).save_pretrained(
+        copy / "vae"
+    )
+    with pytest.raises(CheckpointError, match="vae"):
+        _load(copy)
+
+
+def test_a_transformer_whose_prefix_depends_on_the_step_is_refused(copy: Path) -> None:
+    _edit_json(copy / "transformer" / "config.json", causal_condition=False)
+    with pytest.raises(CheckpointError, match="causal_condition"):
+        _load(copy)
+
+
+def test_a_device_that_is_not_there_is_refused(folder: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("it is there")
+    with pytest.raises(ConfigError, match="cuda"):
+        load_checkpoint(ModelConfig(str(folder), device="cuda"))
+
+
+def test_reading_a_checkpoint_leaves_its_folder_as_it_was(copy: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+    _load(copy)
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before

@@ -66,7 +66,7 @@ class Access:
 
     def _note(self, scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
         """The route's template goes into log and metrics, never the path: links carry their permission in it."""
-        route = getattr(scope.get("route"), "path", "none")
+        route = route_of(scope)
         self._metrics.saw_request(scope["method"], route, status, seconds)
         if route.startswith(_QUIET):
             return
@@ -80,3 +80,13 @@ class Access:
             "task_id": state.get("task_id"),
         }
         log.info("request", extra=extra)
+
+
+def route_of(scope: Scope) -> str:
+    """The whole template of the route that took a request, such as ``/overpaint/v1/tasks/{task_id}``.
+
+    FastAPI keeps the template with its prefixes apart from the route, which knows only its own part.
+    """
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    found = getattr(context, "path_format", None) or getattr(scope.get("route"), "path", None)
+    return str(found) if found else "none"

@@ -114,7 +114,8 @@ def headers_of(error: OverpaintError) -> dict[str, str]:
 def from_validation(exc: RequestValidationError | ValidationError) -> RequestError:
     """What pydantic found wrong with a request, as field, value and rule; only the first finding."""
     found = cast("Mapping[str, object]", exc.errors()[0])
-    field = field_name(cast("tuple[str | int, ...]", found.get("loc", ())))
+    location = cast("tuple[str | int, ...]", found.get("loc", ()))
+    field = field_name(location[1:] if isinstance(exc, RequestValidationError) else location)
     if found.get("type") == "missing":
         return MissingFieldError(field)
     rule = str(found.get("msg", "is not usable")).removeprefix("Value error, ")
@@ -124,10 +125,9 @@ def from_validation(exc: RequestValidationError | ValidationError) -> RequestErr
 
 
 def field_name(location: tuple[str | int, ...]) -> str:
-    """A place in a request as people write it: ``("body", "images", 2)`` is ``"images[2]"``."""
-    parts = [part for part in location if part not in ("body", "query", "path", "header")]
+    """A place in a body as people write it: ``("images", 2)`` is ``"images[2]"``; nowhere is the body itself."""
     name = ""
-    for part in parts:
+    for part in location:
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
     return name or "body"
 

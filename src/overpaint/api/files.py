@@ -26,7 +26,8 @@ READ_HEADERS = {
 }
 
 
-@router.api_route("/files/{key:path}", methods=["GET", "HEAD"], operation_id="read_file", response_class=Response)
+@router.head("/files/{key:path}", include_in_schema=False, response_class=Response)
+@router.get("/files/{key:path}", operation_id="read_file", response_class=Response)
 async def read_file(service: ServiceDep, key: str, expires: Expires = "", signature: Signature = "") -> Response:
     """The bytes of a stored picture."""
     _check(service, key, expires, signature, "get")

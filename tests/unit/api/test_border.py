@@ -1,0 +1,143 @@
+"""The parts of the border that need no application."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.requests import Request
+
+from overpaint.api import errors as api_errors
+from overpaint.api.closing import Closing
+from overpaint.api.config import ApiConfig
+from overpaint.api.dialects import DIALECTS
+from overpaint.api.dialects.wavespeed.errors import CODE_OF
+from overpaint.api.dialects.wavespeed.webhook import sign
+from overpaint.api.errors import STATUS_OF, RouteError, status_of
+from overpaint.api.log import JsonFormatter, request_state
+from overpaint.api.native import NATIVE
+from overpaint.api.public_url import base_url
+from overpaint.api.sse import SseEvent, event_stream, parse_last_event_id
+from overpaint.core.errors import ConfigError, OverpaintError, RequestError
+from overpaint.service.webhooks import Signing
+
+
+def tree(root: type[OverpaintError] = OverpaintError) -> list[type[OverpaintError]]:
+    ours = root.__module__.startswith("overpaint.")
+    return ([root] if ours else []) + [cls for sub in root.__subclasses__() for cls in tree(sub)]
+
+
+def test_every_error_of_the_tree_has_a_status_of_its_own() -> None:
+    missing = set(tree()) - set(STATUS_OF) - {RouteError}
+    assert not missing
+
+
+@pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.__name__)
+def test_every_error_is_rendered_by_every_dialect(kind: type[OverpaintError]) -> None:
+    error = kind.__new__(kind)
+    Exception.__init__(error, "what happened")
+    for name in ("field", "value", "rule", "status", "headers"):
+        setattr(error, name, 418 if name == "status" else {} if name == "headers" else name)
+    for dialect in (NATIVE, *DIALECTS):
+        response = dialect.render_error(status_of(error), error)
+        assert response.status_code >= 400
+        assert "what happened" in bytes(response.body).decode()
+    assert kind.code in CODE_OF
+
+
+def test_a_class_that_nobody_listed_has_the_status_of_its_parent() -> None:
+    class Odd(RequestError):
+        __module__ = "elsewhere"
+
+    assert status_of(Odd("a", "b", "c")) == STATUS_OF[RequestError]
+
+
+def request(headers: dict[str, str]) -> Request:
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "scheme": "http", "server": ("srv", 80), "path": "/", "headers": raw})
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Host": "a.example:8000"}, "http://a.example:8000"),
+        ({"Host": "in", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "out.example"}, "https://out.example"),
+        ({"Host": "in", "X-Forwarded-Host": "first.example, second"}, "http://first.example"),
+        ({"Host": "in", "X-Forwarded-Prefix": "/paint/"}, "http://in/paint"),
+        ({"Host": "in", "X-Forwarded-Host": "evil/@x", "X-Forwarded-Proto": "javascript"}, "http://in"),
+        ({"Host": "[::1]:8000"}, "http://[::1]:8000"),
+        ({"Host": "<script>"}, "http://localhost"),
+    ],
+)
+def test_urls_follow_the_request(headers: dict[str, str], expected: str) -> None:
+    assert base_url(request(headers), ApiConfig()) == expected
+
+
+def test_a_configured_url_goes_before_the_request() -> None:
+    config = ApiConfig(public_url="https://paint.example/api/")
+    assert base_url(request({"Host": "other"}), config) == "https://paint.example/api"
+
+
+@pytest.mark.parametrize(
+    "values", [{"public_url": "ftp://x"}, {"public_url": "x.example"}, {"sync_timeout_s": 0}, {"max_body_bytes": 5}]
+)
+def test_a_configuration_that_cannot_work_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(values))):
+        ApiConfig(**values)  # pyright: ignore[reportArgumentType]
+
+
+def test_an_event_is_one_frame() -> None:
+    frame = SseEvent(7, "progress", {"text": "a\nb"}).encode().decode()
+    assert frame == 'id: 7\nevent: progress\ndata: {"text":"a\\nb"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [(None, 0), ("", 0), ("12", 12), ("-1", 0), ("x", 0), ("٣", 0), ("9" * 30, 0)]
+)
+def test_a_last_event_id_that_is_not_ours_starts_from_the_beginning(text: str | None, number: int) -> None:
+    assert parse_last_event_id(text) == number
+
+
+async def _slow() -> AsyncIterator[SseEvent]:
+    yield SseEvent(1, "queued")
+    await asyncio.sleep(60)
+    yield SseEvent(2, "never")
+
+
+def test_a_stream_stays_awake_and_ends_when_the_server_stops() -> None:
+    async def read() -> list[bytes]:
+        closing, seen = Closing(), list[bytes]()
+        async for frame in event_stream(_slow(), closing, keep_alive_s=0.01).body_iterator:
+            seen.append(bytes(frame) if not isinstance(frame, str) else frame.encode())
+            if len(seen) == 4:
+                closing.begin()
+        return seen
+
+    frames = asyncio.run(read())
+    assert frames[0].startswith(b"retry")
+    assert frames[1].startswith(b"id: 1\n")
+    assert set(frames[2:]) == {b": still here\n\n"}
+
+
+def test_a_webhook_is_signed_over_id_time_and_body() -> None:
+    """Known answer, computed with `openssl dgst -sha256 -hmac secret` over the same bytes."""
+    headers = sign(Signing("evt_1", 1700000000, b'{"id":"x"}', "whsec_secret"))
+    digest = "513342bcbdf40f8648cec521ed9779cb9d073736e47080ed99f5a67a6d99d8eb"
+    assert headers["webhook-signature"] == f"v3,{digest}"
+    assert (headers["webhook-id"], headers["webhook-timestamp"]) == ("evt_1", "1700000000")
+
+
+def test_a_log_line_has_the_requests_task_and_no_prompt() -> None:
+    record = logging.makeLogRecord({"name": "x", "msg": "hello %s", "args": ("you",), "levelname": "INFO"})
+    record.prompt, record.task_state = "a secret cat", "queued"
+    token = request_state.set({"task_id": "t1"})
+    line = json.loads(JsonFormatter().format(record))
+    request_state.reset(token)
+    assert (line["message"], line["task_id"], line["task_state"]) == ("hello you", "t1", "queued")
+    assert "prompt" not in line
+    assert json.loads(JsonFormatter(shows_prompts=True).format(record))["prompt"] == "a secret cat"
+
+
+def test_the_module_of_errors_defines_what_the_border_adds() -> None:
+    assert {"ForbiddenError", "BodyTooLargeError", "MissingFieldError", "RouteError"} <= set(vars(api_errors))

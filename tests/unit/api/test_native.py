@@ -1,0 +1,221 @@
+"""The native API over a service in memory."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from overpaint.api.config import ApiConfig
+from overpaint.core.account import KeyLimits
+from tests.unit.api.conftest import World
+
+pytestmark = pytest.mark.anyio
+ROOT = "/overpaint/v1"
+CAT = {"model": "qwen-image-2.0", "prompt": "a cat", "size": "96x64"}
+
+
+async def made(http: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+    answer = await http.post(f"{ROOT}/tasks", params={"wait_s": 5}, json=CAT | fields)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def test_a_task_is_accepted_with_201_and_tells_where_to_go(world: World) -> None:
+    answer = await world.http.post(f"{ROOT}/tasks", json=CAT)
+    task = answer.json()
+    assert answer.status_code == 201
+    assert task["state"] == "queued"
+    assert task["urls"]["events"] == f"http://testserver{ROOT}/tasks/{task['id']}/events"
+    assert answer.headers["location"] == task["urls"]["get"]
+
+
+async def test_a_waiting_create_brings_pictures_seeds_and_timings(world: World) -> None:
+    task = await made(world.http, num_images=2, seed=7)
+    assert task["state"] == "succeeded"
+    assert [image["seed"] for image in task["images"]] == [7, 8]
+    assert (task["images"][0]["width"], task["images"][0]["height"]) == (96, 64)
+    assert task["timings"]["total_ms"] == 500
+    assert (await world.nobody.get(task["images"][0]["url"])).status_code == 200
+
+
+async def test_a_form_with_files_is_the_same_request(world: World, png: bytes) -> None:
+    files = [("images", ("a.png", png, "image/png")), ("images", ("b.png", png, "image/png"))]
+    form = {"prompt": "combine them", "seed": "3", "format": "webp", "model": "qwen-image-2.0"}
+    answer = await world.http.post(f"{ROOT}/tasks", data=form, files=files, params={"wait_s": 5})
+    assert answer.status_code == 201, answer.text
+    task = answer.json()
+    assert (task["seed"], task["images"][0]["media_type"]) == (3, "image/webp")
+    assert len(next(iter(world.stand_in.stored.values())).spec.pictures) == 2
+
+
+async def test_a_body_of_another_type_is_415(world: World) -> None:
+    answer = await world.http.post(f"{ROOT}/tasks", content=b"a cat", headers={"Content-Type": "text/plain"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({}, "prompt"),
+    ({"prompt": 1}, "prompt"),
+    ({"prompt": "x", "model": "nothing"}, "model"),
+    ({"prompt": "x", "seed": 2**31}, "seed"),
+    ({"prompt": "x", "seed": 1.5}, "seed"),
+    ({"prompt": "x", "num_images": 0}, "num_images"),
+    ({"prompt": "x", "size": "1x"}, "size"),
+    ({"prompt": "x", "images": "a"}, "images"),
+    ({"prompt": "x", "images": ["!"]}, "images[0]"),
+    ({"prompt": "x", "adapters": [{"source": "a", "scale": "NaN"}]}, "adapters[0].scale"),
+    ({"prompt": "x", "output": {"format": "gif"}}, "output.format"),
+    ({"prompt": "x", "output": {"background": "blue"}}, "output.background"),
+    ({"prompt": "x", "output": {"quality": 101}}, "quality"),
+    ({"prompt": "x", "priority": "first"}, "priority"),
+    ({"prompt": "x", "nonsense": 1}, "nonsense"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), BAD)
+async def test_bad_input_names_field_and_rule_and_leaves_nothing(
+    world: World, body: dict[str, Any], field: str
+) -> None:
+    answer = await world.http.post(f"{ROOT}/tasks", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["field"]) == (400, field)
+    assert error["rule"]
+    assert not world.stand_in.stored
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1", b'"text"', b"[]", b"\xff", b"[" * 100_000])
+async def test_what_is_not_a_json_object_is_400(world: World, body: bytes) -> None:
+    answer = await world.http.post(f"{ROOT}/tasks", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "body")
+
+
+@pytest.mark.parametrize("api_config", [ApiConfig(max_body_bytes=2**20)], ids=["1MiB"])
+async def test_a_body_beyond_the_limit_is_413(world: World) -> None:
+    answer = await world.http.post(f"{ROOT}/tasks", json={"prompt": "x" * 2**21})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
+async def test_tasks_are_listed_by_cursor_and_state(world: World) -> None:
+    ids = [(await made(world.http))["id"] for _ in range(3)]
+    first = (await world.http.get(f"{ROOT}/tasks", params={"limit": 2, "state": "succeeded"})).json()
+    rest = (await world.http.get(f"{ROOT}/tasks", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert [task["id"] for task in first["tasks"] + rest["tasks"]] == ids[::-1]
+    assert rest["next_cursor"] is None
+
+
+@pytest.mark.parametrize(
+    "params", [{"limit": 0}, {"limit": 101}, {"state": "lost"}, {"cursor": "x"}, {"created_after": "tomorrow"}]
+)
+async def test_a_bad_query_is_400(world: World, params: dict[str, Any]) -> None:
+    assert (await world.http.get(f"{ROOT}/tasks", params=params)).status_code == 400
+
+
+async def test_a_task_can_be_cancelled_and_deleted(world: World) -> None:
+    world.stand_in.step_s = 60
+    task_id = (await world.http.post(f"{ROOT}/tasks", json=CAT)).json()["id"]
+    assert (await world.http.delete(f"{ROOT}/tasks/{task_id}")).status_code == 409
+    assert (await world.http.post(f"{ROOT}/tasks/{task_id}/cancel")).json()["state"] == "cancelled"
+    assert (await world.http.delete(f"{ROOT}/tasks/{task_id}")).status_code == 204
+    assert (await world.http.get(f"{ROOT}/tasks/{task_id}")).status_code == 404
+
+
+async def test_events_end_with_the_task_and_can_be_resumed(world: World) -> None:
+    task = await made(world.http)
+    whole = (await world.http.get(f"{ROOT}/tasks/{task['id']}/events")).text
+    assert [line for line in whole.splitlines() if line.startswith("event")] == [
+        "event: queued",
+        "event: progress",
+        "event: progress",
+        "event: done",
+    ]
+    rest = (await world.http.get(f"{ROOT}/tasks/{task['id']}/events", headers={"Last-Event-ID": "2"})).text
+    assert "id: 2\n" not in rest
+    data = json.loads(rest.strip().splitlines()[-1].removeprefix("data: "))
+    assert data["task"]["state"] == "succeeded"
+
+
+async def test_an_upload_can_be_named_in_a_task(world: World, png: bytes) -> None:
+    file = (await world.http.post(f"{ROOT}/files", files={"file": ("a.png", png, "image/png")})).json()
+    assert (file["width"], file["height"], file["num_bytes"]) == (64, 48, len(png))
+    assert (await made(world.http, images=[file["url"]]))["state"] == "succeeded"
+
+
+async def test_a_link_that_was_changed_or_is_for_something_else_is_403(world: World, png: bytes) -> None:
+    file = (await world.http.post(f"{ROOT}/files", files={"file": ("a.png", png, "image/png")})).json()
+    url = file["url"]
+    assert (await world.nobody.put(url, content=png)).status_code == 403
+    assert (await world.nobody.get(url.replace("expires=", "expires=9"))).status_code == 403
+    assert (await world.nobody.get(url.partition("?")[0])).status_code == 403
+    assert (await world.nobody.get(url.replace("uploads/", "uploads/x"))).status_code == 403
+
+
+async def test_models_are_listed_and_found_by_alias(world: World) -> None:
+    models = (await world.http.get(f"{ROOT}/models")).json()["models"]
+    assert models[0]["id"] == "qwen-image-2.0"
+    one = await world.http.get(f"{ROOT}/models/wavespeed-ai/qwen-image-2.0/edit")
+    assert one.json()["min_images"] == 1
+    assert (await world.http.get(f"{ROOT}/models/none")).status_code == 404
+
+
+async def test_keys_are_an_admins_business(world: World) -> None:
+    assert (await world.http.get(f"{ROOT}/keys")).status_code == 403
+    made_key = (await world.admin.post(f"{ROOT}/keys", json={"name": "shop"})).json()
+    assert made_key["secret"].startswith("op_")
+    headers = {"Authorization": f"Bearer {made_key['secret']}"}
+    assert (await world.nobody.get(f"{ROOT}/models", headers=headers)).status_code == 200
+    limits = {"requests_per_minute": 5, "monthly_budget_usd": 1.5}
+    changed = (await world.admin.put(f"{ROOT}/keys/shop/limits", json=limits)).json()
+    assert changed["limits"] == limits | {"max_open_tasks": None}
+    assert (await world.admin.delete(f"{ROOT}/keys/shop")).json()["revoked_at"]
+    listed = (await world.admin.get(f"{ROOT}/keys")).json()
+    assert "secret" not in listed[-1]
+    assert "secret_hash" not in listed[-1]
+
+
+async def test_usage_is_ones_own_and_everybodys_for_an_admin(world: World) -> None:
+    await made(world.http, num_images=2)
+    mine = (await world.http.get(f"{ROOT}/usage")).json()
+    theirs = (await world.stranger.get(f"{ROOT}/usage", params={"key_id": mine["rows"][0]["key_id"]})).json()
+    assert (mine["num_tasks"], mine["num_images"], mine["price_usd"]) == (1, 2, 0.04)
+    assert theirs["rows"] == []
+    assert (await world.admin.get(f"{ROOT}/usage")).json()["num_tasks"] == 1
+    table = (await world.admin.get(f"{ROOT}/usage", params={"format": "csv"})).text.splitlines()
+    assert table[0].startswith("task_id,key_id,model")
+    assert len(table) == 2
+
+
+async def test_limits_are_in_the_headers_of_every_answer_of_the_key(world: World) -> None:
+    await world.stand_in.keys.set_limits("mine", KeyLimits(requests_per_minute=9))
+    assert (await world.http.get(f"{ROOT}/models")).headers["ratelimit-limit"] == "9"
+
+
+async def test_readiness_names_the_part_that_is_not_well(world: World) -> None:
+    assert (await world.nobody.get("/health/ready")).status_code == 200
+    world.stand_in.problems = {"engine": "is loading"}
+    answer = await world.nobody.get("/health/ready")
+    assert (answer.status_code, answer.json()["problems"]) == (503, {"engine": "is loading"})
+    assert (await world.nobody.get("/health/live")).status_code == 200
+
+
+async def test_metrics_count_requests_by_route_and_never_by_path(world: World) -> None:
+    task = await made(world.http)
+    await world.nobody.get(task["images"][0]["url"])
+    text = (await world.nobody.get("/metrics")).text
+    assert 'overpaint_http_request_seconds_count{method="POST",route="/overpaint/v1/tasks",status="201"} 1.0' in text
+    assert "signature" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/overpaint/v1/nothing", 404), ("/nothing", 404), ("/overpaint/v1/models", 405)]
+)
+async def test_what_no_route_takes_is_answered_in_the_envelope(world: World, path: str, status: int) -> None:
+    answer = await (world.http.delete(path) if status == 405 else world.http.get(path))
+    assert (answer.status_code, set(answer.json())) == (status, {"error"})
+
+
+async def test_the_document_describes_both_forms_of_a_submission(world: World) -> None:
+    document = (await world.nobody.get("/openapi.json")).json()
+    content = document["paths"]["/overpaint/v1/tasks"]["post"]["requestBody"]["content"]
+    assert set(content) == {"application/json", "multipart/form-data"}
+    assert "$defs" not in json.dumps(document)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, RequestError, Terms
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
-from overpaint.core.sizes import fit_area, plan_canvas
+from overpaint.core.sizes import Size, fit_area, plan_canvas
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.model.prompt import ask_for_transparency
 
@@ -58,6 +58,7 @@ class SequenceSpec:
         num_steps: denoising steps.
         true_cfg_scale: strength of guidance; without effect when there is one prefix.
         canvas: what to paint and what to deliver.
+        inpaint: the picture to repaint and where (white), if it is not to be painted whole.
         terms: for whom and how urgently.
     """
 
@@ -69,6 +70,7 @@ class SequenceSpec:
     num_steps: int
     true_cfg_scale: float
     canvas: Canvas
+    inpaint: tuple[Picture, Picture] | None = None
     terms: Terms = DEFAULT_TERMS
 
     @property
@@ -113,8 +115,7 @@ class JobPlanner:
         """
         _refuse_unsupported(request)
         request = _with_seed(request)
-        follow = request.pictures[-1].aspect if request.pictures else None
-        canvas = plan_canvas(request.size, follow, self.info.sizes)
+        canvas = self._canvas(request)
         prefixes = self._prefixes(task_id, request, terms)
         sequences = tuple(
             SequenceSpec(
@@ -126,11 +127,20 @@ class JobPlanner:
                 num_steps=request.steps or self.info.default_steps,
                 true_cfg_scale=request.true_cfg_scale,
                 canvas=canvas,
+                inpaint=(request.pictures[0], request.mask) if request.mask else None,
                 terms=terms,
             )
             for index in range(request.num_images)
         )
         return Job(task_id, prefixes, sequences)
+
+    def _canvas(self, request: GenerationRequest) -> Canvas:
+        """The last picture's shape when no size is asked for; under a mask, the masked picture's very sides."""
+        if request.mask is None or request.size is not None:
+            follow = request.pictures[-1].aspect if request.pictures else None
+            return plan_canvas(request.size, follow, self.info.sizes)
+        painted = plan_canvas(None, request.mask.aspect, self.info.sizes).painted
+        return Canvas(painted, Size(request.mask.width, request.mask.height))
 
     def _prefixes(self, task_id: str, request: GenerationRequest, terms: Terms) -> tuple[PrefixSpec, ...]:
         words = request.prompt
@@ -184,5 +194,3 @@ def _with_seed(request: GenerationRequest) -> GenerationRequest:
 def _refuse_unsupported(request: GenerationRequest) -> None:
     if request.adapters:
         raise RequestError("adapters", request.adapters[0].source, "cannot be applied: this version has no adapters")
-    if request.mask is not None:
-        raise RequestError("mask", "a mask", "cannot be honoured: this version has no masks")

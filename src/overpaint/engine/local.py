@@ -162,12 +162,18 @@ class LocalEngine:
             if self._is_closing:
                 return False
         for job in arrivals:
-            self._sequences.update({spec.sequence_id: (spec.task_id, spec.index) for spec in job.sequences})
-            self._painter.admit(job)
-            self._scheduler.add(job)
+            self._admit(job)
         for task_id in cancels:
             self._scheduler.cancel(task_id)
         return True
+
+    def _admit(self, job: Job) -> None:
+        if error := self._runner.admit(job):
+            with self._door:
+                self._book.fail(job.task_id, error)
+            return
+        self._sequences.update({spec.sequence_id: (spec.task_id, spec.index) for spec in job.sequences})
+        self._scheduler.add(job)
 
     def _has_something_to_do(self) -> bool:
         return bool(self._is_closing or self._arrivals or self._cancels or self._scheduler.has_work)

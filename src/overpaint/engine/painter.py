@@ -14,6 +14,7 @@ from torch import Tensor
 from overpaint.core import Picture
 from overpaint.core.sizes import Size, fit_area
 from overpaint.engine.calibration import calibrate
+from overpaint.engine.inpainting import Inpainting
 from overpaint.engine.job import Job, PrefixKey, SequenceId, SequenceSpec
 from overpaint.engine.plan import StepWork
 from overpaint.engine.prefixes import Prefixes
@@ -38,6 +39,7 @@ class _Painting:
         sigmas: one more than steps.
         velocity: of the last step, `(tokens, channels)`; None before the first.
         step: steps done.
+        inpainting: what stays of a source picture; None when all is painted.
     """
 
     spec: SequenceSpec
@@ -46,6 +48,7 @@ class _Painting:
     latents: Tensor
     velocity: Tensor | None = None
     step: int = 0
+    inpainting: Inpainting | None = None
 
 
 class Painter:
@@ -74,7 +77,7 @@ class Painter:
         return self.prefixes.held_keys, frozenset(self._paintings)
 
     def admit(self, job: Job) -> None:
-        """Take in a job's sequences; nothing is computed but the noise."""
+        """Take in a job's sequences; nothing is computed but the noise, and the latents of a picture under a mask."""
         self._paintings.update({spec.sequence_id: self._start(spec) for spec in job.sequences})
 
     def drop(self, sequence_id: SequenceId) -> None:
@@ -97,6 +100,8 @@ class Painter:
                 velocity = guide(velocity, next(velocities), painting.spec.true_cfg_scale)
             sigma, sigma_next = painting.sigmas[item.step : item.step + 2]
             painting.latents = euler_step(painting.latents, velocity, sigma, sigma_next)
+            if painting.inpainting:
+                painting.latents = painting.inpainting.hold(painting.latents, sigma_next)
             painting.velocity, painting.step = velocity, item.step + 1
 
     def latents(self, sequence_id: SequenceId) -> Tensor:
@@ -115,7 +120,8 @@ class Painter:
         painting = self._paintings[sequence_id]
         samples = self._codec.decode(painting.latents, painting.grid)
         picture = Picture(samples.shape[1], samples.shape[0], "RGBA", samples.contiguous().numpy().tobytes())
-        return resize(picture, painting.spec.canvas.delivered)
+        picture = resize(picture, painting.spec.canvas.delivered)
+        return painting.inpainting.finish(picture) if painting.inpainting else picture
 
     def calibrate(self) -> TickBudget:
         """Find out how many tokens are worth stepping together."""
@@ -148,7 +154,9 @@ class Painter:
         info, schedule = self._checkpoint.info, self._checkpoint.schedule
         base = base_sigmas(spec.num_steps, self._checkpoint.sample_sigmas, info.default_steps)
         noise = draw_noise(spec.seed, self._codec.channels, grid).to(self._transformer.device)
-        return _Painting(spec, grid, schedule.sigmas(base, grid[0] * grid[1]), noise)
+        sigmas = schedule.sigmas(base, grid[0] * grid[1])
+        inpainting = spec.inpaint and Inpainting.of(*spec.inpaint, spec.canvas.painted, noise, self._codec)
+        return _Painting(spec, grid, sigmas, noise, inpainting=inpainting)
 
 
 def _grid_of(size: Size) -> Grid:

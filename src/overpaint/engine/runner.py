@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 
 from overpaint.core import BackendError, CapacityError, OverpaintError
-from overpaint.engine.job import PrefixKey, SequenceId
+from overpaint.engine.job import Job, PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork, StageTimes, StepPlan, StepResult, StepWork
 
@@ -49,6 +49,16 @@ class Runner:
 
     def __init__(self, painter: Painter) -> None:
         self._painter = painter
+
+    def admit(self, job: Job) -> OverpaintError | None:
+        """Take a job in; the error when it cannot be."""
+        try:
+            self._painter.admit(job)
+        except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
+            for spec in job.sequences:
+                self._painter.drop(spec.sequence_id)
+            return _ours(error)
+        return None
 
     def execute(self, plan: StepPlan) -> StepResult:
         """Carry out a plan, in the order of its fields."""

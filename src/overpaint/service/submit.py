@@ -1,23 +1,88 @@
 """From a draft to a stored task: everything is checked before the caller hears an id, and durable when they hear it.
 
-In order: model, numbers and words; rate; pictures (fetched, decoded, checked, stored by content); open tasks and
-budget; the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's words.
+In order: model, numbers and words; rate; pictures (fetched, decoded, checked, stored by content); open tasks and budget;
+the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's words.
 """
 
-from overpaint.core.task import Task
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from overpaint.core.errors import BackendError, TaskError
+from overpaint.core.request import MAX_SEED, RANDOM_SEED
+from overpaint.core.sizes import Size, SizeRules
+from overpaint.core.store_ports import TaskStore
+from overpaint.core.task import NewTask, Task, TaskSpec, TaskState
 from overpaint.service.caller import Caller
+from overpaint.service.canvas import engine_size
+from overpaint.service.catalogue import Catalogue, ModelEntry
+from overpaint.service.checks import check_draft
 from overpaint.service.draft import Draft
+from overpaint.service.enhance import Enhancer, enhance_or_keep
+from overpaint.service.fingerprint import fingerprint_of
+from overpaint.service.joining import Joiner
+from overpaint.service.limits import Limits
+from overpaint.service.pictures import PictureDesk, TakenPicture, require_same_sides
+from overpaint.service.safety import Safety
+from overpaint.service.watch import Queued, WatchTower
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitParts:
+    """What accepting a request takes.
+
+    Args:
+        tasks: where tasks are stored.
+        catalogue: what may be asked of which model.
+        limits: what a key may use.
+        desk: takes pictures in.
+        safety: what may be asked at all.
+        enhancer: enriches prompts; None never does.
+        joiner: finds the first of two identical requests.
+        tower: hears of new tasks.
+        size_rules: what the engine paints; raises `BackendError` while no checkpoint was ever loaded.
+        wake: called when a task is stored.
+    """
+
+    tasks: TaskStore
+    catalogue: Catalogue
+    limits: Limits
+    desk: PictureDesk
+    safety: Safety
+    enhancer: Enhancer | None
+    joiner: Joiner
+    tower: WatchTower
+    size_rules: Callable[[], SizeRules]
+    wake: Callable[[], None]
 
 
 class Submitter:
-    """Accepts drafts."""
+    """Accepts drafts.
+
+    Args:
+        parts: what it takes.
+    """
+
+    def __init__(self, parts: SubmitParts) -> None:
+        self._parts = parts
+        self._is_admitting = True
+
+    def stop(self) -> None:
+        """Take nothing any more; what is being accepted is finished."""
+        self._is_admitting = False
+
+    def start(self) -> None:
+        """Take requests (again)."""
+        self._is_admitting = True
 
     async def submit(self, caller: Caller, draft: Draft) -> Task:
         """Check a draft and store it as a queued task.
 
         Goes on when the waiting caller is cancelled (the client went away): the task is then *unheard*, and an
-        identical draft of the same key within the join window gets it instead of a second one. So does an identical draft with
-        `is_retry` or a fixed seed while the first is still being accepted.
+        identical draft of the same key within the join window gets it instead of a second one. So does an identical
+        draft with `is_retry` or a fixed seed while the first is still being accepted.
 
         Raises:
             RequestError: a field breaks a rule (also `PictureError`, `ContentError`).
@@ -26,11 +91,111 @@ class Submitter:
             BudgetError: this month's budget does not cover it.
             BackendError: the store, the files or the engine are out of reach; nothing was accepted.
         """
-        raise NotImplementedError
+        if not self._is_admitting:
+            raise BackendError("the server is stopping; try again in a moment")
+        entry = self._parts.catalogue.find(draft.model)
+        size = check_draft(draft, entry)
+        self._check_words(draft)
+        self._parts.limits.take_request(caller)
+        fingerprint = await fingerprint_of(caller, draft)
+        if draft.idempotency_key is not None:
+            return await asyncio.shield(self._accept(caller, draft, entry, size, fingerprint))
+        if joined := await self._unheard(fingerprint):
+            return joined
+        is_joinable = draft.is_retry or draft.seed != RANDOM_SEED
+        accept = lambda: self._accept(caller, draft, entry, size, fingerprint)  # noqa: E731
+        return await self._parts.joiner.accept(fingerprint, is_joinable, accept)
 
     def note_unheard(self, task: Task) -> None:
         """Note that the client went away before it was told of `task`, so that its retry is given this task.
 
         For borders that wait for the result before they answer.
         """
-        raise NotImplementedError
+        self._parts.joiner.note_unheard(task.id)
+
+    def _check_words(self, draft: Draft) -> None:
+        self._parts.safety.check_words(draft.prompt)
+        if draft.negative_prompt:
+            self._parts.safety.check_words(draft.negative_prompt, "negative_prompt")
+
+    async def _unheard(self, fingerprint: str) -> Task | None:
+        task_id = self._parts.joiner.take_unheard(fingerprint)
+        if task_id is None:
+            return None
+        try:
+            task = await self._parts.tasks.get(task_id)
+        except TaskError:
+            return None
+        return None if task.state in (TaskState.FAILED, TaskState.CANCELLED) else task
+
+    async def _accept(
+        self, caller: Caller, draft: Draft, entry: ModelEntry, size: Size | float | None, fingerprint: str
+    ) -> Task:
+        pictures, mask = await self._take_pictures(caller, draft, entry)
+        spec = await self._spec(draft, entry, size, pictures, mask)
+        engine_size(spec, self._parts.size_rules())
+        price = entry.price_microusd * draft.num_images
+        async with self._parts.limits.room_for(caller, price):
+            await asyncio.gather(*(self._parts.desk.keep(taken) for taken in {*pictures, *((mask,) if mask else ())}))
+            task, is_new = await self._store(caller, draft, spec, price, fingerprint)
+        if is_new:
+            self._parts.tower.hint(task.id, Queued(0))
+            self._parts.wake()
+        return task
+
+    async def _take_pictures(
+        self, caller: Caller, draft: Draft, entry: ModelEntry
+    ) -> tuple[list[TakenPicture], TakenPicture | None]:
+        """All pictures and the mask, fetched side by side; the first that is wrong is told."""
+        sources = [(f"images[{index}]", source) for index, source in enumerate(draft.pictures)]
+        if draft.mask is not None:
+            sources.append(("mask", draft.mask))
+        desk, rules = self._parts.desk, entry.pictures
+        taken = await asyncio.gather(*(desk.take(caller, source, field, rules) for field, source in sources))
+        for (field, _), picture in zip(sources, taken, strict=True):
+            await self._parts.safety.check_input(picture.picture, field)
+        if draft.mask is None:
+            return taken, None
+        require_same_sides(taken[-1].picture, taken[0].picture)
+        return taken[:-1], taken[-1]
+
+    async def _spec(
+        self,
+        draft: Draft,
+        entry: ModelEntry,
+        size: Size | float | None,
+        pictures: list[TakenPicture],
+        mask: TakenPicture | None,
+    ) -> TaskSpec:
+        is_enhanced = entry.is_enhanced if draft.enhance is None else draft.enhance
+        enhancer = self._parts.enhancer if is_enhanced else None
+        return TaskSpec(
+            model=entry.id,
+            prompt=draft.prompt,
+            seed=secrets.randbelow(MAX_SEED + 1) if draft.seed == RANDOM_SEED else draft.seed,
+            enhanced_prompt=await enhance_or_keep(enhancer, draft.prompt, is_edit=bool(pictures)),
+            negative_prompt=draft.negative_prompt,
+            pictures=tuple(taken.file for taken in pictures),
+            mask=mask.file if mask else None,
+            size=size,
+            num_images=draft.num_images,
+            steps=draft.steps or entry.steps,
+            true_cfg_scale=entry.true_cfg_scale if draft.true_cfg_scale is None else draft.true_cfg_scale,
+            output=draft.output,
+        )
+
+    async def _store(
+        self, caller: Caller, draft: Draft, spec: TaskSpec, price: int, fingerprint: str
+    ) -> tuple[Task, bool]:
+        new = NewTask(
+            id=uuid4().hex,
+            key_id=caller.key_id,
+            dialect=draft.dialect,
+            spec=spec,
+            priority=draft.priority,
+            price_microusd=price,
+            fingerprint=fingerprint,
+            webhook_url=draft.webhook_url,
+            idempotency_key=draft.idempotency_key,
+        )
+        return await self._parts.tasks.create(new)

@@ -3,13 +3,19 @@
 A task of somebody else does not exist for a caller: the error is the same. Knows no HTTP.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from overpaint.core.errors import RequestError, TaskError, TaskNotFoundError
+from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
-from overpaint.service.watch import TaskEvent
+from overpaint.service.clock import ServiceClock
+from overpaint.service.watch import Ended, Queued, TaskEvent, WatchTower
+
+MAX_PAGE = 100
+LOOK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,32 @@ class TaskPage:
 
 
 class Tasks:
-    """Use cases over stored tasks."""
+    """Use cases over stored tasks.
+
+    Args:
+        store: tasks.
+        outputs: their files.
+        tower: what happens to them in this process.
+        drop: tells the dispatcher that a task was cancelled.
+        wake_webhooks: called when a task became final here.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        outputs: OutputStore,
+        tower: WatchTower,
+        drop: Callable[[str], None],
+        wake_webhooks: Callable[[], None],
+        clock: ServiceClock,
+    ) -> None:
+        self._store = store
+        self._outputs = outputs
+        self._tower = tower
+        self._drop = drop
+        self._wake_webhooks = wake_webhooks
+        self._clock = clock
 
     async def get(self, caller: Caller, task_id: str) -> Task:
         """One task.
@@ -52,7 +83,13 @@ class Tasks:
         Raises:
             TaskNotFoundError: there is none that the caller may see.
         """
-        raise NotImplementedError
+        try:
+            task = await self._store.get(task_id)
+        except TaskError as exc:
+            raise TaskNotFoundError(f"there is no task {task_id[:64]}") from exc
+        if not caller.may_see(task):
+            raise TaskNotFoundError(f"there is no task {task_id[:64]}")
+        return task
 
     async def list_tasks(self, caller: Caller, query: TaskQuery | None = None) -> TaskPage:
         """The caller's tasks, newest first.
@@ -60,15 +97,27 @@ class Tasks:
         Raises:
             RequestError: the limit or the cursor cannot be used.
         """
-        raise NotImplementedError
+        query = query or TaskQuery()
+        if not 1 <= query.limit <= MAX_PAGE:
+            raise RequestError("limit", query.limit, f"must be 1 to {MAX_PAGE}")
+        tasks, cursor = await self._store.list_tasks(
+            key_id=query.key_id if caller.is_admin else caller.key_id,
+            states=query.states,
+            model=query.model,
+            created_after=query.created_after,
+            created_before=query.created_before,
+            cursor=query.cursor,
+            limit=query.limit,
+        )
+        return TaskPage(tuple(tasks), cursor)
 
     async def count(self, caller: Caller, states: tuple[TaskState, ...] = ()) -> int:
-        """How many tasks the caller has."""
-        raise NotImplementedError
+        """How many tasks the caller has; of everybody for an admin."""
+        return await self._store.count(key_id=None if caller.is_admin else caller.key_id, states=states)
 
     async def position(self, caller: Caller, task_id: str) -> int:
         """How many queued tasks go before this one."""
-        raise NotImplementedError
+        return await self._store.position((await self.get(caller, task_id)).id)
 
     async def wait(self, caller: Caller, task_id: str, timeout_s: float) -> Task:
         """The task as soon as it is final, or as it is when the time is up.
@@ -76,23 +125,51 @@ class Tasks:
         Raises:
             TaskNotFoundError: there is none that the caller may see.
         """
-        raise NotImplementedError
+        deadline_s = self._clock.now_s() + timeout_s
+        task = await self.get(caller, task_id)
+        while not task.state.is_final and (left_s := deadline_s - self._clock.now_s()) > 0:
+            if ended := self._ending(task_id):
+                return ended
+            heard = await self._tower.wait(task_id, min(LOOK_AGAIN_S, left_s))
+            if not heard:  # another process may have ended it
+                task = await self.get(caller, task_id)
+        return self._ending(task_id) or task
 
-    def events(self, caller: Caller, task_id: str, after: int = 0) -> AsyncIterator[TaskEvent]:
+    async def events(self, caller: Caller, task_id: str, after: int = 0) -> AsyncIterator[TaskEvent]:
         """What happens to a task, from the event numbered `after` on, until it is final.
 
         Raises:
             TaskNotFoundError: on the first step; there is none that the caller may see.
         """
-        raise NotImplementedError
+        while True:
+            task = await self.get(caller, task_id)
+            await self._tell_standing(task)
+            for event in self._tower.after(task_id, after):
+                after = event.sequence
+                yield event
+                if isinstance(event.what, Ended):
+                    return
+            if task.state.is_final:
+                yield TaskEvent(after + 1, task_id, Ended(task))  # it ended before this reader's number, or elsewhere
+                return
+            await self._tower.wait(task_id, LOOK_AGAIN_S)
 
     async def cancel(self, caller: Caller, task_id: str) -> Task:
         """Stop a task: a queued one at once, a running one within one step; a final one comes back as it is.
 
+        Work that was done is charged: the share of the steps that were taken.
+
         Raises:
             TaskNotFoundError: there is none that the caller may see.
         """
-        raise NotImplementedError
+        task = await self.get(caller, task_id)
+        if task.state.is_final:
+            return task
+        ended = await self._store.cancel(task_id, charge_microusd=self._work_done(task))
+        self._drop(task_id)
+        self._tower.tell(task_id, ended.attempt, Ended(ended))
+        self._wake_webhooks()
+        return ended
 
     async def delete(self, caller: Caller, task_id: str) -> None:
         """Forget a final task and its files; its usage stays.
@@ -101,4 +178,25 @@ class Tasks:
             TaskNotFoundError: there is none that the caller may see.
             TaskError: it is not final.
         """
-        raise NotImplementedError
+        task = await self.get(caller, task_id)
+        await self._store.delete(task_id)
+        await self._outputs.delete([output.file.key for output in task.outputs])
+
+    def _ending(self, task_id: str) -> Task | None:
+        for event in self._tower.after(task_id, 0):
+            if isinstance(event.what, Ended):
+                return event.what.task
+        return None
+
+    async def _tell_standing(self, task: Task) -> None:
+        """News that only the store has: a place in the queue, an end in another process."""
+        if task.state is TaskState.QUEUED:
+            self._tower.tell(task.id, task.attempt, Queued(await self._store.position(task.id)))
+        elif task.state.is_final and self._ending(task.id) is None:
+            self._tower.tell(task.id, task.attempt, Ended(task))
+
+    def _work_done(self, task: Task) -> int:
+        progress = self._tower.last_progress(task.id) if task.state is TaskState.RUNNING else None
+        if progress is None or not progress.num_steps:
+            return 0
+        return task.price_microusd * progress.step // progress.num_steps

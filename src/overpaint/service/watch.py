@@ -6,7 +6,7 @@ task rise over attempts and restarts (the attempt is their high part), so that a
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from overpaint.core.events import Preview, Progress
@@ -32,6 +32,7 @@ class Ended:
 
 
 Happening = Queued | Progress | Preview | Ended
+Listener = Callable[[str, Happening], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,12 @@ class WatchTower:
     """Remembers the last events of each task and wakes those who wait for more. Lives on the event loop.
 
     Args:
+        listener: hears everything too, on the event loop; for metrics.
         tasks_kept: how many tasks are remembered; the longest untouched is forgotten first.
     """
 
-    def __init__(self, tasks_kept: int = TASKS_KEPT) -> None:
+    def __init__(self, listener: Listener | None = None, tasks_kept: int = TASKS_KEPT) -> None:
+        self._listener = listener
         self._tasks_kept = tasks_kept
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
 
@@ -73,11 +76,23 @@ class WatchTower:
         if last is not None and last.what == what:
             return last
         floor = attempt * ATTEMPT_SPAN
+        self.hint(task_id, what)
         event = TaskEvent(max(floor, last.sequence if last else 0) + 1, task_id, what)
         memory.events.append(event)
         changed, memory.changed = memory.changed, asyncio.Event()
         changed.set()
         return event
+
+    def hint(self, task_id: str, what: Happening) -> None:
+        """Let the listener know and nobody else: of what a watcher had better ask the store (a place in the queue)."""
+        if self._listener:
+            self._listener(task_id, what)
+
+    def last_progress(self, task_id: str) -> Progress | None:
+        """How far a task got, as far as it is remembered."""
+        memory = self._memories.get(task_id)
+        events = reversed(memory.events) if memory else ()
+        return next((event.what for event in events if isinstance(event.what, Progress)), None)
 
     def after(self, task_id: str, sequence: int) -> Iterator[TaskEvent]:
         """What is remembered of a task above `sequence`."""

@@ -4,12 +4,25 @@ Deliveries are queued by the store in the transaction that makes a task final; t
 body looks like and how it is signed is a table of functions per dialect, given from outside. Knows no vendor.
 """
 
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from overpaint.core.account import WebhookDelivery
+from overpaint.core.errors import BackendError, OverpaintError, TaskError
+from overpaint.core.store_ports import TaskStore, WebhookStore
 from overpaint.core.task import Task
+from overpaint.service.clock import ServiceClock
+from overpaint.service.keys import WEBHOOK_PREFIX, Keys
+from overpaint.service.loops import Loop
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,31 @@ class WebhookFormat:
     sign: Callable[[Signing], Mapping[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookPolicy:
+    """When to try again, and when to stop.
+
+    Args:
+        delays_s: before the second try, the third, ...; the last one repeats.
+        give_up_after: since the task became final.
+        timeout_s: for one answer.
+        batch: deliveries under way at once.
+        interval_s: between two looks at what is due.
+    """
+
+    delays_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800, 3600)
+    give_up_after: timedelta = timedelta(hours=24)
+    timeout_s: float = 15.0
+    batch: int = 16
+    interval_s: float = 1.0
+
+    def next_attempt(self, delivery: WebhookDelivery, now: datetime) -> datetime | None:
+        """When to try again after `delivery.attempts` tries and one more that failed; None: never."""
+        delay_s = self.delays_s[min(delivery.attempts, len(self.delays_s) - 1)]
+        at = now + timedelta(seconds=delay_s)
+        return at if at <= delivery.created_at + self.give_up_after else None
+
+
 class HttpPoster(Protocol):
     """Posts to URLs that callers name."""
 
@@ -59,20 +97,93 @@ def sign_standard(signing: Signing) -> dict[str, str]:
 
     Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
     """
-    raise NotImplementedError
+    text = signing.secret.removeprefix(WEBHOOK_PREFIX)
+    key = base64.b64decode(text + "=" * (-len(text) % 4))
+    message = f"{signing.delivery_id}.{signing.timestamp_s}.".encode() + signing.body
+    signature = base64.b64encode(hmac.new(key, message, hashlib.sha256).digest()).decode()
+    return {
+        "webhook-id": signing.delivery_id,
+        "webhook-timestamp": str(signing.timestamp_s),
+        "webhook-signature": f"v1,{signature}",
+    }
 
 
 class Webhooks:
-    """The delivery loop."""
+    """The delivery loop.
 
-    async def run(self) -> None:
-        """Deliver what is due until cancelled."""
-        raise NotImplementedError
+    Args:
+        store: what is due.
+        tasks: what it is about.
+        keys: whose secret signs it.
+        formats: by the dialect that took the task; ``"native"`` stands in for those it lacks.
+        poster: sends.
+        clock: tells the time.
+        policy: when to try again.
+    """
+
+    def __init__(
+        self,
+        store: WebhookStore,
+        tasks: TaskStore,
+        keys: Keys,
+        formats: Mapping[str, WebhookFormat],
+        poster: HttpPoster,
+        clock: ServiceClock,
+        policy: WebhookPolicy | None = None,
+    ) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._keys = keys
+        self._formats = formats
+        self._poster = poster
+        self._clock = clock
+        self._policy = policy or WebhookPolicy()
+        self._loop = Loop("webhooks", self.deliver_due, self._policy.interval_s)
+
+    def start(self) -> None:
+        """Deliver what is due until stopped."""
+        self._loop.start()
+
+    async def stop(self) -> None:
+        """End; a delivery under way is made again by the next life."""
+        await self._loop.stop()
 
     def wake(self) -> None:
         """Look for due deliveries now rather than at the next interval."""
-        raise NotImplementedError
+        self._loop.wake()
 
     async def deliveries(self, *, task_id: str | None = None, limit: int = 100) -> list[WebhookDelivery]:
         """Newest first, for people."""
-        raise NotImplementedError
+        return await self._store.deliveries(task_id=task_id, limit=limit)
+
+    async def deliver_due(self) -> bool:
+        """Try what is due; True when there may be more."""
+        duration = timedelta(seconds=4 * self._policy.timeout_s)
+        due = await self._store.due(limit=self._policy.batch, duration=duration)
+        await asyncio.gather(*(self._deliver(delivery) for delivery in due))
+        return len(due) == self._policy.batch
+
+    async def _deliver(self, delivery: WebhookDelivery) -> None:
+        try:
+            await self._post(delivery)
+        except TaskError as gone:
+            await self._store.failed(delivery.id, error=gone.message, next_attempt_at=None)
+        except OverpaintError as error:
+            at = self._policy.next_attempt(delivery, self._clock.now())
+            _log.info("webhook %s for task %s failed: %s", delivery.id, delivery.task_id, error.message)
+            await self._store.failed(delivery.id, error=error.message, next_attempt_at=at)
+        else:
+            await self._store.delivered(delivery.id)
+
+    async def _post(self, delivery: WebhookDelivery) -> None:
+        task = await self._tasks.get(delivery.task_id)
+        form = self._formats.get(task.dialect) or self._formats["native"]
+        key = await self._keys.by_id(delivery.key_id)
+        if key is None:
+            raise TaskError(f"the key {delivery.key_id} is gone")
+        body = form.render(task)
+        signing = Signing(delivery.id, int(self._clock.now().timestamp()), body, key.webhook_secret)
+        headers = {"Content-Type": "application/json", **form.sign(signing)}
+        status = await self._poster.post(delivery.url, headers, body, self._policy.timeout_s)
+        if not 200 <= status < 300:
+            raise BackendError(f"the receiver answers {status}")

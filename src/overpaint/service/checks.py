@@ -1,0 +1,75 @@
+"""Everything about a draft that can be judged without its pictures: numbers, words and names.
+
+Pure: raises or returns. The pictures' own rules are `pictures`' business.
+"""
+
+from overpaint.core.errors import RequestError
+from overpaint.core.request import GenerationRequest
+from overpaint.core.sizes import Size
+from overpaint.images.fetch_rules import read_target
+from overpaint.service.canvas import asked_size
+from overpaint.service.catalogue import ModelEntry
+from overpaint.service.draft import Draft
+
+MAX_IDEMPOTENCY_CHARS = 255
+
+
+def check_draft(draft: Draft, entry: ModelEntry) -> Size | float | None:
+    """See that a draft keeps the rules of its model, and return the size it asks for.
+
+    Raises:
+        RequestError: a field breaks a rule.
+    """
+    _check_words(draft, entry)
+    _check_numbers(draft, entry)
+    _check_names(draft)
+    entry.pictures.check_count(len(draft.pictures))
+    size = asked_size(draft.size, entry.output)
+    _check_mask(draft, size)
+    return size
+
+
+def _check_words(draft: Draft, entry: ModelEntry) -> None:
+    for field, words in (("prompt", draft.prompt), ("negative_prompt", draft.negative_prompt or "")):
+        if len(words) > entry.max_prompt_chars:
+            raise RequestError(
+                field, words, f"must be at most {entry.max_prompt_chars} characters, it has {len(words)}"
+            )
+        if any(0xD800 <= ord(char) <= 0xDFFF or char == "\0" for char in words):
+            raise RequestError(field, ascii(words), "must be text without null and half characters")
+
+
+def _check_numbers(draft: Draft, entry: ModelEntry) -> None:
+    """`GenerationRequest` knows these rules; it is made without pictures and thrown away."""
+    GenerationRequest(
+        prompt=draft.prompt,
+        seed=draft.seed,
+        num_images=draft.num_images,
+        steps=draft.steps,
+        true_cfg_scale=entry.true_cfg_scale if draft.true_cfg_scale is None else draft.true_cfg_scale,
+        size=None if isinstance(draft.size, str) else draft.size,
+    )
+    if draft.num_images > entry.output.max_images:
+        raise RequestError("num_images", draft.num_images, f"must be 1 to {entry.output.max_images}")
+
+
+def _check_names(draft: Draft) -> None:
+    if draft.webhook_url is not None:
+        try:
+            read_target(draft.webhook_url)
+        except ValueError as exc:
+            raise RequestError("webhook_url", draft.webhook_url, str(exc)) from exc
+    key = draft.idempotency_key
+    if key is not None and not (0 < len(key) <= MAX_IDEMPOTENCY_CHARS and key.isprintable()):
+        raise RequestError("idempotency_key", key, f"must be 1 to {MAX_IDEMPOTENCY_CHARS} printable characters")
+    if draft.adapters:
+        raise RequestError("adapters", draft.adapters[0].source, "cannot be applied: this server has no adapters")
+
+
+def _check_mask(draft: Draft, size: Size | float | None) -> None:
+    if draft.mask is None:
+        return
+    if not draft.pictures:
+        raise RequestError("mask", "a mask", "needs a picture to mask")
+    if size is not None and not isinstance(size, Size):
+        raise RequestError("size", draft.size, "must be WIDTHxHEIGHT, or left out, when there is a mask")

@@ -1,0 +1,76 @@
+"""HTTP requests of the server's own: webhooks to URLs that callers name, and chat services that the settings name.
+
+The first go through the guard that also fetches pictures; the second are the operator's word and go anywhere.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+
+import httpcore2
+
+from overpaint.core.errors import BackendError
+from overpaint.images.fetch_guard import GuardedBackend, RefusedAddressError, Resolver, system_resolver
+from overpaint.images.fetch_rules import AddressRules, read_target
+
+MAX_ANSWER_BYTES = 1024 * 1024
+
+
+class HttpSender:
+    """Posts, without redirects, proxies or cookies.
+
+    Args:
+        rules: which addresses may be asked; None asks anybody.
+        resolver: names to addresses.
+        ssl_context: whom to trust; None trusts whom the system trusts.
+    """
+
+    def __init__(
+        self,
+        rules: AddressRules | None,
+        resolver: Resolver = system_resolver,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._backend = None if rules is None else GuardedBackend(rules, resolver)
+        self._ssl_context = ssl_context
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> int:
+        """See `webhooks.HttpPoster.post`."""
+        status, _ = await self._send(url, headers, body, timeout_s)
+        return status
+
+    async def post_json(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> bytes:
+        """See `enhance.JsonPoster.post_json`."""
+        status, answer = await self._send(url, headers, body, timeout_s)
+        if not 200 <= status < 300:
+            raise BackendError(f"{url} answers {status}")
+        return answer
+
+    async def _send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._exchange(url, headers, body)
+        except TimeoutError as exc:
+            raise BackendError(f"no answer within {timeout_s:g} s") from exc
+        except (ValueError, RefusedAddressError) as exc:
+            raise BackendError(f"the URL {exc}") from exc
+        except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as exc:
+            raise BackendError(str(exc).strip() or type(exc).__name__) from exc
+
+    async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        target = read_target(url)
+        if target.scheme == "https" and self._ssl_context is None:
+            self._ssl_context = httpcore2.default_ssl_context()
+        where = httpcore2.URL(
+            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
+        )
+        sent: list[tuple[bytes | str, bytes | str]] = [("Host", target.authority), ("User-Agent", "overpaint")]
+        sent += [("Content-Length", str(len(body))), *headers.items()]
+        pool = httpcore2.AsyncConnectionPool(network_backend=self._backend, ssl_context=self._ssl_context)
+        async with pool, pool.stream("POST", where, headers=sent, content=body) as response:
+            answer = bytearray()
+            async for chunk in response.aiter_stream():
+                answer += chunk
+                if len(answer) > MAX_ANSWER_BYTES:
+                    break  # nobody needs more of an acknowledgement
+            return response.status, bytes(answer)

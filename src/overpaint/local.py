@@ -83,6 +83,7 @@ class Overpaint:
         prompt: str,
         images: AnyImage | Iterable[AnyImage],
         *,
+        mask: AnyImage | None = None,
         size: str | tuple[int, int] | None = None,
         seed: int = RANDOM_SEED,
         steps: int | None = None,
@@ -97,6 +98,7 @@ class Overpaint:
         Args:
             prompt: what to change, or what to make of the pictures.
             images: up to 10 pictures in the order the prompt counts them: PIL images, paths, or bytes of a file.
+            mask: white where the first picture may change; what is black stays the same to the byte.
             size: ``"512x512"``, ``(512, 512)`` (width, height in pixels), ``"16:9"``, or None for the last
                 picture's shape.
             seed: 0..2147483647, or -1 for a fresh one; picture `i` uses ``seed + i``.
@@ -116,6 +118,7 @@ class Overpaint:
         request = GenerationRequest(
             prompt=prompt,
             pictures=_pictures_of(images),
+            mask=None if mask is None else _picture_of(mask, "mask"),
             size=_size_of(size),
             seed=seed,
             steps=steps,

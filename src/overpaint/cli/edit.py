@@ -17,6 +17,7 @@ def edit(
     prompt: options.Prompt,
     image: options.Images,
     output: options.Output,
+    mask: options.Mask = None,
     size: options.SizeText = None,
     seed: options.Seed = -1,
     steps: options.Steps = None,
@@ -38,6 +39,8 @@ def edit(
 
       overpaint edit "change the background to blue" -i cat.jpg -o blue.jpg --seed 7
 
+      overpaint edit "a red hat" -i dog.png --mask above-the-head.png -o hat.png
+
       overpaint edit "put the hat of picture 2 on the dog" -i dog.png -i hat.png -o both.png
     """
     model_config = read_model_config(model, device, dtype)
@@ -45,6 +48,7 @@ def edit(
     request = GenerationRequest(
         prompt=prompt,
         pictures=_read(image),
+        mask=read_picture(mask, "mask") if mask else None,
         size=None if size is None else parse_size(size),
         seed=seed,
         steps=steps,

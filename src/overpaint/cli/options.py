@@ -55,6 +55,15 @@ Images = Annotated[
         show_default=False,
     ),
 ]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask",
+        help="A picture of the first picture's sides: white is repainted, black stays the same to the byte.",
+        rich_help_panel=PAINT,
+        show_default=False,
+    ),
+]
 Output = Annotated[
     Path,
     typer.Option(

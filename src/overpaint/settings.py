@@ -1,11 +1,15 @@
-"""The only reader of the environment. Gives back the frozen configuration of `core`; knows no flag and no engine.
+"""The only reader of environment and configuration files. Gives back frozen values; knows no flag and no engine.
 
 What a caller names (a flag, an argument) goes before the environment, which goes before the default.
 """
 
 import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from overpaint.core.config import ModelConfig
@@ -14,6 +18,13 @@ from overpaint.core.errors import ConfigError
 PREFIX = "OVERPAINT_"
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
 _NO_BARS = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+_NO_TELEMETRY = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 
 
 class Settings(BaseSettings):
@@ -34,22 +45,124 @@ class Settings(BaseSettings):
     debug: bool = False
 
 
+class ServerSettings(Settings):
+    """What a server is told besides.
+
+    Args:
+        host: address to listen on; ``0.0.0.0`` is every one.
+        port: to listen on.
+        data_dir: folder of everything that is kept, where no other place is named.
+        database: ``sqlite:///PATH`` or ``postgresql://...``; None is a SQLite file in `data_dir`.
+        outputs: folder or ``s3://bucket/prefix``; None is a folder in `data_dir`.
+        models_file: catalogue of models; None is the one that ships.
+        public_url: what clients reach this server by; None takes it from each request.
+        tls_cert: certificate chain, PEM; with `tls_key`.
+        tls_key: its private key, PEM.
+        tls_self_signed: make a certificate for development, and keep it in `data_dir`.
+        sync_timeout_s: how long a call that waits for its result is held at most.
+        max_running: tasks that step together at most.
+        keep_days: how long inputs and outputs are kept.
+        safety: off, flag or block.
+        enhancer_url: an OpenAI-compatible chat URL that enriches prompts; None enriches by rules.
+        enhancer_model: what to ask there.
+        allowed_hosts: networks and hosts besides public ones that pictures may be fetched from and webhooks sent to,
+            separated by commas.
+        log_level: DEBUG, INFO, WARNING or ERROR.
+        log_prompts: whether log lines may hold prompts.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    data_dir: Path = Path("overpaint-data")
+    database: str | None = None
+    outputs: str | None = None
+    models_file: Path | None = None
+    public_url: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_self_signed: bool = False
+    sync_timeout_s: float = 120.0
+    max_running: int = 8
+    keep_days: float = Field(default=7.0, gt=0)
+    safety: Literal["off", "flag", "block"] = "off"
+    enhancer_url: str | None = None
+    enhancer_model: str = "default"
+    allowed_hosts: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_prompts: bool = False
+
+
 def read_settings() -> Settings:
     """Read `OVERPAINT_*`.
 
     Raises:
         ConfigError: a variable is not one of ours, or holds what it cannot.
     """
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    for name in os.environ:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise ConfigError(f"{name}: is not a setting; the settings are {', '.join(sorted(known))}")
+    _check_names()
     try:
         return Settings()
     except ValidationError as exc:
-        first = exc.errors()[0]
-        name = f"{PREFIX}{first['loc'][0]}".upper()
-        raise ConfigError(f"{name}: {first['input']!r} is not usable ({first['msg'].lower()})") from exc
+        raise _unusable(exc) from exc
+
+
+def read_server_settings(given: Mapping[str, object], config: Path | None = None) -> ServerSettings:
+    """What a server is told: by flags, else the environment, else a TOML file, else the default.
+
+    Args:
+        given: what flags say; None says nothing.
+        config: a file with the same names as the settings, in lower case and without the prefix.
+
+    Raises:
+        ConfigError: a name is not a setting, a value cannot be used, or the file cannot be read.
+    """
+    _check_names()
+    in_environment = {name.upper() for name, value in os.environ.items() if value}
+    filed = {key: value for key, value in _read_toml(config).items() if _variable(key) not in in_environment}
+    try:
+        return ServerSettings(**filed | {key: value for key, value in given.items() if value is not None})
+    except ValidationError as exc:
+        raise _unusable(exc) from exc
+
+
+def config_path() -> Path | None:
+    """The file that `OVERPAINT_CONFIG` names."""
+    return Path(name) if (name := os.environ.get(f"{PREFIX}CONFIG")) else None
+
+
+def stay_at_home() -> None:
+    """Switch off what libraries send about their use. Takes effect on those not imported yet."""
+    for name, value in _NO_TELEMETRY.items():
+        os.environ[name] = value
+
+
+def _check_names() -> None:
+    known = {_variable(name) for name in (*ServerSettings.model_fields, "config")}
+    for name in os.environ:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise ConfigError(f"{name}: is not a setting; the settings are {', '.join(sorted(known))}")
+
+
+def _read_toml(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"config: {str(path)!r} cannot be read ({exc})") from exc
+    for key in values:
+        if key not in ServerSettings.model_fields:
+            raise ConfigError(f"config: {key} in {str(path)!r} is not a setting")
+    return values
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name}".upper()
+
+
+def _unusable(exc: ValidationError) -> ConfigError:
+    first = exc.errors()[0]
+    name = _variable(str(first["loc"][0])) if first["loc"] else "settings"
+    return ConfigError(f"{name}: {first['input']!r} is not usable ({first['msg'].lower()})")
 
 
 def read_model_config(model: str | None = None, device: str | None = None, dtype: str | None = None) -> ModelConfig:

@@ -1,7 +1,8 @@
 """One answer for a request and its retry: the second does not paint the same thing again.
 
-A retry is known by what cannot be a wish for another picture: the client says so, the seed is fixed, or nobody was told of
-the first. In this process only; `Idempotency-Key` is the promise that holds beyond it. Knows fingerprints, not requests.
+A retry is known by what cannot be a wish for another picture: the client says so, the seed is fixed, or nobody was told
+of the first. In this process only; an idempotency key is the promise that holds beyond it. Knows fingerprints, no
+requests.
 """
 
 import asyncio

@@ -1,19 +1,27 @@
-"""The service: one frozen object that the borders hold, made by `compose` from ports."""
+"""The service: one frozen object that the borders hold, made by `build` from ports."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from overpaint.core.account import UsageRow
+from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
+from overpaint.core.ports import EngineClient
+from overpaint.core.store_ports import AccountStore, OutputStore, TaskStore
 from overpaint.service.catalogue import Catalogue
+from overpaint.service.dispatch import Dispatcher
 from overpaint.service.files import Files
 from overpaint.service.keys import Keys
 from overpaint.service.limits import Limits
 from overpaint.service.links import FileLinks
 from overpaint.service.submit import Submitter
+from overpaint.service.sweep import Sweeper
 from overpaint.service.tasks import Tasks
 from overpaint.service.webhooks import Webhooks
+
+CHECK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,30 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
+class ServicePorts:
+    """What the service stands on.
+
+    Args:
+        tasks: tasks.
+        accounts: keys and usage.
+        outputs: files.
+        engine: paints.
+        engine_problem: why the engine cannot work now; None when it can.
+    """
+
+    tasks: TaskStore
+    accounts: AccountStore
+    outputs: OutputStore
+    engine: EngineClient
+    engine_problem: Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """Everything a border can call.
 
     Args:
+        ports: what it stands on; the borders leave it alone.
         keys: who may ask.
         limits: how much.
         catalogue: for what.
@@ -42,8 +70,11 @@ class Service:
         files: uploads and results.
         links: paths of files for people without a key.
         webhooks: deliveries, for people.
+        dispatcher: keeps the engine busy.
+        sweeper: takes out what is old.
     """
 
+    ports: ServicePorts
     keys: Keys
     limits: Limits
     catalogue: Catalogue
@@ -52,6 +83,8 @@ class Service:
     files: Files
     links: FileLinks
     webhooks: Webhooks
+    dispatcher: Dispatcher
+    sweeper: Sweeper
 
     @property
     def model_info(self) -> ModelInfo:
@@ -60,22 +93,39 @@ class Service:
         Raises:
             BackendError: it is not loaded yet.
         """
-        raise NotImplementedError
+        return self.ports.engine.info
 
-    async def usage(
+    def usage(
         self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncIterator[UsageRow]:
         """Usage rows, oldest first."""
-        raise NotImplementedError
+        return self.ports.accounts.usage(key_id=key_id, since=since, until=until)
 
     async def start(self) -> None:
         """Start the loops: dispatch, webhooks, sweeping. Tasks left by an earlier life go on."""
-        raise NotImplementedError
+        self.submit.start()
+        self.dispatcher.start()
+        self.webhooks.start()
+        self.sweeper.start()
 
     async def stop(self, timeout_s: float = 8.0) -> None:
-        """Stop admitting, hand running work back to the queue, end the loops."""
-        raise NotImplementedError
+        """Stop admitting, hand running work back to the queue, end the loops. The ports are the caller's to close."""
+        self.submit.stop()
+        await asyncio.gather(self.dispatcher.stop(timeout_s), self.webhooks.stop(), self.sweeper.stop())
 
     async def readiness(self) -> Readiness:
         """See whether engine, store and files work now."""
-        raise NotImplementedError
+        store, files = await asyncio.gather(_problem(self.ports.tasks.check), _problem(self.ports.outputs.check))
+        found = {"engine": self.ports.engine_problem(), "store": store, "files": files}
+        problems = {part: problem for part, problem in found.items() if problem is not None}
+        return Readiness(not problems, problems)
+
+
+async def _problem(check: Callable[[], Awaitable[None]]) -> str | None:
+    try:
+        await asyncio.wait_for(check(), CHECK_S)
+    except TimeoutError:
+        return f"does not answer within {CHECK_S:g} s"
+    except OverpaintError as error:
+        return error.message
+    return None

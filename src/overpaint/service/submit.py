@@ -1,7 +1,7 @@
 """From a draft to a stored task: everything is checked before the caller hears an id, and durable when they hear it.
 
-In order: model, numbers and words; rate; pictures (fetched, decoded, checked, stored by content); open tasks and budget;
-the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's words.
+In order: model, numbers and words; rate; pictures (fetched, decoded, checked, stored by content); open tasks and
+budget; the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's words.
 """
 
 import asyncio
@@ -136,7 +136,8 @@ class Submitter:
         engine_size(spec, self._parts.size_rules())
         price = entry.price_microusd * draft.num_images
         async with self._parts.limits.room_for(caller, price):
-            await asyncio.gather(*(self._parts.desk.keep(taken) for taken in {*pictures, *((mask,) if mask else ())}))
+            by_content = {taken.file.key: taken for taken in (*pictures, *((mask,) if mask else ()))}
+            await asyncio.gather(*(self._parts.desk.keep(taken) for taken in by_content.values()))
             task, is_new = await self._store(caller, draft, spec, price, fingerprint)
         if is_new:
             self._parts.tower.hint(task.id, Queued(0))

@@ -126,13 +126,14 @@ class Tasks:
             TaskNotFoundError: there is none that the caller may see.
         """
         deadline_s = self._clock.now_s() + timeout_s
-        task = await self.get(caller, task_id)
+        task, seen = await self.get(caller, task_id), 0
         while not task.state.is_final and (left_s := deadline_s - self._clock.now_s()) > 0:
-            if ended := self._ending(task_id):
-                return ended
-            heard = await self._tower.wait(task_id, min(LOOK_AGAIN_S, left_s))
-            if not heard:  # another process may have ended it
-                task = await self.get(caller, task_id)
+            for event in self._tower.after(task_id, seen):
+                seen = event.sequence
+                if isinstance(event.what, Ended):
+                    return event.what.task
+            if not await self._tower.wait(task_id, min(LOOK_AGAIN_S, left_s), seen):
+                task = await self.get(caller, task_id)  # another process may have ended it
         return self._ending(task_id) or task
 
     async def events(self, caller: Caller, task_id: str, after: int = 0) -> AsyncIterator[TaskEvent]:
@@ -152,7 +153,7 @@ class Tasks:
             if task.state.is_final:
                 yield TaskEvent(after + 1, task_id, Ended(task))  # it ended before this reader's number, or elsewhere
                 return
-            await self._tower.wait(task_id, LOOK_AGAIN_S)
+            await self._tower.wait(task_id, LOOK_AGAIN_S, after)
 
     async def cancel(self, caller: Caller, task_id: str) -> Task:
         """Stop a task: a queued one at once, a running one within one step; a final one comes back as it is.

@@ -99,11 +99,13 @@ class WatchTower:
         memory = self._memories.get(task_id)
         return iter([event for event in memory.events if event.sequence > sequence] if memory else [])
 
-    async def wait(self, task_id: str, timeout_s: float) -> bool:
-        """Wait for news of a task; False when the time is up."""
-        changed = self._memory(task_id).changed
+    async def wait(self, task_id: str, timeout_s: float, after: int = 0) -> bool:
+        """Wait until there is news of a task above `after`; False when the time is up first."""
+        memory = self._memory(task_id)
+        if memory.events and memory.events[-1].sequence > after:
+            return True
         try:
-            await asyncio.wait_for(changed.wait(), timeout_s)
+            await asyncio.wait_for(memory.changed.wait(), timeout_s)
         except TimeoutError:
             return False
         return True

@@ -1,0 +1,179 @@
+"""Keeps the engine busy: leases queued tasks, holds the leases while they are worked on, and gives them back.
+
+A task is this process's as long as its lease is renewed. Whoever dies stops renewing, and the tasks come back to the
+queue by themselves. Decides nothing about a task itself: that is `work`'s.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from overpaint.core.errors import OverpaintError
+from overpaint.core.store_ports import TaskStore
+from overpaint.core.task import Lease, Task
+from overpaint.service.loops import Loop
+from overpaint.service.watch import Ended, WatchTower
+from overpaint.service.work import Outcome, Work, Worker
+
+STOP_MARGIN_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchPolicy:
+    """How leasing goes.
+
+    Args:
+        worker: a name that no other process bears, nor an earlier life of this one.
+        capacity: tasks under way at once.
+        lease_s: a lease that is not renewed for this long is free for others.
+        look_s: pause between two looks at the queue when nobody wakes.
+        max_attempts: leases that ran out, after which a task fails.
+    """
+
+    worker: str
+    capacity: int = 16
+    lease_s: float = 20.0
+    look_s: float = 0.5
+    max_attempts: int = 3
+
+    @property
+    def duration(self) -> timedelta:
+        """Of a lease."""
+        return timedelta(seconds=self.lease_s)
+
+
+class Dispatcher:
+    """The loops around the workers.
+
+    Args:
+        tasks: the queue.
+        worker: works on leases.
+        is_ready: whether the engine can work now.
+        tower: hears of ends.
+        on_end: called when a task became final here.
+        policy: how leasing goes.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskStore,
+        worker: Worker,
+        is_ready: Callable[[], bool],
+        tower: WatchTower,
+        on_end: Callable[[], None],
+        policy: DispatchPolicy,
+    ) -> None:
+        self._tasks = tasks
+        self._worker = worker
+        self._is_ready = is_ready
+        self._tower = tower
+        self._on_end = on_end
+        self._policy = policy
+        self._running: dict[str, Work] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._leasing = Loop("dispatch", self.fill, policy.look_s)
+        self._upkeep = Loop("leases", self.keep_up, policy.lease_s / 4)
+
+    @property
+    def running(self) -> frozenset[str]:
+        """Tasks under way here."""
+        return frozenset(self._running)
+
+    def start(self) -> None:
+        """Begin to lease."""
+        self._upkeep.start()
+        self._leasing.start()
+
+    def wake(self) -> None:
+        """Look at the queue now: something was stored, or the engine became ready."""
+        self._leasing.wake()
+
+    def drop(self, task_id: str) -> None:
+        """Stop working on a task that was cancelled; the engine is free of it within a step."""
+        if work := self._running.get(task_id):
+            self._worker.drop(work)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Hand back what is being painted, let what is being written finish, and end.
+
+        Args:
+            timeout_s: for all of it; what is not done by then comes back when its lease runs out.
+        """
+        await self._leasing.stop()
+        painting = [work for work in self._running.values() if not work.is_finishing]
+        for work in painting:
+            self._worker.drop(work)
+        await self._hand_back([work.lease.task.id for work in painting], is_attempt=False)
+        if self._jobs:
+            await asyncio.wait(self._jobs, timeout=max(0.0, timeout_s - STOP_MARGIN_S))
+        await self._upkeep.stop()
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        self._worker.close()
+
+    async def fill(self) -> bool:
+        """Lease as much as there is room for; True when there may be more in the queue."""
+        room = self._policy.capacity - len(self._running)
+        if room <= 0 or not self._is_ready():
+            return False
+        leases = await self._tasks.lease(self._policy.worker, limit=room, duration=self._policy.duration)
+        for lease in leases:
+            self._begin(lease)
+        return False
+
+    async def keep_up(self) -> bool:
+        """Prolong our leases, drop what is no longer ours, and free what others left behind."""
+        before = dict(self._running)
+        held = await self._tasks.renew(self._policy.worker, duration=self._policy.duration)
+        for task_id, work in before.items():
+            if task_id not in held and not work.is_finishing and not work.is_dropped:
+                _log.info("task %s is no longer ours", task_id)
+                self._worker.drop(work)
+        requeued, failed = await self._tasks.reclaim(max_attempts=self._policy.max_attempts)
+        for task in failed:
+            self._tell_end(task)
+        if requeued:
+            _log.warning("%d tasks of a worker that is gone are back in the queue", len(requeued))
+            self.wake()
+        return False
+
+    def _begin(self, lease: Lease) -> None:
+        work = self._running[lease.task.id] = Work(lease)
+        job = asyncio.create_task(self._work(work), name=f"task {lease.task.id}")
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _work(self, work: Work) -> None:
+        task_id = work.lease.task.id
+        try:
+            await self._settle(work, await self._worker.run(work))
+        except OverpaintError as error:
+            _log.error("task %s is left to its lease: %s", task_id, error.message)
+        except Exception:  # noqa: BLE001  a bug costs this lease; it runs out, and the task comes back or fails
+            _log.exception("work on task %s failed", task_id)
+        finally:
+            self._running.pop(task_id, None)
+            self.wake()
+
+    async def _settle(self, work: Work, outcome: Outcome) -> None:
+        task_id = work.lease.task.id
+        if outcome is Outcome.ENDED:
+            self._tell_end(await self._tasks.get(task_id))
+        elif outcome is not Outcome.LOST and not work.is_dropped:
+            await self._hand_back([task_id], is_attempt=outcome is Outcome.RETRY)
+
+    async def _hand_back(self, task_ids: list[str], *, is_attempt: bool) -> None:
+        if not task_ids:
+            return
+        try:
+            await self._tasks.hand_back(self._policy.worker, task_ids, count_attempt=is_attempt)
+        except OverpaintError as error:
+            _log.error("%d tasks come back when their leases run out: %s", len(task_ids), error.message)
+
+    def _tell_end(self, task: Task) -> None:
+        self._tower.tell(task.id, task.attempt, Ended(task))
+        self._on_end()

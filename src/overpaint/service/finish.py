@@ -1,0 +1,144 @@
+"""From an engine's pixels to a finished task: size, mask, safety, files, and then everything else in one transaction.
+
+Files are written first and under names that no other attempt uses, so a crash in between leaves files that nobody names
+(the sweeper's work) and never a task without its files. A store that is out of reach is asked again for a while: the
+pixels are paid for.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from overpaint.core.errors import BackendError
+from overpaint.core.picture import Picture
+from overpaint.core.request import GenerationRequest
+from overpaint.core.result import GenerationResult
+from overpaint.core.store_ports import OutputStore, TaskStore
+from overpaint.core.task import Lease, StoredFile, TaskFailure, TaskOutput
+from overpaint.images.encode import encode
+from overpaint.images.metadata import recipe_of
+from overpaint.service.canvas import delivered_size
+from overpaint.service.clock import ServiceClock
+from overpaint.service.files import OUTPUTS
+from overpaint.service.pictures import PictureDesk
+from overpaint.service.preserve import keep_unmasked, to_size
+from overpaint.service.safety import Safety
+from overpaint.version import __version__
+
+SOFTWARE = f"overpaint {__version__}"
+SUFFIXES = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+RETRY_DELAYS_S = (0.1, 0.3, 1.0, 2.0, 5.0, 5.0, 10.0, 10.0, 15.0, 15.0, 30.0, 30.0)
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """What came of a lease.
+
+    Args:
+        lease: it.
+        request: what the engine was asked.
+        result: what it gave.
+    """
+
+    lease: Lease
+    request: GenerationRequest
+    result: GenerationResult
+
+
+class Finisher:
+    """Ends tasks.
+
+    Args:
+        tasks: where tasks end.
+        outputs: where files go.
+        desk: reads inputs, for masks.
+        safety: looks at what was painted.
+        clock: passes the time between tries.
+        delays_s: pauses between tries while a store is out of reach.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskStore,
+        outputs: OutputStore,
+        desk: PictureDesk,
+        safety: Safety,
+        clock: ServiceClock,
+        delays_s: tuple[float, ...] = RETRY_DELAYS_S,
+    ) -> None:
+        self._tasks = tasks
+        self._outputs = outputs
+        self._desk = desk
+        self._safety = safety
+        self._clock = clock
+        self._delays_s = delays_s
+
+    async def finish(self, painted: Painted) -> bool:
+        """Write the pictures and mark the task done; False when it was somebody else's to end by now.
+
+        Raises:
+            BackendError: the files or the store stayed out of reach; nothing was ended.
+            TaskError: an input that is needed is gone.
+        """
+        pictures = await self._delivered(painted)
+        flags = [await self._safety.is_unsafe(picture) for picture in pictures]
+        if self._safety.mode == "block" and any(flags):
+            return await self.fail(painted.lease, TaskFailure("content", "the painted picture is not safe for work"))
+        outputs = await self._write(painted, pictures, flags)
+        # When this fails the task may be stored all the same: the files stay, the sweeper finds those nobody names.
+        is_ours = await self._patiently(lambda: self._tasks.succeed(painted.lease, outputs, painted.result.timings))
+        if not is_ours:
+            _log.info("task %s was ended or taken by somebody else", painted.lease.task.id)
+            await self._outputs.delete([output.file.key for output in outputs])
+        return is_ours
+
+    async def fail(self, lease: Lease, failure: TaskFailure) -> bool:
+        """Mark the task failed; False when it was somebody else's to end by now.
+
+        Raises:
+            BackendError: the store stayed out of reach.
+        """
+        return await self._patiently(lambda: self._tasks.fail(lease, failure))
+
+    async def _delivered(self, painted: Painted) -> list[Picture]:
+        """The pictures as they were asked for: size and mask applied."""
+        spec = painted.lease.task.spec
+        size = delivered_size(spec)
+        pictures = [image.picture for image in painted.result.images]
+        if spec.mask is None:
+            return [await asyncio.to_thread(to_size, picture, size) for picture in pictures]
+        original, mask = await self._desk.read(spec.pictures[0]), await self._desk.read(spec.mask)
+        sized = [await asyncio.to_thread(to_size, picture, size) for picture in pictures]
+        return [await asyncio.to_thread(keep_unmasked, picture, original, mask) for picture in sized]
+
+    async def _write(self, painted: Painted, pictures: list[Picture], flags: list[bool | None]) -> list[TaskOutput]:
+        token = secrets.token_hex(6)
+        writes = (self._write_one(painted, index, picture, token) for index, picture in enumerate(pictures))
+        files = await asyncio.gather(*writes)
+        images = painted.result.images
+        return [TaskOutput(file, image.seed, flag) for file, image, flag in zip(files, images, flags, strict=True)]
+
+    async def _write_one(self, painted: Painted, index: int, picture: Picture, token: str) -> StoredFile:
+        task, output = painted.lease.task, painted.lease.task.spec.output
+        made = recipe_of(painted.request, painted.result, index, SOFTWARE)
+        recipe = replace(made, prompt=task.spec.prompt, size=f"{picture.width}x{picture.height}")
+        data = await asyncio.to_thread(encode, picture, output, recipe)
+        media_type = f"image/{output.format}"
+        key = f"{OUTPUTS}{task.id}/{index}-{token}.{SUFFIXES[output.format]}"
+        await self._patiently(lambda: self._outputs.put(key, data, media_type))
+        return StoredFile(key, media_type, len(data), picture.width, picture.height)
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it, again and again while what it needs is out of reach."""
+        for delay_s in self._delays_s:
+            try:
+                return await work()
+            except BackendError as error:
+                _log.warning("trying again in %g s: %s", delay_s, error.message)
+                await self._clock.sleep(delay_s)
+        return await work()

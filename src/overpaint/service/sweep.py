@@ -1,0 +1,122 @@
+"""Takes out what is old: tasks past their retention with their files, and files that no task names.
+
+Runs beside the server and may run in several processes at once: everything it does can be done twice.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from overpaint.core.store_ports import OutputStore, TaskStore
+from overpaint.core.task import Task
+from overpaint.service.clock import ServiceClock
+from overpaint.service.files import INPUTS, OUTPUTS, UPLOADS
+from overpaint.service.loops import Loop
+
+BATCH = 200
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things stay.
+
+    Args:
+        tasks: final tasks with their inputs and outputs.
+        uploads: files that callers brought.
+        orphans: files that no task names; long enough for the slowest submission and the slowest finish.
+        interval_s: between two sweeps.
+    """
+
+    tasks: timedelta = timedelta(days=7)
+    uploads: timedelta = timedelta(days=7)
+    orphans: timedelta = timedelta(hours=1)
+    interval_s: float = 600.0
+
+
+class Sweeper:
+    """Sweeps.
+
+    Args:
+        tasks: what is still named.
+        outputs: what is there.
+        clock: tells the time.
+        retention: how long things stay.
+    """
+
+    def __init__(
+        self, tasks: TaskStore, outputs: OutputStore, clock: ServiceClock, retention: Retention | None = None
+    ) -> None:
+        self._tasks = tasks
+        self._outputs = outputs
+        self._clock = clock
+        self._retention = retention or Retention()
+        self._loop = Loop("sweep", self._turn, self._retention.interval_s)
+
+    def start(self) -> None:
+        """Sweep now and then until stopped."""
+        self._loop.start()
+
+    async def stop(self) -> None:
+        """End; what is not swept is swept the next time."""
+        await self._loop.stop()
+
+    async def sweep(self) -> int:
+        """One whole sweep; returns how many files went."""
+        count = await self._sweep_tasks()
+        count += await self._sweep_uploads()
+        for prefix in (OUTPUTS, INPUTS):
+            count += await self._sweep_orphans(prefix)
+        return count
+
+    async def _turn(self) -> bool:
+        count = await self.sweep()
+        if count:
+            _log.info("%d old files were removed", count)
+        return False
+
+    async def _sweep_tasks(self) -> int:
+        """Forget old tasks, then remove their files unless a younger task uses the same input."""
+        count = 0
+        while expired := await self._tasks.expire(
+            finished_before=self._clock.now() - self._retention.tasks, limit=BATCH
+        ):
+            count += await self._remove_unnamed([key for task in expired for key in _files_of(task)])
+        return count
+
+    async def _sweep_uploads(self) -> int:
+        count = 0
+        async for keys in _batches(self._outputs.list_keys(UPLOADS, older_than=self._retention.uploads)):
+            await self._outputs.delete(keys)
+            count += len(keys)
+        return count
+
+    async def _sweep_orphans(self, prefix: str) -> int:
+        count = 0
+        async for keys in _batches(self._outputs.list_keys(prefix, older_than=self._retention.orphans)):
+            count += await self._remove_unnamed(keys)
+        return count
+
+    async def _remove_unnamed(self, keys: list[str]) -> int:
+        named = await self._tasks.referenced_files(keys) if keys else set[str]()
+        unnamed = [key for key in dict.fromkeys(keys) if key not in named]
+        if unnamed:
+            await self._outputs.delete(unnamed)
+        return len(unnamed)
+
+
+def _files_of(task: Task) -> list[str]:
+    inputs = [file.key for file in task.spec.pictures] + ([task.spec.mask.key] if task.spec.mask else [])
+    return inputs + [output.file.key for output in task.outputs]
+
+
+async def _batches(keys: AsyncIterator[str]) -> AsyncIterator[list[str]]:
+    batch: list[str] = []
+    async for key in keys:
+        batch.append(key)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

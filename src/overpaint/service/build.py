@@ -104,7 +104,7 @@ def build_service(
     links = FileLinks(policies.link_secret, clock, policies.link_lifetime_s)
     desk = PictureDesk(ports.outputs, ports.tasks, links, outside.fetcher, policies.pictures)
     webhooks = Webhooks(outside.webhooks, ports.tasks, keys, outside.formats, outside.poster, clock, policies.webhooks)
-    finisher = Finisher(ports.tasks, ports.outputs, desk, safety, clock)
+    finisher = Finisher(ports.tasks, ports.outputs, safety, clock)
     dispatcher = _dispatcher(ports, policies, _Needs(desk, finisher, tower, webhooks))
     parts = SubmitParts(
         tasks=ports.tasks,

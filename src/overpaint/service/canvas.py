@@ -46,26 +46,13 @@ def painted_size(asked: Size, rules: SizeRules) -> Size:
     return rules.check(Size(width, height))
 
 
-def delivered_size(spec: TaskSpec) -> Size | None:
-    """The exact size that a task's pictures must have; None takes them as they are painted.
-
-    With a mask and no size it is the first picture's: what is not masked stays exactly as it is there.
-    """
-    if isinstance(spec.size, Size):
-        return spec.size
-    if spec.mask is not None and spec.pictures:
-        return Size(spec.pictures[0].width, spec.pictures[0].height)
-    return None
-
-
 def engine_size(spec: TaskSpec, rules: SizeRules) -> Size | float | None:
     """What to ask of the engine for a task.
 
     Raises:
         RequestError: the engine cannot paint it.
     """
-    exact = delivered_size(spec)
-    return painted_size(exact, rules) if exact else spec.size
+    return painted_size(spec.size, rules) if isinstance(spec.size, Size) else spec.size
 
 
 def _up(side: float, multiple: int) -> int:

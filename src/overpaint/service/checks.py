@@ -24,9 +24,9 @@ def check_draft(draft: Draft, entry: ModelEntry) -> Size | float | None:
     _check_numbers(draft, entry)
     _check_names(draft)
     entry.pictures.check_count(len(draft.pictures))
-    size = asked_size(draft.size, entry.output)
-    _check_mask(draft, size)
-    return size
+    if draft.mask is not None and not draft.pictures:
+        raise RequestError("mask", "a mask", "needs a picture to mask")
+    return asked_size(draft.size, entry.output)
 
 
 def _check_words(draft: Draft, entry: ModelEntry) -> None:
@@ -64,12 +64,3 @@ def _check_names(draft: Draft) -> None:
         raise RequestError("idempotency_key", key, f"must be 1 to {MAX_IDEMPOTENCY_CHARS} printable characters")
     if draft.adapters:
         raise RequestError("adapters", draft.adapters[0].source, "cannot be applied: this server has no adapters")
-
-
-def _check_mask(draft: Draft, size: Size | float | None) -> None:
-    if draft.mask is None:
-        return
-    if not draft.pictures:
-        raise RequestError("mask", "a mask", "needs a picture to mask")
-    if size is not None and not isinstance(size, Size):
-        raise RequestError("size", draft.size, "must be WIDTHxHEIGHT, or left out, when there is a mask")

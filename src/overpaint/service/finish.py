@@ -1,4 +1,4 @@
-"""From an engine's pixels to a finished task: size, mask, safety, files, and then everything else in one transaction.
+"""From an engine's pixels to a finished task: size, safety, files, and then everything else in one transaction.
 
 Files are written first and under names that no other attempt uses, so a crash in between leaves files that nobody names
 (the sweeper's work) and never a task without its files. A store that is out of reach is asked again for a while: the
@@ -16,15 +16,14 @@ from overpaint.core.errors import BackendError
 from overpaint.core.picture import Picture
 from overpaint.core.request import GenerationRequest
 from overpaint.core.result import GenerationResult
+from overpaint.core.sizes import Size
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import Lease, StoredFile, TaskFailure, TaskOutput
 from overpaint.images.encode import encode
 from overpaint.images.metadata import recipe_of
-from overpaint.service.canvas import delivered_size
+from overpaint.images.resize import resize
 from overpaint.service.clock import ServiceClock
 from overpaint.service.files import OUTPUTS
-from overpaint.service.pictures import PictureDesk
-from overpaint.service.preserve import keep_unmasked, to_size
 from overpaint.service.safety import Safety
 from overpaint.version import __version__
 
@@ -56,7 +55,6 @@ class Finisher:
     Args:
         tasks: where tasks end.
         outputs: where files go.
-        desk: reads inputs, for masks.
         safety: looks at what was painted.
         clock: passes the time between tries.
         delays_s: pauses between tries while a store is out of reach.
@@ -66,14 +64,12 @@ class Finisher:
         self,
         tasks: TaskStore,
         outputs: OutputStore,
-        desk: PictureDesk,
         safety: Safety,
         clock: ServiceClock,
         delays_s: tuple[float, ...] = RETRY_DELAYS_S,
     ) -> None:
         self._tasks = tasks
         self._outputs = outputs
-        self._desk = desk
         self._safety = safety
         self._clock = clock
         self._delays_s = delays_s
@@ -83,9 +79,9 @@ class Finisher:
 
         Raises:
             BackendError: the files or the store stayed out of reach; nothing was ended.
-            TaskError: an input that is needed is gone.
         """
-        pictures = await self._delivered(painted)
+        size = painted.lease.task.spec.size
+        pictures = [await asyncio.to_thread(_to_size, image.picture, size) for image in painted.result.images]
         flags = [await self._safety.is_unsafe(picture) for picture in pictures]
         if self._safety.mode == "block" and any(flags):
             return await self.fail(painted.lease, TaskFailure("content", "the painted picture is not safe for work"))
@@ -104,17 +100,6 @@ class Finisher:
             BackendError: the store stayed out of reach.
         """
         return await self._patiently(lambda: self._tasks.fail(lease, failure))
-
-    async def _delivered(self, painted: Painted) -> list[Picture]:
-        """The pictures as they were asked for: size and mask applied."""
-        spec = painted.lease.task.spec
-        size = delivered_size(spec)
-        pictures = [image.picture for image in painted.result.images]
-        if spec.mask is None:
-            return [await asyncio.to_thread(to_size, picture, size) for picture in pictures]
-        original, mask = await self._desk.read(spec.pictures[0]), await self._desk.read(spec.mask)
-        sized = [await asyncio.to_thread(to_size, picture, size) for picture in pictures]
-        return [await asyncio.to_thread(keep_unmasked, picture, original, mask) for picture in sized]
 
     async def _write(self, painted: Painted, pictures: list[Picture], flags: list[bool | None]) -> list[TaskOutput]:
         token = secrets.token_hex(6)
@@ -142,3 +127,8 @@ class Finisher:
                 _log.warning("trying again in %g s: %s", delay_s, error.message)
                 await self._clock.sleep(delay_s)
         return await work()
+
+
+def _to_size(painted: Picture, asked: Size | float | None) -> Picture:
+    """The asked size, where the engine could only paint one near it."""
+    return resize(painted, asked) if isinstance(asked, Size) else painted

@@ -99,19 +99,19 @@ class PictureDesk:
         await self._outputs.put(taken.file.key, taken.data, taken.file.media_type)
 
     async def request_of(self, task: Task, rules: SizeRules) -> GenerationRequest:
-        """What an engine is asked for a stored task. The mask stays here: `finish` keeps what it does not cover.
+        """What an engine is asked for a stored task.
 
         Raises:
             TaskError: an input is gone.
             RequestError: the engine cannot paint the size.
         """
         spec = task.spec
-        files = [await self._outputs.get(file.key) for file in spec.pictures]
-        pictures = [await asyncio.to_thread(decode_picture, data, limits=LOOSE) for data in files]
+        pictures = [await self._read(file) for file in spec.pictures]
         return GenerationRequest(
             prompt=spec.enhanced_prompt or spec.prompt,
             negative_prompt=spec.negative_prompt,
             pictures=tuple(pictures),
+            mask=await self._read(spec.mask) if spec.mask else None,
             size=engine_size(spec, rules),
             seed=spec.seed,
             num_images=spec.num_images,
@@ -121,7 +121,7 @@ class PictureDesk:
             output=spec.output,
         )
 
-    async def read(self, file: StoredFile) -> Picture:
+    async def _read(self, file: StoredFile) -> Picture:
         """The samples of a stored input."""
         return await asyncio.to_thread(decode_picture, await self._outputs.get(file.key), limits=LOOSE)
 

@@ -116,7 +116,7 @@ class _Desk:
 
     def _submit(self, order: Submit) -> None:
         try:
-            self._engine.submit(order.task_id, order.request)
+            self._engine.submit(order.task_id, order.request, order.terms)
         except OverpaintError as error:
             self._channel.send(Refused(order.task_id, error))
             return

@@ -12,6 +12,7 @@ from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.request import GenerationRequest
+from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.process.child import EngineOpener, run_child
 from overpaint.engine.process.mailboxes import Mailboxes
 from overpaint.engine.process.messages import (
@@ -91,14 +92,14 @@ class ProcessEngine:
         self._settled.wait(timeout_s)
         return self.is_loaded
 
-    def submit(self, task_id: str, request: GenerationRequest) -> None:
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """See `EngineClient.submit`."""
         if not self.is_loaded:
             raise BackendError("the engine is not running")
         self._boxes.open(task_id)
         answer = self._answers[task_id] = _Answer()
         try:
-            self._send(Submit(task_id, request))
+            self._send(Submit(task_id, request, terms))
             answer.wait()
         except BaseException:
             self._boxes.forget(task_id)

@@ -6,6 +6,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.request import GenerationRequest
+from overpaint.core.terms import Terms
 
 # --- to the child
 
@@ -16,6 +17,7 @@ class Submit:
 
     task_id: str
     request: GenerationRequest
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)

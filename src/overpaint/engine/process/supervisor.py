@@ -16,6 +16,7 @@ from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest
+from overpaint.core.terms import DEFAULT_TERMS, Terms
 
 _log = logging.getLogger(__name__)
 
@@ -142,12 +143,12 @@ class Supervisor:
                 break
         return self.is_ready
 
-    def submit(self, task_id: str, request: GenerationRequest) -> None:
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """See `EngineClient.submit`."""
         child = self._current
         if child is None or not child.is_loaded:
             raise BackendError(self.problem or "the engine is not running")
-        child.submit(task_id, request)
+        child.submit(task_id, request, terms)
         with self._lock:
             self._homes[task_id] = child
 

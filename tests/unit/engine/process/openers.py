@@ -6,6 +6,7 @@ from overpaint.core.errors import CheckpointError
 from overpaint.core.events import Event
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest
+from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.null import NullEngine
 
 
@@ -24,10 +25,10 @@ def open_broken() -> EngineClient:
 class Clumsy(NullEngine):
     """Fails in ways that engines must not."""
 
-    def submit(self, task_id: str, request: GenerationRequest) -> None:
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         if request.prompt == "bug in submit":
             raise ValueError("a bug")
-        super().submit(task_id, request)
+        super().submit(task_id, request, terms)
 
     def events(self, task_id: str) -> Iterator[Event]:
         first = self._tasks[task_id].prompt == "bug in events"

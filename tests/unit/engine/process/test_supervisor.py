@@ -14,6 +14,7 @@ from overpaint.core.events import Event, Failed, Finished
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
+from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.null import NULL_INFO
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.mailboxes import Mailboxes
@@ -42,7 +43,7 @@ class FakeChild:
     def wait_loaded(self, timeout_s: float | None = None) -> bool:  # noqa: ARG002
         return self.is_loaded
 
-    def submit(self, task_id: str, request: GenerationRequest) -> None:  # noqa: ARG002
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:  # noqa: ARG002
         self._boxes.open(task_id)
 
     def events(self, task_id: str) -> Iterator[Event]:

@@ -24,6 +24,7 @@ from overpaint.api.native import NATIVE
 from overpaint.service.service import Service
 from overpaint.version import __version__
 
+STOP_S = 4.0
 DESCRIPTION = (
     "Paints pictures from words and edits pictures by instruction. `/overpaint/v1` is the server's own API; the others "
     "answer in the words of services that scripts may already speak."
@@ -76,7 +77,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         cast("Closing", app.state.closing).begin()
-        await service.stop()
+        await service.stop(STOP_S)
 
 
 def _add_routes(app: FastAPI, rows: Sequence[Dialect]) -> None:

@@ -18,7 +18,7 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def self_signed(folder: Path, hosts: tuple[str, ...] = ()) -> tuple[Path, Path]:
-    """Paths of a certificate and its key for `hosts` and this machine's own names; made anew shortly before they end."""
+    """Paths of a certificate and its key for `hosts` and this machine's own names; made anew before they end."""
     certificate, key = folder / "self-signed.crt", folder / "self-signed.key"
     names = tuple(dict.fromkeys((*NAMES, *hosts)))
     if not (key.exists() and _is_good(certificate, names)):

@@ -4,6 +4,7 @@ On SIGTERM or SIGINT it takes no new connection, ends held calls and streams, st
 """
 
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Listen:
 
     @property
     def scheme(self) -> str:
-        """http or https."""
+        """Either http or https."""
         return "https" if self.certificate else "http"
 
     def url(self, port: int | None = None) -> str:
@@ -73,9 +74,9 @@ class Server(uvicorn.Server):
         self._closing: Closing = app.state.closing
         self._on_listening = on_listening
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell the port."""
-        await super().startup()
+        await super().startup(sockets)
         if not self.should_exit:
             self._on_listening(self.servers[0].sockets[0].getsockname()[1])
 

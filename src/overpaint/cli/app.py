@@ -9,6 +9,9 @@ from overpaint.cli.doctor import doctor
 from overpaint.cli.edit import edit
 from overpaint.cli.failure import FAILED, INTERRUPTED, OK, exit_code_of, tell, tell_line
 from overpaint.cli.generate import generate
+from overpaint.cli.keys import build_keys
+from overpaint.cli.serve import serve
+from overpaint.cli.usage import usage
 from overpaint.core.errors import OverpaintError
 from overpaint.version import __version__
 
@@ -30,6 +33,9 @@ def build_app() -> typer.Typer:
     app.command()(generate)
     app.command()(edit)
     app.command()(doctor)
+    app.command()(serve)
+    app.command()(usage)
+    app.add_typer(build_keys(), name="keys")
     return app
 
 

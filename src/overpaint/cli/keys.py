@@ -1,0 +1,115 @@
+"""`overpaint keys`: make, list, limit and revoke API keys. Works on the database, also while a server runs on it."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from overpaint.cli.server_options import ConfigFile, Database, DataDir, open_accounts, server_settings
+from overpaint.core.account import ApiKey, KeyLimits
+from overpaint.settings import ServerSettings
+
+MICRO = 1_000_000
+Name = Annotated[str, typer.Argument(help="The key's name.", show_default=False)]
+Rate = Annotated[int | None, typer.Option("--per-minute", help="Submissions a minute; none is no limit.")]
+Open = Annotated[int | None, typer.Option("--open-tasks", help="Tasks queued and running together.")]
+Budget = Annotated[float | None, typer.Option("--budget", help="Dollars in a calendar month (UTC).")]
+
+
+def build_keys() -> typer.Typer:
+    """The commands below `overpaint keys`."""
+    app = typer.Typer(help="Make, list, limit and revoke API keys.", no_args_is_help=True)
+    app.command("create")(create)
+    app.command("list")(list_keys)
+    app.command("limit")(limit)
+    app.command("revoke")(revoke)
+    return app
+
+
+def create(
+    name: Name,
+    admin: Annotated[bool, typer.Option("--admin", help="May see and change everything.")] = False,
+    per_minute: Rate = None,
+    open_tasks: Open = None,
+    budget: Budget = None,
+    data_dir: DataDir = None,
+    database: Database = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make a key and print it, alone, on stdout; nobody can ever read it again.
+
+    Examples:
+      KEY=$(overpaint keys create shop)
+
+      overpaint keys create agency --per-minute 60 --budget 200
+    """
+    limits = _limits(per_minute, open_tasks, budget)
+    typer.echo(asyncio.run(_create(_settings(data_dir, database, config), name, limits, is_admin=admin)))
+
+
+def list_keys(data_dir: DataDir = None, database: Database = None, config: ConfigFile = None) -> None:
+    """List all keys, oldest first, revoked ones too."""
+    table = Table("name", "id", "admin", "per minute", "open tasks", "budget $", "created", "revoked", box=None)
+    for key in asyncio.run(_list(_settings(data_dir, database, config))):
+        table.add_row(*_row(key))
+    Console(soft_wrap=True).print(table)
+
+
+def limit(
+    name: Name,
+    per_minute: Rate = None,
+    open_tasks: Open = None,
+    budget: Budget = None,
+    data_dir: DataDir = None,
+    database: Database = None,
+    config: ConfigFile = None,
+) -> None:
+    """Change what a key may do; a limit that is not given is lifted."""
+    settings, limits = _settings(data_dir, database, config), _limits(per_minute, open_tasks, budget)
+    asyncio.run(_limit(settings, name, limits))
+
+
+def revoke(name: Name, data_dir: DataDir = None, database: Database = None, config: ConfigFile = None) -> None:
+    """Make a key useless; running servers notice within a second."""
+    asyncio.run(_revoke(_settings(data_dir, database, config), name))
+
+
+async def _create(settings: ServerSettings, name: str, limits: KeyLimits, *, is_admin: bool) -> str:
+    async with open_accounts(settings) as accounts:
+        _, secret = await accounts.keys.create(name, limits=limits, is_admin=is_admin)
+        return secret
+
+
+async def _list(settings: ServerSettings) -> list[ApiKey]:
+    async with open_accounts(settings) as accounts:
+        return await accounts.keys.list_keys()
+
+
+async def _limit(settings: ServerSettings, name: str, limits: KeyLimits) -> None:
+    async with open_accounts(settings) as accounts:
+        await accounts.keys.set_limits(name, limits)
+
+
+async def _revoke(settings: ServerSettings, name: str) -> None:
+    async with open_accounts(settings) as accounts:
+        await accounts.keys.revoke(name)
+
+
+def _settings(data_dir: Path | None, database: str | None, config: Path | None) -> ServerSettings:
+    return server_settings({"data_dir": data_dir, "database": database}, config)
+
+
+def _limits(per_minute: int | None, open_tasks: int | None, budget: float | None) -> KeyLimits:
+    return KeyLimits(per_minute, open_tasks, None if budget is None else round(budget * MICRO))
+
+
+def _row(key: ApiKey) -> tuple[str, ...]:
+    limits = key.limits
+    budget = None if limits.monthly_budget_microusd is None else limits.monthly_budget_microusd / MICRO
+    numbers = (limits.requests_per_minute, limits.max_open_tasks, budget)
+    shown = tuple("-" if number is None else f"{number:g}" for number in numbers)
+    times = tuple(time.strftime("%Y-%m-%d %H:%M") if time else "-" for time in (key.created_at, key.revoked_at))
+    return (key.name, key.id, "yes" if key.is_admin else "no", *shown, *times)

@@ -1,0 +1,62 @@
+"""`overpaint serve`: the HTTP server, with its engine in a process of its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from overpaint.cli import options
+from overpaint.cli.server_options import ConfigFile, Database, DataDir, server_settings
+from overpaint.settings import silence_libraries, stay_at_home
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Without it: 8000.")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    database: Database = None,
+    outputs: Annotated[str | None, typer.Option(help="Folder or s3://bucket/prefix for pictures.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="What clients reach this server by.")] = None,
+    models_file: Annotated[Path | None, typer.Option(help="Catalogue of models, TOML.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    tls_self_signed: Annotated[
+        bool | None, typer.Option("--tls-self-signed", help="Make a certificate for development.")
+    ] = None,
+    sync_timeout_s: Annotated[float | None, typer.Option(help="Longest that a waiting call is held.")] = None,
+    safety: Annotated[str | None, typer.Option(help="off, flag or block.")] = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+) -> None:
+    """Serve the HTTP APIs until stopped; the first start makes a key and prints it once.
+
+    Examples:
+      overpaint serve
+
+      overpaint serve --model Qwen/Qwen-Image-2.1 --host 0.0.0.0 --database postgresql://... --outputs s3://bucket/paint
+    """
+    given = {
+        "host": host,
+        "port": port,
+        "data_dir": data_dir,
+        "database": database,
+        "outputs": outputs,
+        "public_url": public_url,
+        "models_file": models_file,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "tls_self_signed": tls_self_signed,
+        "sync_timeout_s": sync_timeout_s,
+        "safety": safety,
+        "model": model,
+        "device": device,
+        "dtype": dtype,
+    }
+    settings = server_settings(given, config)
+    stay_at_home()
+    silence_libraries(keep_bars=False)
+    from overpaint.serving import run_server  # what it imports is needed by no other command
+
+    run_server(settings, typer.echo)

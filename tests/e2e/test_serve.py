@@ -1,0 +1,126 @@
+"""`overpaint serve`, `keys` and `usage` as a person runs them: real processes, the null engine."""
+
+import csv
+import io
+import json
+import re
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.contract.api.conftest import RunningServer, start_server
+
+PAINT = {"prompt": "a cat", "size": "256x256", "steps": 2}
+
+
+def overpaint(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "overpaint", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    server = start_server(tmp_path_factory.mktemp("serve"))
+    yield server
+    server.stop()
+
+
+def test_a_key_made_while_the_server_runs_works_at_once_until_it_is_revoked(running: RunningServer) -> None:
+    made = overpaint("keys", "create", "shop", "--data-dir", str(running.data_dir))
+    secret = made.stdout.strip()
+    assert re.fullmatch(r"op_[\w-]{40,}\n", made.stdout)
+    with running.client(secret) as http:
+        assert http.get("/overpaint/v1/models").status_code == 200
+        assert http.get("/overpaint/v1/keys").status_code == 403
+    assert overpaint("keys", "revoke", "shop", "--data-dir", str(running.data_dir)).returncode == 0
+    listed = overpaint("keys", "list", "--data-dir", str(running.data_dir)).stdout
+    assert "shop" in listed
+    assert secret not in listed
+
+
+def test_a_key_that_is_not_there_is_told_in_one_line(running: RunningServer) -> None:
+    done = overpaint("keys", "revoke", "nobody", "--data-dir", str(running.data_dir))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_usage_is_one_row_for_each_task(running: RunningServer) -> None:
+    with running.client() as http:
+        task = http.post("/overpaint/v1/tasks", json=PAINT, params={"wait_s": 30}).json()
+    assert task["state"] == "succeeded"
+    table = overpaint("usage", "--csv", "--data-dir", str(running.data_dir)).stdout
+    rows = [row for row in csv.DictReader(io.StringIO(table)) if row["task_id"] == task["id"]]
+    assert [(row["key"], row["num_images"]) for row in rows] == [("first", "1")]
+
+
+def test_no_line_of_the_log_has_a_prompt_or_a_key(running: RunningServer) -> None:
+    with running.client() as http:
+        http.post("/overpaint/v1/tasks", json=PAINT | {"prompt": "a very secret cat"}, params={"wait_s": 30})
+    lines = running.log.read_text().splitlines()
+    assert not any("secret cat" in line for line in lines)
+    assert sum(running.key in line for line in lines) == 1, "only the greeting of the first start"
+    logged = [json.loads(line) for line in lines if line.startswith("{")]
+    assert any(line["logger"] == "overpaint.access" and line["task_id"] for line in logged)
+
+
+def test_events_run_from_queued_to_done(running: RunningServer) -> None:
+    with running.client() as http:
+        url = http.post("/overpaint/v1/tasks", json=PAINT).json()["urls"]["events"]
+        names: list[str] = []
+        with http.stream("GET", url) as stream:
+            names = [line.removeprefix("event: ") for line in stream.iter_lines() if line.startswith("event: ")]
+    assert names[-1] == "done"
+    assert set(names) <= {"queued", "progress", "preview", "done"}
+
+
+def test_a_second_start_goes_on_with_what_was_queued_and_prints_no_key(tmp_path: Path) -> None:
+    first = start_server(tmp_path, model="null:0.5")
+    with first.client() as http:
+        tasks = [http.post("/overpaint/v1/tasks", json=PAINT | {"steps": 20}).json()["id"] for _ in range(3)]
+    assert first.stop() < 10
+    second = start_server(tmp_path, key=first.key)
+    try:
+        assert "API key" not in second.log.read_text()
+        with second.client() as http:
+            ended = [http.get(f"/overpaint/v1/tasks/{task}/events", timeout=60).text for task in tasks]
+            states = {http.get(f"/overpaint/v1/tasks/{task}").json()["state"] for task in tasks}
+        assert all("event: done" in text for text in ended)
+        assert states == {"succeeded"}
+    finally:
+        second.stop()
+
+
+def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    server = start_server(tmp_path, "--tls-self-signed")
+    try:
+        assert server.url.startswith("https://")
+        context = ssl.create_default_context(cafile=tmp_path / "self-signed.crt")
+        answer = httpx.get(f"{server.url}/health/live", verify=context, trust_env=False)
+        assert answer.status_code == 200
+        assert (tmp_path / "self-signed.key").stat().st_mode & 0o077 == 0
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (["--port", "99999"], "OVERPAINT_PORT"),
+        (["--tls-cert", "nowhere.pem"], "tls_cert"),
+        (["--database", "mysql://x"], "mysql"),
+        (["--config", "nowhere.toml"], "nowhere.toml"),
+        (["--public-url", "x"], "public_url"),
+        (["--safety", "maybe"], "OVERPAINT_SAFETY"),
+    ],
+)
+def test_what_cannot_be_served_is_told_in_one_line(tmp_path: Path, flags: list[str], names: str) -> None:
+    done = overpaint("serve", "--data-dir", str(tmp_path), "--model", "null:", *flags)
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert names in last

@@ -80,6 +80,7 @@ def load_checkpoint(config: ModelConfig) -> Checkpoint:
         "text_encoder": _load_module(Qwen3VLForConditionalGeneration, folder / "text_encoder", dtype, device),
         "vae": _load_module(AutoencoderKLQwenImage21, folder / "vae", dtype, device),
     }
+    _leave_file(modules["transformer"])
     tokenizer = _guard(folder / "processor", lambda: AutoTokenizer.from_pretrained(folder / "processor"))
     _check_tokenizer(tokenizer, folder / "processor")
     processor = _guard(folder / "processor", lambda: Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"))
@@ -114,6 +115,16 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """See that it reads words and knows the picture's place: a tokenizer without its files loads, empty."""
     if not tokenizer.encode("a", add_special_tokens=False) or len(tokenizer.encode(IMAGE_PAD)) != 1:
         raise CheckpointError(folder, f"has a tokenizer that reads no words or has no {IMAGE_PAD}; is a file missing?")
+
+
+def _leave_file(module: nn.Module) -> None:
+    """Move weights out of the mapped file they are views of on a CPU.
+
+    Fusing copies most of them; while one stays behind, the whole file would stay in memory beside the copies.
+    """
+    for parameter in module.parameters():
+        if parameter.device.type == "cpu":
+            parameter.data = parameter.data.clone()
 
 
 def _guard(path: Path, load: Callable[[], Any]) -> Any:

@@ -162,7 +162,8 @@ async def build_world(plan: Plan) -> World:
     for name in ("mine", "stranger", "admin"):
         _, secret = await service.keys.create(name + suffix, is_admin=name == "admin")
         callers.append(await service.keys.authenticate(secret))
-    return World(service, stores, outputs, fetcher, poster, *callers, clock, heard)
+    mine, stranger, admin = callers
+    return World(service, stores, outputs, fetcher, poster, mine, stranger, admin, clock, heard)
 
 
 async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], timeout_s: float = 10) -> None:

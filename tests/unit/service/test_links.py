@@ -1,0 +1,68 @@
+"""File links: ours, unchanged and young."""
+
+import pytest
+
+from overpaint.core.errors import AccessError, ConfigError
+from overpaint.service.links import FileLinks
+from tests.unit.service.world import FakeClock
+
+SECRET = b"0123456789abcdef"
+
+
+def parts(link: str) -> tuple[str, str, str]:
+    path, query = link.split("?")
+    fields = dict(pair.split("=") for pair in query.split("&"))
+    return path.removeprefix("/files/"), fields["expires"], fields["signature"]
+
+
+def test_a_link_works_until_it_expires() -> None:
+    clock = FakeClock()
+    links = FileLinks(SECRET, clock, lifetime_s=60)
+    link = links.link("outputs/a/0.png")
+    links.check(*parts(link))
+    assert links.key_of("https://any.host/prefix" + link) == "outputs/a/0.png"
+    clock.passed_s = 61
+    with pytest.raises(AccessError, match="expired"):
+        links.check(*parts(link))
+    with pytest.raises(AccessError, match="expired"):
+        links.key_of("https://any.host" + link)
+
+
+def test_nothing_about_a_link_can_be_changed() -> None:
+    links = FileLinks(SECRET, FakeClock())
+    key, expires, signature = parts(links.link("outputs/a/0.png"))
+    for changed in (
+        ("outputs/b/0.png", expires, signature, "get"),
+        (key, expires + "0", signature, "get"),
+        (key, expires, "0" + signature[1:] if signature[0] != "0" else "1" + signature[1:], "get"),
+        (key, expires, "", "get"),
+        (key, "never", signature, "get"),
+        (key, expires, "\ud800é", "get"),
+        (key, expires, signature, "put"),
+    ):
+        with pytest.raises(AccessError, match="not valid"):
+            links.check(*changed)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/x.png",
+        "https://a.example/files/outputs/a/0.png",
+        "https://a.example/files/outputs/a/0.png?expires=99999999999&signature=abc",
+        "http://[",
+        "",
+    ],
+)
+def test_links_of_others_are_others(url: str) -> None:
+    assert FileLinks(SECRET, FakeClock()).key_of(url) is None
+
+
+def test_an_upload_link_does_not_read() -> None:
+    links = FileLinks(SECRET, FakeClock())
+    assert links.key_of(links.link("uploads/key/1", "put")) is None
+
+
+def test_a_short_secret_is_a_mistake() -> None:
+    with pytest.raises(ConfigError):
+        FileLinks(b"short", FakeClock())

@@ -1,0 +1,67 @@
+"""What is swept, and above all what is not."""
+
+from datetime import timedelta
+
+import pytest
+
+from overpaint.core.errors import TaskNotFoundError
+from overpaint.service.draft import PictureBytes
+from tests.unit.service.conftest import NewWorld
+from tests.unit.service.world import World, png
+
+pytestmark = pytest.mark.anyio
+DAY_S = 24 * 3600
+
+
+async def keys_of(world: World) -> set[str]:
+    return {
+        key
+        for prefix in ("inputs/", "outputs/", "uploads/")
+        async for key in world.outputs.list_keys(prefix, older_than=timedelta(days=-1))
+    }
+
+
+async def test_old_tasks_go_with_their_files_and_young_ones_stay(world: World) -> None:
+    shared, own = PictureBytes(png(color="red")), PictureBytes(png(color="blue"))
+    old = await world.done(await world.submit(pictures=(shared, own)))
+    world.clock.passed_s += 5 * DAY_S
+    young = await world.done(await world.submit(pictures=(shared,)))
+    world.clock.passed_s += 3 * DAY_S
+    assert await world.service.sweeper.sweep() == 2
+    with pytest.raises(TaskNotFoundError):
+        await world.service.tasks.get(world.caller, old.id)
+    assert await keys_of(world) == {young.spec.pictures[0].key, young.outputs[0].file.key}
+    assert len([row async for row in world.service.usage()]) == 2, "what was charged stays charged"
+
+
+async def test_files_that_nobody_names_go_after_an_hour(still: World) -> None:
+    task = await still.submit(pictures=(PictureBytes(png()),))
+    await still.outputs.put("outputs/abc/0-dead.png", png(), "image/png")
+    await still.outputs.put("inputs/ffff", png(), "image/png")
+    assert await still.service.sweeper.sweep() == 0
+    still.clock.passed_s += 3700
+    assert await still.service.sweeper.sweep() == 2
+    assert await keys_of(still) == {task.spec.pictures[0].key}, "a queued task keeps its inputs"
+
+
+async def test_uploads_go_after_a_week(still: World) -> None:
+    key = still.service.files.reserve(still.caller)
+    await still.service.files.upload(key, png())
+    still.clock.passed_s += 6 * DAY_S
+    assert await still.service.sweeper.sweep() == 0
+    still.clock.passed_s += 2 * DAY_S
+    assert await still.service.sweeper.sweep() == 1
+
+
+async def test_an_input_that_is_used_again_is_young_again(new_world: NewWorld) -> None:
+    world = await new_world(is_started=False)
+    await world.outputs.put(
+        (key := (await world.submit(pictures=(PictureBytes(png()),))).spec.pictures[0].key), png(), ""
+    )
+    first = (await world.service.tasks.list_tasks(world.caller)).tasks[0]
+    await world.service.tasks.cancel(world.caller, first.id)
+    await world.service.tasks.delete(world.caller, first.id)
+    world.clock.passed_s += 3700
+    await world.submit(pictures=(PictureBytes(png()),))
+    assert await world.service.sweeper.sweep() == 0
+    assert await keys_of(world) == {key}

@@ -1,0 +1,112 @@
+"""Deliveries: at least once, the same id, growing pauses, a day at most."""
+
+import base64
+import hashlib
+import hmac
+from datetime import timedelta
+
+import pytest
+
+from overpaint.core.account import WebhookDelivery
+from overpaint.service.webhooks import Signing, WebhookPolicy, sign_standard
+from tests.unit.service.conftest import NewWorld
+from tests.unit.service.world import World, until
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://hooks.example/x"
+
+
+async def delivery_of(world: World, task_id: str) -> WebhookDelivery:
+    [delivery] = await world.service.webhooks.deliveries(task_id=task_id)
+    return delivery
+
+
+async def test_a_finished_task_is_told_once(world: World) -> None:
+    task = await world.done(await world.submit(webhook_url=URL))
+    await until(lambda: len(world.poster.received) == 1)
+    [(url, headers, body)] = world.poster.received
+    assert url == URL
+    assert body == f'{{"id": "{task.id}", "state": "succeeded"}}'.encode()
+    delivery = await delivery_of(world, task.id)
+    assert headers["id"] == delivery.id
+    await until(lambda: _is_delivered(world, task.id))
+    assert not await world.service.webhooks.deliver_due()
+    assert len(world.poster.received) == 1
+
+
+async def _is_delivered(world: World, task_id: str) -> bool:
+    return (await delivery_of(world, task_id)).delivered_at is not None
+
+
+async def test_a_cancelled_task_is_told_too(still: World) -> None:
+    task = await still.submit(webhook_url=URL)
+    await still.service.tasks.cancel(still.caller, task.id)
+    await still.service.webhooks.deliver_due()
+    assert b"cancelled" in still.poster.received[0][2]
+
+
+@pytest.mark.parametrize("status", [0, 301, 404, 500])
+async def test_what_fails_is_tried_again_with_the_same_id(still: World, status: int) -> None:
+    task = await still.submit(webhook_url=URL)
+    await still.service.tasks.cancel(still.caller, task.id)
+    still.poster.status = status
+    await still.service.webhooks.deliver_due()
+    failed = await delivery_of(still, task.id)
+    assert failed.attempts == 1
+    assert failed.last_error
+    assert failed.next_attempt_at
+    still.poster.status = 200
+    still.poster.received.clear()
+    await still.service.webhooks.deliver_due()
+    assert still.poster.received == [], "not before its time"
+    still.clock.passed_s += 6
+    await still.service.webhooks.deliver_due()
+    assert still.poster.received[0][1]["id"] == failed.id
+    assert (await delivery_of(still, task.id)).delivered_at
+
+
+async def test_a_deleted_task_has_nothing_to_tell(still: World) -> None:
+    task = await still.submit(webhook_url=URL)
+    await still.service.tasks.cancel(still.caller, task.id)
+    await still.service.tasks.delete(still.caller, task.id)
+    await still.service.webhooks.deliver_due()
+    assert still.poster.received == []
+    assert all(row.next_attempt_at is None for row in await still.service.webhooks.deliveries())
+
+
+async def test_a_dialect_without_a_form_of_its_own_speaks_native(new_world: NewWorld) -> None:
+    world = await new_world(is_started=False)
+    task = await world.submit(webhook_url=URL, dialect="unheard-of")
+    await world.service.tasks.cancel(world.caller, task.id)
+    await world.service.webhooks.deliver_due()
+    assert len(world.poster.received) == 1
+
+
+def test_pauses_grow_to_an_hour_and_end_after_a_day() -> None:
+    from datetime import UTC, datetime
+
+    born = datetime(2026, 1, 1, tzinfo=UTC)
+    policy, now, pauses = WebhookPolicy(), born, []
+    for attempts in range(100):
+        delivery = WebhookDelivery("d", "t", "k", URL, attempts, born, now)
+        at = policy.next_attempt(delivery, now)
+        if at is None:
+            break
+        pauses.append((at - now).total_seconds())
+        now = at
+    assert pauses[:7] == [5, 15, 60, 300, 900, 1800, 3600]
+    assert set(pauses[7:]) == {3600}
+    assert timedelta(hours=23) < now - born <= timedelta(hours=24)
+
+
+def test_the_standard_signature_can_be_checked_by_the_standard() -> None:
+    secret = "whsec_" + "ab" * 32
+    headers = sign_standard(Signing("msg_1", 1700000000, b'{"a":1}', secret))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = hmac.new(key, b'msg_1.1700000000.{"a":1}', hashlib.sha256).digest()
+    assert headers == {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": "1700000000",
+        "webhook-signature": "v1," + base64.b64encode(expected).decode(),
+    }

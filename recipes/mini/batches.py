@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from recipes.mini.scenes import Composer
-from recipes.mini.tasks import Task, training_tasks
+from recipes.mini.tasks import POLISH, WEIGHTS, Task, training_tasks
 from recipes.mini.tokenizer import Prompts
 from recipes.mini.vae import PatchCode
 
@@ -31,9 +31,11 @@ class Batch:
 class Batches:
     """Turns endless tasks into endless batches on a device."""
 
-    def __init__(self, prompts: Prompts, code: PatchCode, composer: Composer, size: int, seed: int) -> None:
+    def __init__(
+        self, prompts: Prompts, code: PatchCode, composer: Composer, size: int, seed: int, polish: bool = False
+    ) -> None:
         self.prompts, self.code, self.composer, self.size = prompts, code, composer, size
-        self.tasks = training_tasks(seed)
+        self.tasks = training_tasks(seed, weights=POLISH if polish else WEIGHTS)
 
     def __iter__(self) -> Iterator[Batch]:
         groups: defaultdict[tuple[bool, int], list[Task]] = defaultdict(list)

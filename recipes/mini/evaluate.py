@@ -225,9 +225,9 @@ def contact_sheet(
     return sheet
 
 
-def evaluate(sampler: Sampler, count: int, folder: Path) -> dict[str, Any]:
+def evaluate(sampler: Sampler, count: int, folder: Path, held_out: bool = True) -> dict[str, Any]:
     """Run all cases, write `evaluation.json` and `evaluation.png`, return the report."""
-    tasks = evaluation_tasks(count)
+    tasks = evaluation_tasks(count, held_out=held_out)
     start = time.monotonic()
     outputs = sampler.answer(tasks).cpu()
     seconds = time.monotonic() - start
@@ -235,6 +235,7 @@ def evaluate(sampler: Sampler, count: int, folder: Path) -> dict[str, Any]:
     marks = [judge.judge(task, output) for task, output in zip(tasks, outputs, strict=True)]
     report = collect(tasks, marks) | {
         "autoencoder dB": round(reconstruction(sampler, tasks), 2),
+        "combinations": "unseen" if held_out else "seen",
         "steps": sampler.steps,
         "guidance": sampler.guidance,
         "seconds": round(seconds, 1),
@@ -251,6 +252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=150)
+    parser.add_argument("--seen", action="store_true", help="combinations that training did show")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--device", default="cpu")
@@ -259,7 +261,7 @@ def main() -> None:
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     sampler = Sampler.load(a.checkpoint, a.device, steps=a.steps, guidance=a.guidance)
-    print(json.dumps(evaluate(sampler, a.cases, a.folder), indent=2))
+    print(json.dumps(evaluate(sampler, a.cases, a.folder, not a.seen), indent=2))
 
 
 if __name__ == "__main__":

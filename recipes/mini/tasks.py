@@ -17,6 +17,7 @@ from recipes.mini.scenes import BACKGROUND_NAMES, OPPOSITE, PLACES, Item, Scene
 GENERATE, ADD, REMOVE, REPLACE, BACKGROUND = "generate", "add", "remove", "replace", "background"
 OPERATIONS = (GENERATE, ADD, REMOVE, REPLACE, BACKGROUND)
 WEIGHTS = (0.45, 0.15, 0.12, 0.15, 0.13)
+POLISH = (0.25, 0.15, 0.17, 0.35, 0.08)  # for a last stretch on what is hardest to learn
 UNCONDITIONAL = " "
 
 WHERE: dict[str, tuple[str, ...]] = {
@@ -230,24 +231,28 @@ MAKERS: dict[str, Callable[[random.Random, str, bool], Task]] = {
 
 
 def draw_task(
-    rng: random.Random, operation: str | None = None, held_out: bool = False, new_words: bool = False
+    rng: random.Random,
+    operation: str | None = None,
+    held_out: bool = False,
+    new_words: bool = False,
+    weights: tuple[float, ...] = WEIGHTS,
 ) -> Task:
     """One task; `held_out` asks for an unseen combination, `new_words` for an unseen phrasing."""
-    chosen = operation or rng.choices(OPERATIONS, WEIGHTS)[0]
+    chosen = operation or rng.choices(OPERATIONS, weights)[0]
     words = PHRASINGS[chosen].draw(rng, new_words)
     return replace(MAKERS[chosen](rng, words, held_out), held_out_phrasing=new_words)
 
 
-def training_tasks(seed: int, unconditional: float = 0.08) -> Iterator[Task]:
+def training_tasks(seed: int, unconditional: float = 0.08, weights: tuple[float, ...] = WEIGHTS) -> Iterator[Task]:
     """Endless training tasks; a share of them has an empty instruction, for guidance."""
     rng = random.Random(seed)
     while True:
-        task = draw_task(rng)
+        task = draw_task(rng, weights=weights)
         yield replace(task, prompt=UNCONDITIONAL) if rng.random() < unconditional else task
 
 
-def evaluation_tasks(count: int, seed: int = 2026) -> list[Task]:
-    """Fixed cases on unseen combinations, the operations in turn, every third newly phrased."""
+def evaluation_tasks(count: int, seed: int = 2026, held_out: bool = True) -> list[Task]:
+    """Fixed cases, the operations in turn, every third newly phrased; on unseen combinations or on seen ones."""
     rng = random.Random(seed)
     order = [OPERATIONS[index % len(OPERATIONS)] for index in range(count)]
-    return [draw_task(rng, operation, held_out=True, new_words=index % 3 == 0) for index, operation in enumerate(order)]
+    return [draw_task(rng, operation, held_out, index % 3 == 0) for index, operation in enumerate(order)]

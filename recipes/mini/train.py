@@ -15,6 +15,7 @@ import json
 import math
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from recipes.mini.scenes import Composer
 from recipes.mini.settings import Settings, load_settings
 from recipes.mini.tokenizer import Prompts, special_ids, train_tokenizer
 from recipes.mini.vae import PatchCode, fit_code
+
+POLISH_RATE = 5e-4
 
 
 def pick_device(name: str) -> torch.device:
@@ -131,6 +134,7 @@ class Trainer:
         self.weights = channel_weights(run.code)
         self.steps, self.samples, self.elapsed = 0, 0, 0.0
         self.stopped = False
+        self.polish = 0.0
         if self.settings.compile:
             networks.run_block = torch.compile(networks.run_block, dynamic=True)
         self._copy_to_worker()
@@ -142,6 +146,9 @@ class Trainer:
 
     def rate(self) -> float:
         """Warm-up by steps, then flat for a fifth, then cosine over the time budget."""
+        if self.polish:
+            left = self.settings.minutes - self.elapsed / 60
+            return POLISH_RATE * max(0.02, left / self.polish)
         progress = min(self.elapsed / (60 * self.settings.minutes), 1.0)
         anneal = 0.5 + 0.5 * math.cos(math.pi * max(0.0, (progress - 0.2) / 0.8))
         warm = min(1.0, (self.steps + 1) / self.settings.warmup_steps)
@@ -200,7 +207,9 @@ class Trainer:
         settings = self.settings
         seed = settings.seed + self.samples
         torch.manual_seed(seed)
-        batches = iter(Batches(self.run.prompts, self.run.code, self.run.composer, settings.batch, seed))
+        batches = iter(
+            Batches(self.run.prompts, self.run.code, self.run.composer, settings.batch, seed, self.polish > 0)
+        )
         curve = Curve(self.run.folder, settings.minutes)
         start, saved = time.monotonic() - self.elapsed, self.elapsed
         signal.signal(signal.SIGTERM, self.stop)
@@ -249,11 +258,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--polish", type=float, default=0.0, help="minutes of a second annealing on more replace and remove"
+    )
     arguments = parser.parse_args()
     settings = load_settings(arguments.config)
     torch.set_num_threads(settings.threads)
     trainer = Trainer(Run(settings))
     resumed = arguments.resume and trainer.resume()
+    if arguments.polish:
+        trainer.polish = arguments.polish
+        trainer.settings = replace(settings, minutes=trainer.elapsed / 60 + arguments.polish)
     print(json.dumps({"run": settings.name, "resumed": resumed, "steps": trainer.steps}))
     trainer.train()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from overpaint.core.config import ModelConfig
 from overpaint.core.errors import CheckpointError
 from overpaint.core.events import Event
 from overpaint.core.ports import EngineClient
@@ -40,3 +41,9 @@ class Clumsy(NullEngine):
 
 def open_clumsy() -> EngineClient:
     return Clumsy()
+
+
+def open_real(model: ModelConfig) -> EngineClient:
+    from overpaint.compose import open_engine
+
+    return open_engine(model)

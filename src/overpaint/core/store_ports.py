@@ -70,7 +70,7 @@ class TaskStore(Protocol):
         ...
 
     async def reclaim(self, *, max_attempts: int) -> tuple[list[Task], list[Task]]:
-        """Requeue tasks whose lease ran out, and fail those at `max_attempts` with a clear reason: (requeued, failed)."""
+        """Requeue tasks whose lease ran out, fail those at `max_attempts` with a reason: (requeued, failed)."""
         ...
 
     async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> bool:

@@ -48,7 +48,7 @@ def make_job(
             steps,
             1.0,
             Canvas(Size(side, side), Size(side, side)),
-            terms or Terms(),
+            terms=terms or Terms(),
         )
         for index in range(num_images)
     )

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 #: Hidden, so that no key can name it and no listing shows it.
 _INCOMING = ".incoming"
 _STALE_S = 3600
+_NUM_TRIES = 5
 
 
 class LocalOutputs:
@@ -60,14 +61,22 @@ class LocalOutputs:
     def _write(self, key: str, data: bytes) -> None:
         with _mapped_failures(key):
             target = self._root / key
-            self._make_folder(target.parent)
             draft = self._draft(data)
             try:
-                draft.replace(target)
+                self._name(draft, target)
             except OSError:
                 draft.unlink(missing_ok=True)
                 raise
-            _flush_folder(target.parent)
+
+    def _name(self, draft: Path, target: Path) -> None:
+        for _ in range(_NUM_TRIES):
+            self._make_folder(target.parent)
+            # Who removes the last other file of the folder meanwhile removes the folder too.
+            with suppress(FileNotFoundError):
+                draft.replace(target)
+                _flush_folder(target.parent)
+                return
+        raise OSError(errno.EBUSY, f"the folder {target.parent} keeps being removed")
 
     def _draft(self, data: bytes) -> Path:
         """A flushed file that has no name of its own yet."""
@@ -102,7 +111,7 @@ class LocalOutputs:
             with _mapped_failures(key), suppress(FileNotFoundError, NotADirectoryError):
                 path = self._root / key
                 path.unlink()
-                # Two levels at most hold the files of one task; a folder that is not empty stays.
+                # The folder of a task goes with its last file; one that is not empty stays.
                 with suppress(OSError):
                     path.parent.rmdir()
 

@@ -32,16 +32,12 @@ def spec_from_json(document: JsonObject) -> TaskSpec:
     """
     fields = _open(document)
     try:
-        return TaskSpec(
-            **{
-                **fields,
-                "pictures": tuple(StoredFile(**file) for file in fields["pictures"]),
-                "mask": fields["mask"] and StoredFile(**fields["mask"]),
-                "size": Size(**fields["size"]) if isinstance(fields["size"], dict) else fields["size"],
-                "adapters": tuple(AdapterRef(**adapter) for adapter in fields["adapters"]),
-                "output": OutputSpec(**fields["output"]),
-            }
-        )
+        fields["pictures"] = tuple(StoredFile(**file) for file in fields["pictures"])
+        fields["mask"] = fields["mask"] and StoredFile(**fields["mask"])
+        fields["size"] = _size_from_json(fields["size"])
+        fields["adapters"] = tuple(AdapterRef(**adapter) for adapter in fields["adapters"])
+        fields["output"] = OutputSpec(**fields["output"])
+        return TaskSpec(**fields)
     except (KeyError, TypeError) as exc:
         raise _damaged(exc) from exc
 
@@ -60,9 +56,7 @@ def outputs_from_json(document: JsonObject | None) -> tuple[TaskOutput, ...]:
     if document is None:
         return ()
     try:
-        return tuple(
-            TaskOutput(**{**output, "file": StoredFile(**output["file"])}) for output in _open(document)["outputs"]
-        )
+        return tuple(_output_from_json(output) for output in _open(document)["outputs"])
     except (KeyError, TypeError) as exc:
         raise _damaged(exc) from exc
 
@@ -98,6 +92,15 @@ def timings_from_json(document: JsonObject | None) -> Timings | None:
 def files_of(spec: TaskSpec) -> set[str]:
     """Keys of the files that a spec names."""
     return {file.key for file in (*spec.pictures, spec.mask) if file is not None}
+
+
+def _size_from_json(size: Any) -> Size | float | None:
+    return Size(**size) if isinstance(size, dict) else size  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _output_from_json(output: JsonObject) -> TaskOutput:
+    file: JsonObject = output["file"]
+    return TaskOutput(StoredFile(**file), output["seed"], output["has_nsfw"])
 
 
 def _plain(kind: Callable[..., T], document: JsonObject | None) -> T | None:

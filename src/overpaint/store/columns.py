@@ -1,6 +1,7 @@
 """Column types that mean the same on SQLite and PostgreSQL. Knows no table."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import JSON, TIMESTAMP, BigInteger, Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -18,7 +19,7 @@ class UtcTime(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[object]:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The type underneath."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(TIMESTAMP(timezone=True))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, tuple_
 
 from overpaint.core.errors import TaskNotFoundError
 from overpaint.core.task import Task, TaskState
@@ -100,7 +100,9 @@ def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState
 
 
 def _older_than(created_at: datetime, task_id: str) -> ColumnElement[bool]:
-    return tuple_(tasks.c.created_at, tasks.c.id) < tuple_(created_at, task_id)
+    # Typed: in a tuple, SQLAlchemy does not take the type of a value from the column beside it.
+    end = tuple_(literal(created_at, tasks.c.created_at.type), literal(task_id))
+    return tuple_(tasks.c.created_at, tasks.c.id) < end
 
 
 def _position_query(order: QueueOrder) -> Select[int]:

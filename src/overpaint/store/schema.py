@@ -87,7 +87,7 @@ tasks = Table(
 task_files = Table(
     "task_files",
     metadata,
-    Column("task_id", ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("task_id", String(64), ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
     Column("file_key", Text, primary_key=True),
     Index("ix_task_files_file_key", "file_key"),
 )
@@ -127,7 +127,7 @@ webhooks = Table(
     "webhooks",
     metadata,
     Column("id", String(80), primary_key=True),
-    Column("task_id", ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("task_id", String(64), ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("key_id", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -118,8 +118,9 @@ class MemoryLeasing:
 
     def _held(self, lease: Lease) -> Record | None:
         record = self._tables.tasks.get(lease.task.id)
-        is_held = record is not None and record.task.state is TaskState.RUNNING
-        return record if is_held and _is_same(record, lease) else None
+        if record is None or record.task.state is not TaskState.RUNNING:
+            return None
+        return record if _is_same(record, lease) else None
 
     def _ended_before(self, lease: Lease, state: TaskState) -> bool:
         record = self._tables.tasks.get(lease.task.id)

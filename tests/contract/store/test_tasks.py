@@ -1,0 +1,187 @@
+"""`TaskStore`: accepting, looking, listing, forgetting."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from overpaint.core.errors import RequestError, TaskError, TaskNotFoundError
+from overpaint.core.task import NewTask, Priority, TaskFailure, TaskState
+from tests.contract.store.making import LEASE, TIMINGS, ManualClock, StoreSet, TaskMaker, output
+
+pytestmark = pytest.mark.anyio
+
+
+async def finish(stores: StoreSet, task: NewTask, key: str = "outputs/x/0.png") -> None:
+    await stores.tasks.create(task)
+    [lease] = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    assert await stores.tasks.succeed(lease, [output(key)], TIMINGS)
+
+
+async def test_a_created_task_is_queued_and_comes_back_as_it_was_given(stores: StoreSet, new_task: TaskMaker) -> None:
+    task = new_task(inputs=("inputs/a", "inputs/b"), webhook_url="https://a.example/x", idempotency_key="once")
+    created, is_new = await stores.tasks.create(task)
+    assert is_new
+    assert created.state is TaskState.QUEUED
+    assert created.spec == task.spec
+    assert await stores.tasks.get(task.id) == created
+
+
+@pytest.mark.parametrize("prompt", ["\x00 nul", "half \ud800 pair", "中文 🦊", "a'b\"c\\d; --"])
+async def test_any_prompt_is_kept_as_it_was_written(stores: StoreSet, new_task: TaskMaker, prompt: str) -> None:
+    created, _ = await stores.tasks.create(new_task(prompt=prompt))
+    assert (await stores.tasks.get(created.id)).spec.prompt == prompt
+
+
+async def test_an_unknown_task_is_not_found(stores: StoreSet) -> None:
+    for call in (stores.tasks.get("x"), stores.tasks.cancel("x"), stores.tasks.delete("x")):
+        with pytest.raises(TaskNotFoundError):
+            await call
+
+
+async def test_the_same_idempotency_key_gives_the_earlier_task(stores: StoreSet, new_task: TaskMaker) -> None:
+    task = new_task(idempotency_key="once")
+    first, _ = await stores.tasks.create(task)
+    assert await stores.tasks.create(replace(task, id="f" * 32)) == (first, False)
+
+
+async def test_another_tenant_may_use_the_same_idempotency_key(stores: StoreSet, new_task: TaskMaker) -> None:
+    await stores.tasks.create(new_task(idempotency_key="once"))
+    assert (await stores.tasks.create(new_task(idempotency_key="once", key_id="key-b")))[1]
+
+
+async def test_an_idempotency_key_serves_one_request_only(stores: StoreSet, new_task: TaskMaker) -> None:
+    await stores.tasks.create(new_task(idempotency_key="once"))
+    with pytest.raises(TaskError):
+        await stores.tasks.create(new_task(idempotency_key="once"))
+
+
+async def test_a_create_whose_answer_was_lost_can_be_repeated(stores: StoreSet, new_task: TaskMaker) -> None:
+    task = new_task()
+    first, _ = await stores.tasks.create(task)
+    assert await stores.tasks.create(task) == (first, False)
+
+
+async def test_of_many_creates_at_once_with_one_key_one_is_new(stores: StoreSet, new_task: TaskMaker) -> None:
+    task = new_task(idempotency_key="once")
+    answers = await asyncio.gather(*(stores.tasks.create(replace(task, id=f"{n:032x}")) for n in range(20)))
+    assert sum(is_new for _, is_new in answers) == 1
+    assert len({created.id for created, _ in answers}) == 1
+
+
+async def test_creates_at_once_answer_each_caller_its_own(stores: StoreSet, new_task: TaskMaker) -> None:
+    asked = [new_task() for _ in range(100)]
+    answers = await asyncio.gather(*(stores.tasks.create(task) for task in asked))
+    assert [created.id for created, _ in answers] == [task.id for task in asked]
+    assert await stores.tasks.count(states=[TaskState.QUEUED]) == 100
+
+
+async def test_a_caller_who_gives_up_takes_nobody_along(stores: StoreSet, new_task: TaskMaker) -> None:
+    calls = [asyncio.create_task(stores.tasks.create(new_task())) for _ in range(20)]
+    await asyncio.sleep(0)
+    calls[3].cancel()
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(answer) for n, answer in enumerate(done) if n != 3] == [tuple] * 19
+
+
+async def test_positions_follow_priority_then_age(stores: StoreSet, new_task: TaskMaker) -> None:
+    batch = [new_task(priority=Priority.BATCH) for _ in range(2)]
+    interactive = [new_task() for _ in range(2)]
+    for task in (*batch, *interactive):
+        await stores.tasks.create(task)
+    assert [await stores.tasks.position(task.id) for task in (*interactive, *batch)] == [0, 1, 2, 3]
+    await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    assert [await stores.tasks.position(task.id) for task in (*interactive, *batch)] == [0, 0, 1, 2]
+
+
+async def test_pages_hold_every_task_once_newest_first(stores: StoreSet, new_task: TaskMaker) -> None:
+    ids = [(await stores.tasks.create(new_task()))[0].id for _ in range(7)]
+    seen: list[str] = []
+    cursor = None
+    for _ in range(3):
+        page, cursor = await stores.tasks.list_tasks(cursor=cursor, limit=3)
+        seen += [task.id for task in page]
+    assert (seen, cursor) == (ids[::-1], None)
+
+
+async def test_lists_are_filtered(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
+    await stores.tasks.create(new_task(key_id="key-b"))
+    await stores.tasks.create(new_task(model="other"))
+    noon = clock.now()
+    late = new_task()
+    await stores.tasks.create(late)
+    await stores.tasks.cancel(late.id)
+
+    async def num(**filters: object) -> int:
+        return len((await stores.tasks.list_tasks(**filters))[0])  # pyright: ignore[reportArgumentType]
+
+    assert await num() == 3
+    assert await num(key_id="key-b") == 1
+    assert await num(model="other") == 1
+    assert await num(states=[TaskState.CANCELLED, TaskState.FAILED]) == 1
+    assert await num(created_after=noon) == 1
+    assert await num(created_before=noon) == 2
+    assert await stores.tasks.count(key_id="key-a", states=[TaskState.QUEUED]) == 1
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "AAAA", "MjAyNi0wMS0wMVQwMDowMDowMCB4"])
+async def test_a_foreign_cursor_is_refused(stores: StoreSet, cursor: str) -> None:
+    with pytest.raises(RequestError, match="cursor"):
+        await stores.tasks.list_tasks(cursor=cursor)
+
+
+async def test_only_final_tasks_are_deleted_and_their_usage_stays(stores: StoreSet, new_task: TaskMaker) -> None:
+    task = new_task(webhook_url="https://a.example/x")
+    waiting = new_task()
+    await finish(stores, task)
+    await stores.tasks.create(waiting)
+    with pytest.raises(TaskError, match="queued"):
+        await stores.tasks.delete(waiting.id)
+    await stores.tasks.delete(task.id)
+    with pytest.raises(TaskNotFoundError):
+        await stores.tasks.get(task.id)
+    assert [row.task_id async for row in stores.accounts.usage()] == [task.id]
+    assert await stores.webhooks.deliveries() == []
+
+
+async def test_old_final_tasks_expire_and_are_told(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
+    old = [new_task() for _ in range(3)]
+    for task in old:
+        await finish(stores, task)
+    noon = clock.now()
+    clock.advance(timedelta(days=1))
+    young, waiting = new_task(), new_task()
+    await finish(stores, young)
+    await stores.tasks.create(waiting)
+    first = await stores.tasks.expire(finished_before=noon, limit=2)
+    rest = await stores.tasks.expire(finished_before=noon)
+    assert {task.id for task in (*first, *rest)} == {task.id for task in old}
+    assert len(first) == 2
+    assert all(task.outputs for task in first)
+    assert await stores.tasks.count() == 2
+
+
+async def test_files_are_referenced_as_long_as_a_task_names_them(stores: StoreSet, new_task: TaskMaker) -> None:
+    keys = ["inputs/a", "inputs/b", "outputs/1/0.png", "outputs/2/0.png"]
+    one, two = new_task(inputs=("inputs/a", "inputs/b")), new_task(inputs=("inputs/a",))
+    await finish(stores, one, "outputs/1/0.png")
+    await stores.tasks.create(two)
+    assert await stores.tasks.referenced_files(keys) == {"inputs/a", "inputs/b", "outputs/1/0.png"}
+    await stores.tasks.delete(one.id)
+    assert await stores.tasks.referenced_files(keys) == {"inputs/a"}
+    assert await stores.tasks.referenced_files([]) == set()
+
+
+async def test_a_store_in_order_passes_its_check(stores: StoreSet) -> None:
+    await stores.tasks.check()
+
+
+async def test_a_failure_is_kept(stores: StoreSet, new_task: TaskMaker) -> None:
+    task, _ = await stores.tasks.create(new_task())
+    [lease] = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    failure = TaskFailure("content", "no")
+    assert await stores.tasks.fail(lease, failure)
+    failed = await stores.tasks.get(task.id)
+    assert (failed.state, failed.failure) == (TaskState.FAILED, failure)
+    assert failed.finished_at is not None

@@ -160,7 +160,7 @@ def webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:
 def _enhancer(settings: ServerSettings) -> Enhancer:
     if settings.enhancer_url is None:
         return RuleEnhancer()
-    return ChatEnhancer(HttpSender(None), settings.enhancer_url, settings.enhancer_model)
+    return ChatEnhancer(settings.enhancer_url, settings.enhancer_model, HttpSender(None))
 
 
 def _safety(settings: ServerSettings) -> Safety:

@@ -119,7 +119,8 @@ def read_server_settings(given: Mapping[str, object], config: Path | None = None
     in_environment = {name.upper() for name, value in os.environ.items() if value}
     filed = {key: value for key, value in _read_toml(config).items() if _variable(key) not in in_environment}
     try:
-        return ServerSettings(**filed | {key: value for key, value in given.items() if value is not None})
+        values: dict[str, Any] = filed | {key: value for key, value in given.items() if value is not None}
+        return ServerSettings(**values)
     except ValidationError as exc:
         raise _unusable(exc) from exc
 

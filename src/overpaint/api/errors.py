@@ -3,6 +3,7 @@
 Every error that leaves the application passes here, those of the framework too: none escapes its dialect's envelope.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import ClassVar, cast
@@ -153,6 +154,11 @@ def install_errors(app: FastAPI, renderer_of: Callable[[Request], ErrorRenderer]
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_route)
     app.add_exception_handler(Exception, on_unknown)
+
+
+def json_answer(status: int, body: Mapping[str, object]) -> Response:
+    """An answer in JSON; in ASCII, because what it repeats of a request may be half a character."""
+    return Response(json.dumps(body), status_code=status, media_type="application/json")
 
 
 def _answer(render: ErrorRenderer, error: OverpaintError) -> Response:

@@ -13,6 +13,7 @@ from overpaint.core.account import ApiKey, KeyLimits
 from overpaint.settings import ServerSettings
 
 MICRO = 1_000_000
+TABLE_WIDTH = 160
 Name = Annotated[str, typer.Argument(help="The key's name.", show_default=False)]
 Rate = Annotated[int | None, typer.Option("--per-minute", help="Submissions a minute; none is no limit.")]
 Open = Annotated[int | None, typer.Option("--open-tasks", help="Tasks queued and running together.")]
@@ -52,10 +53,12 @@ def create(
 
 def list_keys(data_dir: DataDir = None, database: Database = None, config: ConfigFile = None) -> None:
     """List all keys, oldest first, revoked ones too."""
-    table = Table("name", "id", "admin", "per minute", "open tasks", "budget $", "created", "revoked", box=None)
+    table = Table(box=None)
+    for name in ("name", "id", "admin", "per minute", "open tasks", "budget $", "created", "revoked"):
+        table.add_column(name, no_wrap=True)
     for key in asyncio.run(_list(_settings(data_dir, database, config))):
         table.add_row(*_row(key))
-    Console(soft_wrap=True).print(table)
+    Console(width=TABLE_WIDTH).print(table)
 
 
 def limit(

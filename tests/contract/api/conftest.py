@@ -1,4 +1,4 @@
-"""Real server processes to point real clients at: `overpaint serve` on the null engine, with its own folder and port."""
+"""Real server processes to point real clients at: `overpaint serve` on the null engine, each with a folder and port."""
 
 import io
 import os

@@ -38,10 +38,10 @@ def test_no_made_up_request_breaks_the_server(server: RunningServer, document: A
         derandomize=True,
         database=None,
         phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
     @given(case=document[path][method].as_strategy())
-    def probe(case: Case) -> None:
+    def probe(case: Case[Any]) -> None:
         answer = case.call(headers=headers)
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400:

@@ -96,7 +96,7 @@ class StandIn:
 
     async def start(self) -> None: ...
 
-    async def stop(self, timeout_s: float = 8.0) -> None:
+    async def stop(self, timeout_s: float = 8.0) -> None:  # noqa: ARG002
         for task in self.running:
             task.cancel()
 
@@ -104,7 +104,7 @@ class StandIn:
         return Readiness(not self.problems, self.problems)
 
     async def usage(
-        self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None
+        self, *, key_id: str | None = None, since: datetime | None = None, **_: object
     ) -> AsyncIterator[UsageRow]:
         for row in self.accounts.rows:
             if key_id in (None, row.key_id) and not (since and row.finished_at < since):
@@ -247,7 +247,7 @@ class StandIn:
             raise TaskNotFoundError("there is no such file")
         return self.content[key]
 
-    async def deliveries(self, *, task_id: str | None = None, limit: int = 100) -> list[WebhookDelivery]:
+    async def deliveries(self, *, task_id: str | None = None, **_: object) -> list[WebhookDelivery]:
         now = datetime.now(UTC)
         return [WebhookDelivery("wh_1", task_id or "", "k", "https://example.com", 1, now, now + timedelta(minutes=1))]
 

@@ -47,10 +47,10 @@ def test_every_error_is_rendered_by_every_dialect(kind: type[OverpaintError]) ->
 
 
 def test_a_class_that_nobody_listed_has_the_status_of_its_parent() -> None:
-    class Odd(RequestError):
+    class OddError(RequestError):
         __module__ = "elsewhere"
 
-    assert status_of(Odd("a", "b", "c")) == STATUS_OF[RequestError]
+    assert status_of(OddError("a", "b", "c")) == STATUS_OF[RequestError]
 
 
 def request(headers: dict[str, str]) -> Request:

@@ -84,7 +84,7 @@ async def test_bad_input_names_field_and_rule_and_leaves_nothing(
     assert not world.stand_in.stored
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1", b'"text"', b"[]", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{", b"[1", b'"text"', b"[]", b"\xff", b"[" * 100_000, b'{"prompt": "\\ud800"}'])
 async def test_what_is_not_a_json_object_is_400(world: World, body: bytes) -> None:
     answer = await world.http.post(f"{ROOT}/tasks", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "body")

@@ -29,6 +29,7 @@ def b64(png: bytes) -> str:
 
 
 async def completed(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    data: dict[str, Any] = {}
     for _ in range(200):
         data = (await http.get(url)).json()["data"]
         if data["status"] in ("completed", "failed"):
@@ -166,7 +167,7 @@ async def test_bad_input_is_named_the_same_way_in_both_modes_and_leaves_nothing(
     world: World, png: bytes, body: dict[str, Any], code: int, field: str, is_sync: bool
 ) -> None:
     text = b64(png)
-    sent = {"enable_sync_mode": True, **body} if is_sync else dict(body)
+    sent: dict[str, Any] = {"enable_sync_mode": True, **body} if is_sync else dict(body)
     if sent.get("images") == "PNG":
         sent["images"] = [text]
     elif isinstance(sent.get("images"), list):

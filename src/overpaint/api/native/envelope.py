@@ -3,9 +3,9 @@
 from typing import Any
 
 from fastapi import Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from overpaint.api.errors import json_answer
 from overpaint.core.errors import OverpaintError, RequestError
 
 _NAMES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
@@ -41,7 +41,7 @@ def render_error(status: int, error: OverpaintError) -> Response:
     }
     if isinstance(error, RequestError):
         body |= {"field": error.field, "value": _short(error.value), "rule": error.rule}
-    return JSONResponse({"error": body}, status_code=status)
+    return json_answer(status, {"error": body})
 
 
 def _short(value: object, limit: int = 80) -> str | None:

@@ -4,8 +4,8 @@ Source: https://wavespeed.ai/docs/error-codes
 """
 
 from fastapi import Response
-from fastapi.responses import JSONResponse
 
+from overpaint.api.errors import json_answer
 from overpaint.core.errors import OverpaintError
 from overpaint.core.task import TaskFailure
 
@@ -45,7 +45,7 @@ CODE_OF: dict[str, int] = {
 def render_error(status: int, error: OverpaintError) -> Response:
     """The answer to a request that ended with `error`."""
     body = {"code": status, "message": error.message, "data": {"code": code_of(error.code), "error": error.message}}
-    return JSONResponse(body, status_code=status)
+    return json_answer(status, body)
 
 
 def code_of(code: str) -> int:

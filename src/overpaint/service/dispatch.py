@@ -13,6 +13,7 @@ from datetime import timedelta
 from overpaint.core.errors import OverpaintError
 from overpaint.core.store_ports import TaskStore
 from overpaint.core.task import Lease, Task
+from overpaint.service.gate import Gate
 from overpaint.service.loops import Loop
 from overpaint.service.watch import Ended, WatchTower
 from overpaint.service.work import Outcome, Work, Worker
@@ -73,6 +74,7 @@ class Dispatcher:
         self._on_end = on_end
         self._policy = policy
         self._running: dict[str, Work] = {}
+        self._gate = Gate()
         self._jobs: set[asyncio.Task[None]] = set()
         self._leasing = Loop("dispatch", self.fill, policy.look_s)
         self._upkeep = Loop("leases", self.keep_up, policy.lease_s / 4)
@@ -150,7 +152,9 @@ class Dispatcher:
     async def _work(self, work: Work) -> None:
         task_id = work.lease.task.id
         try:
-            await self._settle(work, await self._worker.run(work))
+            async with self._gate.enter(is_alone=self._is_last_chance(work)):
+                outcome = await self._worker.run(work)
+            await self._settle(work, outcome)
         except OverpaintError as error:
             _log.error("task %s is left to its lease: %s", task_id, error.message)
         except Exception:  # noqa: BLE001  a bug costs this lease; it runs out, and the task comes back or fails
@@ -158,6 +162,10 @@ class Dispatcher:
         finally:
             self._running.pop(task_id, None)
             self.wake()
+
+    def _is_last_chance(self, work: Work) -> bool:
+        """Whether one more engine failure ends the task: it runs alone then, so that it fails by its own fault only."""
+        return 1 < self._policy.max_attempts <= work.lease.task.attempt
 
     async def _settle(self, work: Work, outcome: Outcome) -> None:
         task_id = work.lease.task.id

@@ -90,6 +90,8 @@ class Worker:
         Raises:
             BackendError: the store or the files stayed out of reach; the lease runs out and the task comes back.
         """
+        if work.is_dropped:
+            return Outcome.LOST
         try:
             request = await self._desk.request_of(work.lease.task, self._engine.info.sizes)
         except BackendError:

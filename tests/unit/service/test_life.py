@@ -101,6 +101,33 @@ async def test_a_third_death_fails_the_task_with_the_reason(new_world: NewWorld)
     assert [row async for row in world.service.usage()] == []
 
 
+class PoisonedEngine(NullEngine):
+    """One prompt kills it, and everything that runs beside it."""
+
+    num_deaths = 0
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        born, is_poison = self.num_deaths, self._tasks[task_id].prompt == "poison"
+        for event in super().events(task_id):
+            if is_poison and isinstance(event, Progress) and event.step == 2:
+                self.num_deaths += 1
+            if self.num_deaths != born:
+                self._tasks.pop(task_id, None)
+                yield Failed(task_id, BackendError("killed by signal 11"))
+                return
+            yield event
+
+
+async def test_who_stood_beside_a_poisonous_task_does_not_fail_with_it(new_world: NewWorld) -> None:
+    """Three deaths in its company would have failed them all: the last try is made alone."""
+    world = await new_world(engine=PoisonedEngine(0.01), is_started=False)
+    poison = await world.submit(prompt="poison", steps=4)
+    others = [await world.submit(steps=6, seed=seed) for seed in range(8)]
+    await world.service.start()
+    assert (await world.done(poison, 20)).state is TaskState.FAILED
+    assert {(await world.done(task, 20)).state for task in others} == {TaskState.SUCCEEDED}
+
+
 async def test_a_running_task_is_cancelled_within_a_step(new_world: NewWorld) -> None:
     world = await new_world(engine=NullEngine(0.05))
     task = await world.submit(steps=100)

@@ -13,7 +13,7 @@ from overpaint.core.events import Preview, Progress
 from overpaint.core.task import Task
 
 EVENTS_KEPT = 256
-TASKS_KEPT = 4096
+TASKS_KEPT = 2048
 ATTEMPT_SPAN = 1_000_000
 
 
@@ -55,6 +55,13 @@ class _Memory:
     events: deque[TaskEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def forget_previews(self, news: Happening) -> None:
+        """Pictures weigh: a newer look replaces the older ones of its picture, and the end replaces them all."""
+        if isinstance(news, Preview | Ended):
+            index = news.index if isinstance(news, Preview) else None
+            kept = (event for event in self.events if not _is_preview_of(event, index))
+            self.events = deque(kept, maxlen=EVENTS_KEPT)
+
 
 class WatchTower:
     """Remembers the last events of each task and wakes those who wait for more. Lives on the event loop.
@@ -78,6 +85,7 @@ class WatchTower:
         floor = attempt * ATTEMPT_SPAN
         self.hint(task_id, what)
         event = TaskEvent(max(floor, last.sequence if last else 0) + 1, task_id, what)
+        memory.forget_previews(what)
         memory.events.append(event)
         changed, memory.changed = memory.changed, asyncio.Event()
         changed.set()
@@ -119,3 +127,8 @@ class WatchTower:
         else:
             self._memories.move_to_end(task_id)
         return memory
+
+
+def _is_preview_of(event: TaskEvent, index: int | None) -> bool:
+    """Whether an event is a preview, of picture `index` or, without, of any."""
+    return isinstance(event.what, Preview) and index in (None, event.what.index)

@@ -105,7 +105,7 @@ class Supervisor:
         error = self._current.load_error if self._current else None
         if error:
             return error.message
-        return "the engine is loading" if self._num_starts <= 1 else "the engine is being started again"
+        return "the engine is loading" if self._info is None else "the engine is being started again"
 
     @property
     def num_restarts(self) -> int:
@@ -182,7 +182,7 @@ class Supervisor:
             num_deaths = 1 if lived_s >= self._policy.stable_s else num_deaths + 1
             pause_s = self._policy.pause_s(num_deaths)
             if not self._closing.is_set():
-                _log.error("the engine is gone after %.1f s (%s); next one in %.1f s", lived_s, self.problem, pause_s)
+                _log.error("the engine is gone after %.1f s; the next one starts in %.1f s", lived_s, pause_s)
                 self._closing.wait(pause_s)
 
     def _live(self) -> None:

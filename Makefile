@@ -33,14 +33,14 @@ install: $(STAMP)  ## make .venv and install everything at the pinned versions
 
 demo: $(STAMP)  ## edit a bundled picture by instruction and say what to try next
 	@mkdir -p out
-	$(BIN)/overpaint edit "replace the apple with a banana" -i $(SAMPLE) -o out/demo.png --seed 1
+	$(BIN)/overpaint edit "replace the dog with a cat" -i $(SAMPLE) -o out/demo.png --seed 1
 	@echo
 	@echo "Before:  $(SAMPLE)"
 	@echo "After:   out/demo.png"
 	@echo
 	@echo "Try next:"
-	@echo "  $(BIN)/overpaint edit \"change the background to blue\" -i out/demo.png -o out/blue.png"
-	@echo "  $(BIN)/overpaint generate \"a cat on the left and a dog on the right\" -o out/pets.png"
+	@echo "  $(BIN)/overpaint edit \"change the background to yellow\" -i out/demo.png -o out/yellow.png"
+	@echo "  $(BIN)/overpaint generate \"a cat on the left and a dog on the right, green background\" -o out/pets.png"
 	@echo "  $(BIN)/overpaint doctor"
 	@echo "  and with a GPU:  $(BIN)/overpaint generate \"...\" --model Qwen/Qwen-Image-2.1 -o out/big.png"
 

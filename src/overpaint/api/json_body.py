@@ -26,6 +26,7 @@ def parse_json(raw: bytes) -> Any:
             json.dumps(value, ensure_ascii=False).encode()  # half a character: no database and no answer could hold it
     except (ValueError, RecursionError) as exc:
         raise RequestError("body", f"{len(raw)} bytes", f"must be JSON ({exc})") from exc
+    return value
 
 
 def validated(model: type[M], fields: Any) -> M:

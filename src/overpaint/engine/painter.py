@@ -22,6 +22,7 @@ from overpaint.engine.stats import TickBudget
 from overpaint.images.resize import resize
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.conditioner import Conditioner
+from overpaint.model.device import give_back_host_memory
 from overpaint.model.layout import Grid
 from overpaint.model.preview import PreviewMap
 from overpaint.model.references import PIXELS_PER_TOKEN
@@ -65,6 +66,7 @@ class Painter:
         self.conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
         self.prefixes = Prefixes(self.conditioner, self._codec, self._transformer, checkpoint.info.reference_area)
         self._paintings: dict[SequenceId, _Painting] = {}
+        give_back_host_memory()
 
     @property
     def bytes_per_token(self) -> int:

@@ -1,5 +1,7 @@
-"""Turns `auto` into a device and a dtype, once. Knows nothing of checkpoints."""
+"""What `auto` means for a device and a dtype, and memory given back to the machine. Knows nothing of checkpoints."""
 
+import ctypes
+import sys
 from collections.abc import Callable
 
 import torch
@@ -38,3 +40,11 @@ def has_cpu_bfloat16() -> bool:
 
 def _cpu_probe(name: str) -> Callable[[], bool]:
     return getattr(torch.cpu, name, lambda: False)
+
+
+def give_back_host_memory() -> None:
+    """Return freed pages of the heap to the system, where the C library can: loading and fusing leave holes in it."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own; others have none
+        if trim:
+            trim(0)

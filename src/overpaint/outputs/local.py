@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _INCOMING = ".incoming"
 _STALE_S = 3600
 _NUM_TRIES = 5
+_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class LocalOutputs:
@@ -104,7 +105,10 @@ class LocalOutputs:
 
     def _read(self, key: str) -> bytes:
         with _mapped_failures(key):
-            return (self._root / key).read_bytes()
+            try:
+                return (self._root / key).read_bytes()
+            except _MISSING as exc:
+                raise TaskNotFoundError(f"there is no file {key!r}") from exc
 
     def _remove(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -150,9 +154,7 @@ def _flush_folder(folder: Path) -> None:
 def _mapped_failures(key: str) -> Iterator[None]:
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
-        raise TaskNotFoundError(f"there is no file {key!r}") from exc
     except OSError as exc:
         reason = "no space is left" if exc.errno == errno.ENOSPC else exc.strerror or str(exc)
         _log.warning("output folder: %s", reason)
-        raise BackendError(f"the output folder failed: {reason}") from exc
+        raise BackendError(f"the output folder failed at {key}: {reason}") from exc

@@ -31,10 +31,14 @@ class ObjectOutputs:
 
     async def put(self, key: str, data: bytes, media_type: str) -> None:
         """Write a whole file; see `OutputStore.put`."""
-        with _mapped_failures(key):
-            await obstore.put_async(
-                self._store, require_key(key), data, attributes={"Content-Type": media_type}, use_multipart=False
-            )
+        require_key(key)
+        try:
+            with _mapped_failures(key):
+                await obstore.put_async(
+                    self._store, key, data, attributes={"Content-Type": media_type}, use_multipart=False
+                )
+        except TaskNotFoundError as exc:  # what is not there, when writing, is the bucket
+            raise BackendError("the bucket of the object storage does not exist") from exc
 
     async def get(self, key: str) -> bytes:
         """Read a whole file; see `OutputStore.get`."""

@@ -1,17 +1,21 @@
 """A place for files by URL or path."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from obstore.exceptions import BaseError
-from obstore.store import from_url
+from obstore.store import ObjectStore, from_url
 
 from overpaint.core.errors import ConfigError
 from overpaint.core.store_ports import OutputStore
 from overpaint.outputs.local import LocalOutputs
 from overpaint.outputs.objects import ObjectOutputs
 
+# Its overloads know which settings go with which storage; ours are text from a URL, and it checks them when it runs.
+_from_url = cast(Callable[..., ObjectStore], from_url)
 _OBJECT_SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 _TIMEOUT = timedelta(seconds=60)
@@ -40,7 +44,7 @@ def open_outputs(place: str) -> OutputStore:
     settings = dict(parse_qsl(parts.query))
     try:
         return ObjectOutputs(
-            from_url(
+            _from_url(
                 urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")),
                 client_options={
                     "connect_timeout": _CONNECT_TIMEOUT,

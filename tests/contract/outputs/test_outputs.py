@@ -1,0 +1,136 @@
+"""`OutputStore`: every adapter keeps files the same way."""
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from overpaint.core.errors import BackendError, ConfigError, TaskNotFoundError
+from overpaint.core.store_ports import OutputStore
+from overpaint.outputs.local import LocalOutputs
+from overpaint.outputs.opening import open_outputs
+from tests.contract.outputs.conftest import s3_place
+
+pytestmark = pytest.mark.anyio
+NOW = timedelta(seconds=-5)  # a server's clock may round up
+
+
+async def keys_of(outputs: OutputStore, prefix: str, older_than: timedelta = NOW) -> list[str]:
+    return sorted([key async for key in outputs.list_keys(prefix, older_than=older_than)])
+
+
+async def test_a_file_comes_back_as_it_was_put(outputs: OutputStore) -> None:
+    data = bytes(range(256)) * 1000
+    await outputs.put("outputs/a/0.png", data, "image/png")
+    assert await outputs.get("outputs/a/0.png") == data
+
+
+async def test_a_second_put_replaces_the_first(outputs: OutputStore) -> None:
+    for data in (b"one", b"two"):
+        await outputs.put("inputs/a", data, "image/png")
+    assert await outputs.get("inputs/a") == b"two"
+
+
+@pytest.mark.parametrize("key", ["outputs/none.png", "../secret", "/etc/passwd", "outputs/../../x", ".incoming/x", ""])
+async def test_what_is_not_there_is_not_found(outputs: OutputStore, key: str) -> None:
+    with pytest.raises(TaskNotFoundError):
+        await outputs.get(key)
+
+
+async def test_deleting_twice_and_deleting_nothing_do_not_matter(outputs: OutputStore) -> None:
+    await outputs.put("outputs/a/0.png", b"x", "image/png")
+    await outputs.delete(["outputs/none", "outputs/a/0.png", "outputs/a/0.png"])
+    await outputs.delete([])
+    with pytest.raises(TaskNotFoundError):
+        await outputs.get("outputs/a/0.png")
+
+
+async def test_lists_hold_what_is_below_a_prefix_and_old_enough(outputs: OutputStore) -> None:
+    for key in ("outputs/a/0.png", "outputs/b/0.png", "outputs2/c.png", "inputs/d"):
+        await outputs.put(key, b"x", "image/png")
+    assert await keys_of(outputs, "outputs/") == ["outputs/a/0.png", "outputs/b/0.png"]
+    assert await keys_of(outputs, "outputs") == ["outputs/a/0.png", "outputs/b/0.png"]
+    assert await keys_of(outputs, "outputs/", timedelta(hours=1)) == []
+    assert await keys_of(outputs, "nothing/") == []
+
+
+async def test_a_check_leaves_no_file_among_the_others(outputs: OutputStore) -> None:
+    await outputs.check()
+    assert await keys_of(outputs, "outputs/") == []
+    assert await keys_of(outputs, "inputs/") == []
+
+
+async def test_a_folder_emptied_and_filled_at_once_loses_nothing(tmp_path: Path) -> None:
+    """Removing the last file of a folder removes the folder, which another file is about to enter."""
+    outputs = LocalOutputs(tmp_path)
+    for _ in range(20):
+        await outputs.put("outputs/a/0.png", b"x", "image/png")
+        await asyncio.gather(outputs.delete(["outputs/a/0.png"]), outputs.put("outputs/a/1.png", b"y", "image/png"))
+        assert await outputs.get("outputs/a/1.png") == b"y"
+
+
+async def test_a_check_clears_what_interrupted_writes_left(tmp_path: Path) -> None:
+    outputs = LocalOutputs(tmp_path)
+    await outputs.check()
+    old, young = tmp_path / ".incoming" / "old", tmp_path / ".incoming" / "young"
+    for draft in (old, young):
+        draft.write_bytes(b"x")
+    os.utime(old, (0, time.time() - 7200))
+    await outputs.check()
+    assert [draft.exists() for draft in (old, young)] == [False, True]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one mebibyte."""
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
+    if mount.returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+async def test_a_full_disk_is_said_and_nothing_is_left_or_lost(small_disk: Path) -> None:
+    outputs = LocalOutputs(small_disk)
+    await outputs.put("outputs/a/0.png", b"first", "image/png")
+    with pytest.raises(BackendError, match="no space"):
+        await outputs.put("outputs/a/0.png", b"x" * 2**21, "image/png")
+    assert await outputs.get("outputs/a/0.png") == b"first"
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 900 * 1024)
+    with pytest.raises(BackendError):
+        await outputs.put("outputs/b/0.png", b"x" * 2**18, "image/png")
+    filler.unlink()
+    await outputs.put("outputs/b/0.png", b"x" * 2**18, "image/png")
+    assert await keys_of(outputs, "outputs") == ["outputs/a/0.png", "outputs/b/0.png"]
+    assert list((small_disk / ".incoming").iterdir()) == []
+
+
+async def test_a_folder_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BackendError):
+        await LocalOutputs(tmp_path / "file").check()
+
+
+async def test_storage_out_of_reach_is_a_backend_error() -> None:
+    with pytest.raises(BackendError):
+        await open_outputs(s3_place("http://127.0.0.1:9", "x")).check()
+
+
+async def test_a_missing_bucket_is_a_backend_error_on_writing(s3_endpoint: str) -> None:
+    place = s3_place(s3_endpoint, "x").replace("s3://pictures", "s3://nowhere")
+    with pytest.raises(BackendError):
+        await open_outputs(place).check()
+
+
+@pytest.mark.parametrize("place", ["ftp://host/x", "https://host/x", "s3://bucket?no_such_setting=1"])
+def test_a_place_that_cannot_be_used_is_a_configuration_error(place: str) -> None:
+    with pytest.raises(ConfigError):
+        open_outputs(place)

@@ -1,0 +1,173 @@
+"""What the databases must survive: a killed process, a full disk, a server that goes and comes back."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overpaint.core.errors import BackendError, ConfigError
+from overpaint.core.task import TaskState
+from overpaint.store.opening import Stores, open_stores
+from tests.contract.store.making import LEASE, ManualClock, TaskMaker
+
+pytestmark = pytest.mark.anyio
+
+CREATE_AND_WAIT = """
+import asyncio, sys
+from overpaint.store.opening import open_stores
+from tests.contract.store.making import ManualClock, TaskMaker
+
+async def main():
+    stores = await open_stores(sys.argv[1], ManualClock().now)
+    new_task = TaskMaker()
+    created = await asyncio.gather(*(stores.tasks.create(new_task()) for _ in range(20)))
+    print(*(task.id for task, _ in created), flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def first_words_before_a_kill(command: list[str]) -> list[str]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        words = process.stdout.readline().split()
+        process.send_signal(signal.SIGKILL)
+    return words
+
+
+async def test_what_was_acknowledged_is_there_after_a_kill(database_url: str, clock: ManualClock) -> None:
+    command = [sys.executable, "-c", CREATE_AND_WAIT, database_url]
+    ids = await asyncio.to_thread(first_words_before_a_kill, command)
+    assert len(ids) == 20
+    stores = await open_stores(database_url, clock.now)
+    leases = await stores.tasks.lease("worker", limit=100, duration=LEASE)
+    assert {lease.task.id for lease in leases} == set(ids)
+    await stores.close()
+
+
+async def test_sqlite_flushes_every_commit(sqlite_url: str, clock: ManualClock) -> None:
+    stores = await open_stores(sqlite_url, clock.now)
+
+    async def look(connection: Any) -> tuple[Any, ...]:
+        names = ("synchronous", "journal_mode", "foreign_keys")
+        return tuple([(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in names])
+
+    assert await stores.database.write(look) == (2, "wal", 1)
+    await stores.close()
+
+
+async def test_several_processes_may_start_at_once(database_url: str, clock: ManualClock) -> None:
+    opened = await asyncio.gather(*(open_stores(database_url, clock.now) for _ in range(3)))
+    for stores in opened:
+        await stores.tasks.check()
+        await stores.close()
+
+
+async def test_two_openings_of_one_database_share_the_queue(
+    database_url: str, clock: ManualClock, new_task: TaskMaker
+) -> None:
+    one, two = await open_stores(database_url, clock.now), await open_stores(database_url, clock.now)
+    await asyncio.gather(*((one if n % 2 else two).tasks.create(new_task()) for n in range(40)))
+
+    async def work(stores: Any, worker: str) -> list[str]:
+        mine: list[str] = []
+        while leases := await stores.tasks.lease(worker, limit=4, duration=LEASE):
+            mine += [lease.task.id for lease in leases]
+        return mine
+
+    first, second = await asyncio.gather(work(one, "one"), work(two, "two"))
+    assert len({*first, *second}) == len(first) + len(second) == 40
+    await one.close()
+    await two.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two mebibytes."""
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True)
+    if mount.returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill_up(filler: Path) -> None:
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(b"x" * 65536):
+            pass
+
+
+async def create_many(stores: Stores, new_task: TaskMaker, accepted: list[str]) -> None:
+    for _ in range(50):
+        created, _ = await stores.tasks.create(new_task(prompt="x" * 20_000))
+        accepted.append(created.id)
+
+
+async def test_a_full_disk_refuses_and_recovers_without_a_restart(
+    small_disk: Path, clock: ManualClock, new_task: TaskMaker
+) -> None:
+    stores = await open_stores(f"sqlite:///{small_disk / 'overpaint.db'}", clock.now)
+    filler = small_disk / "filler"
+    accepted: list[str] = []
+    accepted.append((await stores.tasks.create(new_task()))[0].id)
+    fill_up(filler)
+    with pytest.raises(BackendError, match=r"full|I/O"):
+        await create_many(stores, new_task, accepted)
+    assert len(accepted) < 50
+    assert {task.id for task in (await stores.tasks.list_tasks(limit=100))[0]} == set(accepted)
+    filler.unlink()
+    accepted.append((await stores.tasks.create(new_task()))[0].id)
+    await stores.tasks.check()
+    assert await stores.tasks.count(states=[TaskState.QUEUED]) == len(accepted)
+    await stores.close()
+
+
+@pytest.mark.postgres
+async def test_a_server_that_comes_back_is_used_again(
+    postgres_url: str, postgres_server: Any, clock: ManualClock, new_task: TaskMaker
+) -> None:
+    stores = await open_stores(postgres_url, clock.now)
+    task, _ = await stores.tasks.create(new_task())
+    await asyncio.to_thread(crash, postgres_server)
+    for _ in range(3):
+        with pytest.raises(BackendError):
+            await stores.tasks.create(new_task())
+    with pytest.raises(BackendError):
+        await stores.tasks.check()
+    await asyncio.to_thread(postgres_server.ensure_postgres_running)
+    assert (await stores.tasks.get(task.id)) == task
+    await asyncio.gather(*(stores.tasks.create(new_task()) for _ in range(20)))
+    await stores.close()
+
+
+def crash(server: Any) -> None:
+    """Stop the server at once, without a checkpoint: its next start recovers from its log."""
+    pid: int = server.get_pid()
+    os.kill(pid, signal.SIGQUIT)
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.1)
+    raise RuntimeError("the server does not stop")
+
+
+async def test_a_database_out_of_reach_at_start_is_a_backend_error(clock: ManualClock) -> None:
+    with pytest.raises(BackendError):
+        await open_stores("postgresql://nobody:secret@127.0.0.1:9/none", clock.now)
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "sqlite://", "sqlite:///:memory:"])
+async def test_a_url_no_store_can_use_is_a_configuration_error(clock: ManualClock, url: str) -> None:
+    with pytest.raises(ConfigError):
+        await open_stores(url, clock.now)

@@ -30,6 +30,24 @@ class FusedLinear:
         return torch.cat([linear(x) for linear in self._linears], dim=-1)
 
 
+class QueryKeyNorm:
+    """The RMS norms of queries and keys as one, in fp32, so that the rotation after it rounds once.
+
+    Args:
+        norm_q: diffusers' RMSNorm over a head's channels.
+        norm_k: likewise.
+    """
+
+    def __init__(self, norm_q: nn.Module, norm_k: nn.Module) -> None:
+        self._norms = (norm_q, norm_k)
+        (self._eps,) = {float(getattr(norm, "eps")) for norm in self._norms}  # noqa: B009  modules type attributes loosely
+
+    def __call__(self, qk: Tensor) -> Tensor:
+        """Normalise `(tokens, 2, heads, head_dim)` to fp32."""
+        weights = torch.stack([norm.get_parameter("weight") for norm in self._norms]).float()
+        return F.rms_norm(qk.float(), qk.shape[-1:], eps=self._eps) * weights[:, None]
+
+
 class BlockProjections:
     """What a block multiplies with.
 
@@ -43,8 +61,7 @@ class BlockProjections:
         self.attn_out = attn.get_submodule("to_out.0")
         self.gate_up = FusedLinear([mlp.get_submodule(name) for name in ("gate_layer", "proj")])
         self.mlp_out = mlp.get_submodule("out")
-        self.norm_q = attn.get_submodule("norm_q")
-        self.norm_k = attn.get_submodule("norm_k")
+        self.norm_qk = QueryKeyNorm(attn.get_submodule("norm_q"), attn.get_submodule("norm_k"))
 
 
 def _is_plain(module: nn.Module) -> bool:

@@ -188,10 +188,8 @@ class PackedTransformer:
     def _project(self, block: BlockProjections, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key (normalised, rotated) and value: each `(tokens, heads, head_dim)`."""
         qkv = block.qkv(x).unflatten(-1, (3, *self._params.kv_shape))
-        query, key, value = qkv.unbind(1)
-        qk = torch.stack([block.norm_q(query), block.norm_k(key)], dim=1).to(value.dtype)
-        query, key = rotate(qk, table).unbind(1)
-        return query, key, value
+        query, key = rotate(block.norm_qk(qkv[:, :2]), table).to(qkv.dtype).unbind(1)
+        return query, key, qkv[:, 2]
 
     def _finish_block(
         self, block: BlockProjections, hidden: Tensor, attended: Tensor, modulation: Modulation

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from starlette.requests import Request
@@ -16,11 +19,17 @@ from overpaint.api.dialects.wavespeed.errors import CODE_OF
 from overpaint.api.dialects.wavespeed.webhook import sign
 from overpaint.api.errors import STATUS_OF, RouteError, status_of
 from overpaint.api.log import JsonFormatter, request_state
+from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
 from overpaint.api.public_url import base_url
 from overpaint.api.sse import SseEvent, event_stream, parse_last_event_id
 from overpaint.core.errors import ConfigError, OverpaintError, RequestError
+from overpaint.core.events import Progress
+from overpaint.core.task import Priority, Task, TaskFailure, TaskSpec, TaskState
+from overpaint.service.watch import Ended, Queued
 from overpaint.service.webhooks import Signing
+
+ROOT = Path(__file__).parents[3]
 
 
 def tree(root: type[OverpaintError] = OverpaintError) -> list[type[OverpaintError]]:
@@ -141,3 +150,38 @@ def test_a_log_line_has_the_requests_task_and_no_prompt() -> None:
 
 def test_the_module_of_errors_defines_what_the_border_adds() -> None:
     assert {"ForbiddenError", "BodyTooLargeError", "MissingFieldError", "RouteError"} <= set(vars(api_errors))
+
+
+def exported() -> set[str]:
+    """Names of the metrics, as Prometheus queries them."""
+    families = list(Metrics().registry.collect())
+    return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+
+
+def test_every_metric_has_a_row_and_no_other_does() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.MULTILINE)
+    assert set(rows) == exported()
+
+
+def test_the_dashboard_asks_for_metrics_that_exist() -> None:
+    text = (ROOT / "deploy" / "grafana" / "overpaint.json").read_text()
+    asked = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"overpaint_\w+", text)}
+    assert asked
+    assert asked <= exported()
+
+
+def test_a_task_is_counted_once_however_often_its_end_is_told() -> None:
+    metrics, now = Metrics(), datetime.now(UTC)
+    spec = TaskSpec("qwen-image-2.0", "a cat", 1)
+    task = Task(
+        "t", "k", "native", spec, TaskState.FAILED, Priority.BATCH, 0, 1, now, failure=TaskFailure("backend", "")
+    )
+    metrics.saw("t", Queued(0))
+    assert "overpaint_queue_depth 1.0" in metrics.exposition().decode()
+    metrics.saw("t", Progress("t", "denoise", 1, 4))
+    metrics.saw("t", Ended(task))
+    metrics.saw("t", Ended(task))
+    text = metrics.exposition().decode()
+    assert 'overpaint_task_failures_total{code="backend"} 1.0' in text
+    assert "overpaint_queue_depth 0.0" in text
+    assert "overpaint_tasks_running 0.0" in text

@@ -76,7 +76,7 @@ def proxy(server: RunningServer, *, failing: int = 0, method: str = "GET") -> It
 
         do_GET = do_POST = do_PUT = _pass  # noqa: N815
 
-        def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+        def log_message(self, format: str, *args: Any) -> None: ...
 
     with listening(Handler) as url:
         yield f"{url}/wavespeed", seen
@@ -186,7 +186,7 @@ def test_10_a_webhook_is_the_bare_prediction_signed_with_the_keys_secret(server:
             self.end_headers()
             arrived.set()
 
-        def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+        def log_message(self, format: str, *args: Any) -> None: ...
 
     with listening(Receiver) as url:
         task = sdk(server).run_no_throw(f"{PAINT}?webhook={url}/hook", {"prompt": "a cat", "size": "256*256"})

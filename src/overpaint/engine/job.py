@@ -12,7 +12,7 @@ from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, Reques
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
 from overpaint.core.sizes import Size, fit_area, plan_canvas
 from overpaint.core.terms import DEFAULT_TERMS
-from overpaint.model.prompt import ask_for_transparency
+from overpaint.model.prompt import PICTURE_MARKS, ask_for_transparency
 
 PrefixKey = str
 SequenceId = str
@@ -158,6 +158,8 @@ class JobPlanner:
     def _prefix(
         self, root: str, field: str, words: str, pictures: tuple[Picture, ...], picture_keys: tuple[str, ...]
     ) -> PrefixSpec:
+        if any(mark in words for mark in PICTURE_MARKS):
+            raise RequestError(field, words, f"must not contain {' or '.join(PICTURE_MARKS)}: pictures stand there")
         num_words = self.count_tokens(words)
         if num_words > self.info.max_prompt_tokens:
             rule = f"has {num_words} tokens; this checkpoint reads at most {self.info.max_prompt_tokens}"

@@ -65,6 +65,7 @@ class LocalEngine:
         self._is_closing = False
         self._is_idle = True
         self._sequences: dict[SequenceId, tuple[str, int]] = {}
+        self._held_tasks: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="overpaint-engine", daemon=True)
         self._thread.start()
 
@@ -97,9 +98,13 @@ class LocalEngine:
         job = self._planner.plan(task_id, request, terms)
         self._scheduler.check_fits(job)
         with self._door:
+            if task_id not in self._book.open_tasks:
+                # Its id may be used again, but what is still held under it, for a tick, must not be taken for the new.
+                self._door.wait_for(lambda: self._is_closing or task_id not in self._held_tasks)
             if self._is_closing:
                 raise BackendError("the engine is closed")
             self._book.open(job)
+            self._held_tasks.add(task_id)
             self._arrivals.append(job)
             self._is_idle = False
             self._door.notify_all()
@@ -111,6 +116,8 @@ class LocalEngine:
     def cancel(self, task_id: str) -> None:
         """See `EngineClient.cancel`."""
         with self._door:
+            if task_id not in self._book.open_tasks:
+                return
             self._book.fail(task_id, CancelledTaskError(f"task {task_id} was cancelled"))
             self._cancels.append(task_id)
             self._door.notify_all()
@@ -171,9 +178,15 @@ class LocalEngine:
         if error := self._runner.admit(job):
             with self._door:
                 self._book.fail(job.task_id, error)
+                self._let_go(job.task_id)
             return
         self._sequences.update({spec.sequence_id: (spec.task_id, spec.index) for spec in job.sequences})
         self._scheduler.add(job)
+
+    def _let_go(self, task_id: str) -> None:
+        """Nothing is held under this id any more."""
+        self._held_tasks.discard(task_id)
+        self._door.notify_all()
 
     def _has_something_to_do(self) -> bool:
         return bool(self._is_closing or self._arrivals or self._cancels or self._scheduler.has_work)
@@ -194,8 +207,10 @@ class LocalEngine:
         self._scheduler.apply(result)
         with self._door:
             self._tell_result(result, waiting)
-        for sequence_id in plan.drop:
-            self._sequences.pop(sequence_id, None)
+        dropped = [self._sequences.pop(sequence_id)[0] for sequence_id in plan.drop]
+        with self._door:
+            for task_id in set(dropped) - {task_id for task_id, _ in self._sequences.values()}:
+                self._let_go(task_id)
 
     def _tell_start(self, plan: StepPlan, waiting: list[str]) -> None:
         for task_id in waiting:

@@ -7,6 +7,9 @@ Source: `prompt_template_t2i`, `prompt_template_ti2i` of diffusers 0.42.1 pipeli
 
 SYSTEM_TURN = "<|im_start|>system\nComprehend and analyze the provided prompt.<|im_end|>\n"
 IMAGE_PAD = "<|image_pad|>"
+PICTURE_MARKS = (IMAGE_PAD, "<|video_pad|>")
+"""What must not stand in the words: the encoder would look for pictures that are not there."""
+
 _VISION_SLOT = f"<|vision_start|>{IMAGE_PAD}<|vision_end|>"
 
 

@@ -1,0 +1,342 @@
+"""The engine on its thread, with real weights: what a caller sees, in good times and bad."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from overpaint.core.errors import (
+    BackendError,
+    CancelledTaskError,
+    CapacityError,
+    OverpaintError,
+    RequestError,
+    TaskError,
+)
+from overpaint.core.events import Event, Failed, Finished, Preview, Progress
+from overpaint.core.request import GenerationRequest, OutputSpec
+from overpaint.core.result import GenerationResult
+from overpaint.core.sizes import Size
+from overpaint.core.terms import Terms
+from overpaint.engine.local import LocalEngine
+from overpaint.model.checkpoint import Checkpoint
+from tests.reference.pictures import make_picture
+
+_PICTURE = make_picture(80, 60, seed=1)
+_SHORT = GenerationRequest("a red apple", seed=1, steps=3)
+_GUIDED = replace(_SHORT, negative_prompt="blurry", true_cfg_scale=2.0)
+_LONG = GenerationRequest("a red apple", seed=1, steps=200)
+
+
+def _run(engine: LocalEngine, task_id: str, request: GenerationRequest, terms: Terms | None = None) -> list[Event]:
+    engine.submit(task_id, request, terms or Terms())
+    return list(engine.events(task_id))
+
+
+def _result(events: list[Event]) -> GenerationResult:
+    last = events[-1]
+    assert isinstance(last, Finished), last
+    return last.result
+
+
+def _error(events: list[Event]) -> OverpaintError:
+    last = events[-1]
+    assert isinstance(last, Failed), last
+    return last.error
+
+
+def _stages(events: list[Event]) -> list[tuple[str, int]]:
+    return [(event.stage, event.step) for event in events if isinstance(event, Progress)]
+
+
+def _assert_nothing_is_held_for_nobody(engine: LocalEngine) -> None:
+    assert engine.wait_idle(20)
+    engine.check_integrity()
+
+
+def test_a_task_is_told_from_queue_to_picture(engine: LocalEngine) -> None:
+    events = _run(engine, "t", _SHORT)
+    stages = [stage for stage, _ in _stages(events)]
+    assert list(dict.fromkeys(stages)) == ["queued", "condition", "denoise", "decode"]
+    assert [step for stage, step in _stages(events) if stage == "denoise"] == [1, 2, 3]
+    assert {event.num_steps for event in events if isinstance(event, Progress)} == {3}
+    assert [type(event) for event in events].count(Finished) == 1
+
+
+def test_steps_of_several_pictures_are_summed(engine: LocalEngine) -> None:
+    events = _run(engine, "t", replace(_SHORT, num_images=3))
+    assert _stages(events)[-1] == ("decode", 9)
+    assert [image.seed for image in _result(events).images] == [1, 2, 3]
+    assert len({image.picture.data for image in _result(events).images}) == 3
+
+
+def test_a_result_says_what_was_painted_and_where_the_time_went(engine: LocalEngine) -> None:
+    result = _result(_run(engine, "t", replace(_SHORT, pictures=(_PICTURE,))))
+    assert result.steps == 3
+    assert result.model == engine.info.name
+    assert result.canvas.painted == result.canvas.delivered == Size(64, 64)
+    times = result.timings
+    stages = (times.condition_s, times.prefill_s, times.denoise_s, times.decode_s)
+    assert all(seconds > 0 for seconds in stages)
+    assert sum(stages) <= times.total_s
+
+
+def test_a_larger_picture_than_the_native_area_is_painted_natively_and_resized(engine: LocalEngine) -> None:
+    result = _result(_run(engine, "t", replace(_SHORT, size=Size(256, 128))))
+    assert result.canvas.is_resized
+    assert (result.images[0].picture.width, result.images[0].picture.height) == (256, 128)
+
+
+def test_a_random_seed_is_told_and_repeats_the_picture(engine: LocalEngine) -> None:
+    first = _result(_run(engine, "first", replace(_SHORT, seed=-1))).images[0]
+    again = _result(_run(engine, "again", replace(_SHORT, seed=first.seed))).images[0]
+    assert first.seed >= 0
+    assert first.picture == again.picture
+
+
+def test_previews_come_while_it_paints(engine: LocalEngine) -> None:
+    events = _run(engine, "t", replace(_SHORT, steps=6), Terms(preview_every=2))
+    assert [event.step for event in events if isinstance(event, Preview)] == [2, 4]
+
+
+def test_transparency_that_is_asked_for_reaches_the_prompt(engine: LocalEngine) -> None:
+    plain = _result(_run(engine, "plain", _SHORT)).images[0]
+    asked = _result(_run(engine, "asked", replace(_SHORT, output=OutputSpec(background="transparent")))).images[0]
+    assert plain.picture != asked.picture
+
+
+def test_many_callers_at_once_each_get_their_own_picture(engine: LocalEngine) -> None:
+    requests = [replace(_SHORT, seed=seed, steps=2 + seed, pictures=(_PICTURE,) * (seed % 2)) for seed in range(8)]
+    found: dict[int, GenerationResult] = {}
+
+    def call(index: int) -> None:
+        found[index] = _result(_run(engine, str(index), requests[index]))
+
+    callers = [threading.Thread(target=call, args=(index,)) for index in range(len(requests))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert [found[index].images[0].seed for index in range(8)] == list(range(8))
+    assert [found[index].steps for index in range(8)] == [2 + index for index in range(8)]
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def _until_denoising(engine: LocalEngine, task_id: str) -> Any:
+    events = engine.events(task_id)
+    for event in events:
+        if isinstance(event, Progress) and event.stage == "denoise":
+            break
+    return events
+
+
+def test_a_cancel_between_steps_ends_the_task_and_frees_what_it_held(engine: LocalEngine) -> None:
+    engine.submit("t", _LONG)
+    events = _until_denoising(engine, "t")
+    engine.cancel("t")
+    rest = list(events)
+    assert isinstance(_error(rest), CancelledTaskError)
+    assert not any(isinstance(event, Finished) for event in rest)
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def test_a_cancel_leaves_the_others_alone(engine: LocalEngine) -> None:
+    alone = _result(_run(engine, "alone", replace(_SHORT, steps=20))).images[0].picture
+    engine.submit("goes", _LONG)
+    engine.submit("stays", replace(_SHORT, steps=20))
+    _until_denoising(engine, "goes")
+    engine.cancel("goes")
+    beside = _result(list(engine.events("stays"))).images[0].picture
+    # uint8 of an fp32 run in other company: a rounding may tip a sample by one.
+    assert max(abs(a - b) for a, b in zip(alone.data, beside.data, strict=True)) <= 1
+
+
+def test_a_cancel_before_the_first_tick_ends_the_task(engine: LocalEngine) -> None:
+    engine.submit("t", _LONG)
+    engine.cancel("t")
+    assert isinstance(_error(list(engine.events("t"))), CancelledTaskError)
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def test_a_cancel_of_a_task_that_ended_or_never_was_does_nothing(engine: LocalEngine) -> None:
+    _run(engine, "t", _SHORT)
+    engine.cancel("t")
+    engine.cancel("never")
+    assert _result(_run(engine, "next", _SHORT))
+
+
+def test_an_open_id_is_taken(engine: LocalEngine) -> None:
+    engine.submit("t", _LONG)
+    with pytest.raises(TaskError, match="t is known"):
+        engine.submit("t", _SHORT)
+
+
+def test_nobody_listens_to_an_unknown_task(engine: LocalEngine) -> None:
+    with pytest.raises(TaskError, match="nobody"):
+        engine.events("nobody")
+
+
+def test_an_id_can_be_used_again_as_soon_as_its_task_ended(engine: LocalEngine) -> None:
+    """Whatever of the first is still to be let go must not be mistaken for the second."""
+    for seed in range(12):
+        assert _result(_run(engine, "t", replace(_SHORT, steps=1, seed=seed))).images[0].seed == seed
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def test_an_id_can_be_used_again_as_soon_as_its_task_was_cancelled(engine: LocalEngine) -> None:
+    """The cancel of the first must not reach the second."""
+    for seed in range(12):
+        engine.submit("t", _LONG)
+        engine.cancel("t")
+        assert isinstance(_error(list(engine.events("t"))), CancelledTaskError)
+        engine.submit("t", replace(_SHORT, steps=1, seed=seed))
+        assert _result(_events_in_time(engine, "t")).images[0].seed == seed
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def _events_in_time(engine: LocalEngine, task_id: str, timeout_s: float = 20) -> list[Event]:
+    """The task's events, or a failure when they do not end in time."""
+    found: list[Event] = []
+    listener = threading.Thread(target=lambda: found.extend(engine.events(task_id)), daemon=True)
+    listener.start()
+    listener.join(timeout_s)
+    assert not listener.is_alive(), "the events never ended"
+    return found
+
+
+def test_closing_fails_what_is_left_and_takes_nothing_more(engine: LocalEngine) -> None:
+    for task_id in ("running", "waiting"):
+        engine.submit(task_id, _LONG)
+    engine.close()
+    for task_id in ("running", "waiting"):
+        assert isinstance(_error(list(engine.events(task_id))), BackendError)
+    with pytest.raises(BackendError, match="closed"):
+        engine.submit("late", _SHORT)
+    engine.close()
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+def test_words_beyond_the_token_limit_are_refused_before_they_are_queued(engine: LocalEngine, field: str) -> None:
+    request = replace(_GUIDED, **{field: "apple " * 5000})
+    with pytest.raises(RequestError) as raised:
+        engine.submit("t", request)
+    assert raised.value.field == field
+    assert str(engine.info.max_prompt_tokens) in raised.value.rule
+
+
+@pytest.mark.parametrize("words", ["<|image_pad|>", "a cat <|video_pad|> here"])
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+def test_words_that_hold_a_pictures_place_are_refused(engine: LocalEngine, field: str, words: str) -> None:
+    request = replace(_GUIDED, **{field: words})
+    with pytest.raises(RequestError) as raised:
+        engine.submit("t", request)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    "words", ["<|im_end|>\n<|im_start|>system", "<|endoftext|>", "<image1>", "{}", "\x00", "🌿" * 20]
+)
+def test_odd_words_are_painted_like_others(engine: LocalEngine, words: str) -> None:
+    assert _result(_run(engine, "t", replace(_SHORT, prompt=words)))
+
+
+def test_a_size_that_breaks_a_rule_is_refused_before_it_is_queued(engine: LocalEngine) -> None:
+    with pytest.raises(RequestError, match="size"):
+        engine.submit("t", replace(_SHORT, size=Size(100, 64)))
+    assert engine.wait_idle(1)
+
+
+class _Break:
+    """Replaces a method of the painter with one that fails when it should."""
+
+    def __init__(self, engine: LocalEngine, owner: str, method: str, error: Exception) -> None:
+        self.calls = 0
+        self._error = error
+        target: Any = engine._painter if not owner else getattr(engine._painter, owner)
+        self._original = getattr(target, method)
+        setattr(target, method, self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        if "bad" in repr(args):
+            raise self._error
+        return self._original(*args, **kwargs)
+
+
+@pytest.mark.parametrize("place", [("", "admit"), ("", "step"), ("", "decode"), ("prefixes", "begin")])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access"), BackendError),
+        (torch.OutOfMemoryError("CUDA out of memory"), CapacityError),
+        (MemoryError(), CapacityError),
+        (AssertionError(), BackendError),
+    ],
+    ids=["device", "device_memory", "memory", "bug"],
+)
+def test_a_failure_costs_only_the_task_that_caused_it(
+    engine: LocalEngine, place: tuple[str, str], error: Exception, told: type[OverpaintError]
+) -> None:
+    broken = _Break(engine, *place, error)
+    engine.submit("good", replace(_SHORT, steps=20))
+    engine.submit("bad", replace(_SHORT, prompt="bad", steps=20))
+    assert isinstance(_error(list(engine.events("bad"))), told)
+    assert _result(list(engine.events("good")))
+    assert broken.calls >= 2
+    assert _result(_run(engine, "after", _SHORT))
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def test_one_failing_picture_of_several_fails_the_whole_task_once(engine: LocalEngine) -> None:
+    original: Callable[[str], Any] = engine._painter.decode
+
+    def decode(sequence_id: str) -> Any:
+        if sequence_id.endswith("/1"):
+            raise RuntimeError("no")
+        return original(sequence_id)
+
+    engine._painter.decode = decode  # type: ignore[method-assign]
+    events = _run(engine, "t", replace(_SHORT, num_images=3))
+    assert isinstance(_error(events), BackendError)
+    assert sum(isinstance(event, Failed) for event in events) == 1
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_when_the_engine_itself_breaks_everybody_is_answered(engine: LocalEngine) -> None:
+    def broken() -> Any:
+        raise AssertionError("an invariant broke")
+
+    engine.submit("running", _LONG)
+    _until_denoising(engine, "running")
+    engine._scheduler.schedule = broken  # type: ignore[method-assign]
+    assert isinstance(_error(_events_in_time(engine, "running")), BackendError)
+    with pytest.raises(BackendError):
+        engine.submit("late", _SHORT)
+
+
+def test_requests_and_cancels_from_many_threads_leave_nothing_behind(checkpoint: Checkpoint) -> None:
+    engine = LocalEngine(checkpoint)
+    ends: list[Event] = []
+
+    def call(caller: int) -> None:
+        for turn in range(5):
+            task_id = f"{caller}-{turn}"
+            request = replace(_SHORT, steps=1 + (caller + turn) % 4, seed=turn, pictures=(_PICTURE,) * (caller % 2))
+            engine.submit(task_id, request, Terms(tenant=str(caller % 3)))
+            if (caller + turn) % 3 == 0:
+                engine.cancel(task_id)
+            ends.append(list(engine.events(task_id))[-1])
+
+    callers = [threading.Thread(target=call, args=(caller,)) for caller in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert len(ends) == 30
+    assert all(isinstance(end, Finished) or isinstance(end.error, CancelledTaskError) for end in ends)  # type: ignore[union-attr]
+    _assert_nothing_is_held_for_nobody(engine)
+    engine.close()

@@ -23,7 +23,6 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.engine.local import LocalEngine
 from overpaint.images.pil import to_pil
-from overpaint.model.checkpoint import Checkpoint
 from tests.reference.pipeline import reference_pipeline
 
 
@@ -54,11 +53,11 @@ class Ours:
     """`LocalEngine` in this process.
 
     Args:
-        checkpoint: loaded.
+        engine: running.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._engine = LocalEngine(checkpoint)
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
         self._count = 0
 
     def paint(self, request: GenerationRequest) -> Outcome:

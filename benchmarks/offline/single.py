@@ -2,9 +2,10 @@
 
     python -m benchmarks.offline.single [--rounds 7] [--dtype float32] [--threads 2] [--save]
 
-Both sides take the same checkpoint in the same dtype and paint in turn in one process, diffusers with its KV cache on.
-Every round has other words and pixels, so that our prefix cache has nothing to reuse. Prints medians, where the time
-goes, how far a step is from the floor of its matrix products, and peak memory; the last line is JSON.
+Both sides take the same checkpoint in the same dtype and paint in turn, each in a process of its own because teams of
+OpenMP threads in one process slow each other down; diffusers with its KV cache on. Every round has other words and
+pixels, so that our prefix cache has nothing to reuse. Prints medians, where the time goes, how far a step is from the
+floor of its matrix products, and peak memory; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 import torch
 
 from benchmarks.offline.floor import OurStep, time_in_turn
-from benchmarks.offline.memory import Memory, SideName, measure_memory
-from benchmarks.offline.sides import Diffusers, Ours, Outcome, Side, fresh
+from benchmarks.offline.sides import Outcome, fresh
+from benchmarks.offline.workers import Memory, SideName, Worker
 from benchmarks.report import report
 from overpaint.core.config import ModelConfig
 from overpaint.core.request import GenerationRequest
@@ -87,23 +88,24 @@ def requests(side: int, steps: int) -> dict[str, GenerationRequest]:
     }
 
 
-def compare(checkpoint: Checkpoint, request: GenerationRequest, rounds: int, threads: int) -> Comparison:
-    """Paint in turn, then look at steps and memory."""
-    ours, theirs = Ours(checkpoint), Diffusers(checkpoint.info)
-    sides: list[Side] = [ours, theirs]
-    outcomes: list[list[Outcome]] = [[], []]
+def compare(checkpoint: Checkpoint, request: GenerationRequest, rounds: int, threads: int | None) -> Comparison:
+    """Paint in turn, then look at steps alone."""
+    names: tuple[SideName, ...] = ("ours", "diffusers")
+    workers: dict[SideName, Worker] = {name: Worker(name, checkpoint.info, threads) for name in names}
+    memory: dict[SideName, Memory] = {
+        name: worker.measure_memory(fresh(request, 900)) for name, worker in workers.items()
+    }
+    outcomes: dict[SideName, list[Outcome]] = {name: [] for name in names}
     for number in range(rounds + _WARM_UPS):
-        order = (0, 1) if number % 2 else (1, 0)
-        for index in order:
-            outcome = sides[index].paint(fresh(request, number))
+        for name in names if number % 2 else reversed(names):
+            outcome = workers[name].paint(fresh(request, number))
             if number >= _WARM_UPS:
-                outcomes[index].append(outcome)
-    ours.close()
+                outcomes[name].append(outcome)
+    for worker in workers.values():
+        worker.close()
     step = OurStep(checkpoint, request)
     step_s = time_in_turn({"ours": step, "floor": step.bare()}, 10 * rounds)
-    names: tuple[SideName, ...] = ("ours", "diffusers")
-    memory: dict[SideName, Memory] = {name: measure_memory(name, checkpoint.info, request, threads) for name in names}
-    return Comparison(outcomes[0], outcomes[1], memory, step_s, step.shape.flops)
+    return Comparison(outcomes["ours"], outcomes["diffusers"], memory, step_s, step.shape.flops)
 
 
 def rows_of(kind: str, comparison: Comparison) -> list[list[str]]:
@@ -139,10 +141,11 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="the checkpoint's own by default")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, help="for torch; its own choice by default")
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     checkpoint = load_checkpoint(ModelConfig(arguments.model, arguments.device, arguments.dtype))
     info = checkpoint.info
     todo = requests(int(info.reference_area**0.5), arguments.steps or info.default_steps)
@@ -152,10 +155,10 @@ def main() -> None:
         "model": info.name,
         "dtype": info.dtype,
         "device": info.device,
-        "threads": arguments.threads,
+        "threads": torch.get_num_threads(),
         **{kind: comparison.figures() for kind, comparison in found.items()},
     }
-    title = f"{info.name}, {info.dtype} on {info.device}, {arguments.threads} threads"
+    title = f"{info.name}, {info.dtype} on {info.device}, {torch.get_num_threads()} threads"
     report("single", [title, "ours", "diffusers", "ratio"], rows, figures, save=arguments.save)
 
 

@@ -28,6 +28,7 @@ from overpaint.engine.runner import Runner
 from overpaint.engine.scheduler import Limits, Scheduler
 from overpaint.engine.stats import EngineStats
 from overpaint.engine.task_book import TaskBook
+from overpaint.engine.threads import in_passing_thread
 from overpaint.engine.trace import Trace
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
 
@@ -52,7 +53,7 @@ class LocalEngine:
     def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None, trace: Trace | None = None) -> None:
         config = config or EngineConfig()
         self._info = checkpoint.info
-        self._painter = Painter(checkpoint)
+        self._painter = in_passing_thread(lambda: Painter(checkpoint))
         self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
         self._scheduler = Scheduler(_limits(config, self._painter))
         self._is_calibrated = config.tick_tokens is not None
@@ -76,7 +77,7 @@ class LocalEngine:
         Raises:
             ConfigError: the checkpoint or the device cannot be used.
         """
-        return cls(load_checkpoint(model), engine)
+        return cls(in_passing_thread(lambda: load_checkpoint(model)), engine)
 
     @property
     def info(self) -> ModelInfo:

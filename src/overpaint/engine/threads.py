@@ -1,8 +1,8 @@
 """A thread that passes: it computes something and is gone. Torch-free.
 
 OpenMP keeps a team of workers for every thread that ever multiplied in parallel. With more workers than cores libgomp
-stops them from spinning between products, and every product on a CPU then waits for a wake-up: small pictures took twice
-as long (benchmarks/offline/single.py). So whoever is not the engine's thread computes in one of these.
+stops them from spinning between products, and every product on a CPU then waits for a wake-up: a small picture took
+twice as long (benchmarks/offline/single.py). So whoever is not the engine's thread computes in one of these.
 """
 
 import threading

@@ -73,7 +73,7 @@ fix: $(STAMP)  ## apply the formatter and the safe lint fixes
 	$(BIN)/ruff format $(PRESENT)
 
 bench: $(STAMP)  ## compare with diffusers on this machine
-	$(BIN)/python benchmarks/offline/single.py $(ARGS)
+	$(BIN)/python -m benchmarks.offline.single $(ARGS)
 
 clean:  ## remove the virtual environment and everything that was built
 	rm -rf .venv build dist out .pytest_cache .ruff_cache .hypothesis

@@ -170,7 +170,8 @@ class Scheduler:
 
     def _admit(self, ordered: list[Sequence]) -> None:
         """Give the places to the most urgent whose prefixes stand; who loses a place keeps its latents and waits."""
-        able = [s for s in ordered if s.state is SequenceState.RUNNING or self._can_run(s)]
+        able = [s for s in ordered if s.state is SequenceState.RUNNING or self._can_run(s, ordered)]
+        able = [s for s in able if self._missing(s) is None]  # making room for one may have cost another its prefix
         # A running one yields only to a more urgent class: a place is not worth a rebuilt prefix otherwise.
         able.sort(key=lambda s: (self._order.priority_class(s), s.state is not SequenceState.RUNNING))
         for sequence in able[self._limits.max_running :]:
@@ -210,21 +211,23 @@ class Scheduler:
         target = max(self._sequences[sequence_id].spec.num_tokens for sequence_id in entry.needs)
         return PrefixWork(entry.spec, self._index.match(entry.spec), self._limits.prefill_tokens, target)
 
-    def _can_run(self, sequence: Sequence) -> bool:
+    def _can_run(self, sequence: Sequence, ordered: list[Sequence]) -> bool:
         """Whether a waiting sequence's prefixes stand, with room behind them for its picture."""
         if self._missing(sequence) is not None:
             return False
         for key in sequence.spec.prefixes:
             has_room = self._index.has_room(key, sequence.spec.sequence_id)
-            if not has_room and not self._take_memory(key, sequence, []):
+            if not has_room and not self._take_memory(key, sequence, ordered):
                 return False
         return True
 
     def _take_memory(self, key: PrefixKey, sequence: Sequence, ordered: list[Sequence]) -> bool:
         """Take memory for a prefix, from whom it hurts least; False when there is none to be had now."""
         sequence_id = sequence.spec.sequence_id
-        for may_take in ([], self._lesser(sequence, ordered), self._behind(sequence, ordered)):
-            donors = frozenset(other.spec.sequence_id for other in may_take)
+        behind = self._behind(sequence, ordered)
+        # Last its own too: a prefix that was enlarged for another picture is built again as small as it is needed.
+        for may_take in ([], self._lesser(sequence, ordered), behind, ordered if behind is not None else []):
+            donors = frozenset(other.spec.sequence_id for other in may_take or [])
             victims = self._index.find_room(key, sequence_id, may_take=donors)
             if victims is not None:
                 self._preempt(victims)
@@ -239,10 +242,10 @@ class Scheduler:
         mine = self._order.priority_class(sequence)
         return [other for other in ordered if self._order.priority_class(other) > mine]
 
-    def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
+    def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence] | None:
         """Everyone behind in order, when nothing runs: nobody would ever give memory back by itself."""
-        if not ordered or any(other.state is SequenceState.RUNNING for other in ordered):
-            return []
+        if any(other.state is SequenceState.RUNNING for other in ordered):
+            return None
         return ordered[ordered.index(sequence) + 1 :]
 
     def _preempt(self, victims: list[PrefixKey]) -> None:

@@ -73,6 +73,11 @@ class PrefixIndex:
         """Prefixes for which memory is taken."""
         return frozenset(key for key, entry in self._entries.items() if entry.is_held)
 
+    @property
+    def unbuilt_keys(self) -> frozenset[PrefixKey]:
+        """Prefixes for which memory is taken and which do not stand yet."""
+        return frozenset(key for key, entry in self._entries.items() if entry.is_held and not entry.is_ready)
+
     def get(self, key: PrefixKey) -> PrefixEntry | None:
         """The entry of a prefix, if it is wanted or held."""
         return self._entries.get(key)

@@ -158,6 +158,7 @@ class Scheduler:
     def check_integrity(self) -> None:
         """Assert that every prefix is wanted and pinned by exactly those who need it and run on it."""
         self._index.check_integrity()
+        assert self._index.unbuilt_keys <= {self._building}, (self._index.unbuilt_keys, self._building)
         running = [s for s in self._sequences.values() if s.state is SequenceState.RUNNING]
         assert len(running) <= self._limits.max_running
         for sequence_id, sequence in self._sequences.items():
@@ -169,19 +170,22 @@ class Scheduler:
                 assert (sequence_id in entry.pins) == (sequence.state is SequenceState.RUNNING), sequence
 
     def _admit(self, ordered: list[Sequence]) -> None:
-        """Give the places to the most urgent whose prefixes stand; who loses a place keeps its latents and waits."""
-        able = [s for s in ordered if s.state is SequenceState.RUNNING or self._can_run(s, ordered)]
-        able = [s for s in able if self._missing(s) is None]  # making room for one may have cost another its prefix
+        """Give the places to the most urgent whose prefixes stand; who loses a place keeps its latents and waits.
+
+        Each is started before the next is looked at, so that room for a later one is never made at its cost.
+        """
+        places = self._limits.max_running
         # A running one yields only to a more urgent class: a place is not worth a rebuilt prefix otherwise.
-        able.sort(key=lambda s: (self._order.priority_class(s), s.state is not SequenceState.RUNNING))
-        for sequence in able[self._limits.max_running :]:
+        for sequence in sorted(
+            ordered, key=lambda s: (self._order.priority_class(s), s.state is not SequenceState.RUNNING)
+        ):
+            if sequence.state is SequenceState.WAITING and places and self._can_run(sequence, ordered):
+                self._set_running(sequence)
             if sequence.state is SequenceState.RUNNING:
-                self._set_waiting(sequence)
-        for sequence in able[: self._limits.max_running]:
-            if sequence.state is SequenceState.WAITING:
-                sequence.state = SequenceState.RUNNING
-                for key in sequence.spec.prefixes:
-                    self._index.pin(key, sequence.spec.sequence_id)
+                if places:
+                    places -= 1
+                else:
+                    self._set_waiting(sequence)
 
     def _fill_tick(self, running: list[Sequence]) -> list[Sequence]:
         """The most urgent running sequences that fit into the tick's tokens; one at least."""
@@ -213,21 +217,21 @@ class Scheduler:
 
     def _can_run(self, sequence: Sequence, ordered: list[Sequence]) -> bool:
         """Whether a waiting sequence's prefixes stand, with room behind them for its picture."""
-        if self._missing(sequence) is not None:
-            return False
         for key in sequence.spec.prefixes:
+            if self._missing(sequence) is not None:  # also when enlarging one has just cost it the other
+                return False
             has_room = self._index.has_room(key, sequence.spec.sequence_id)
             if not has_room and not self._take_memory(key, sequence, ordered):
                 return False
-        return True
+        return self._missing(sequence) is None
 
     def _take_memory(self, key: PrefixKey, sequence: Sequence, ordered: list[Sequence]) -> bool:
         """Take memory for a prefix, from whom it hurts least; False when there is none to be had now."""
         sequence_id = sequence.spec.sequence_id
         behind = self._behind(sequence, ordered)
         # Last its own too: a prefix that was enlarged for another picture is built again as small as it is needed.
-        for may_take in ([], self._lesser(sequence, ordered), behind, ordered if behind is not None else []):
-            donors = frozenset(other.spec.sequence_id for other in may_take or [])
+        for may_take in ([], self._lesser(sequence, ordered), behind[1:], behind):
+            donors = frozenset(other.spec.sequence_id for other in may_take)
             victims = self._index.find_room(key, sequence_id, may_take=donors)
             if victims is not None:
                 self._preempt(victims)
@@ -242,11 +246,11 @@ class Scheduler:
         mine = self._order.priority_class(sequence)
         return [other for other in ordered if self._order.priority_class(other) > mine]
 
-    def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence] | None:
-        """Everyone behind in order, when nothing runs: nobody would ever give memory back by itself."""
+    def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
+        """Itself and everyone behind, when nothing runs: nobody would ever give memory back by itself."""
         if any(other.state is SequenceState.RUNNING for other in ordered):
-            return None
-        return ordered[ordered.index(sequence) + 1 :]
+            return []
+        return ordered[ordered.index(sequence) :]
 
     def _preempt(self, victims: list[PrefixKey]) -> None:
         """Send those back to wait that run on prefixes about to go; their latents stay."""
@@ -264,6 +268,11 @@ class Scheduler:
 
     def _missing(self, sequence: Sequence) -> PrefixKey | None:
         return next((key for key in sequence.spec.prefixes if not self._index.is_ready(key)), None)
+
+    def _set_running(self, sequence: Sequence) -> None:
+        sequence.state = SequenceState.RUNNING
+        for key in sequence.spec.prefixes:
+            self._index.pin(key, sequence.spec.sequence_id)
 
     def _set_waiting(self, sequence: Sequence) -> None:
         sequence.state = SequenceState.WAITING

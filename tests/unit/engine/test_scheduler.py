@@ -1,7 +1,7 @@
 """The scheduler, torch-free, against a runner on paper."""
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overpaint.core.errors import CapacityError
@@ -176,7 +176,7 @@ _jobs = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=150, deadline=None)
 @given(
     arrivals=st.lists(st.tuples(_jobs, st.integers(0, 6), st.booleans()), min_size=1, max_size=12),
     max_running=st.integers(1, 5),

@@ -105,7 +105,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         service = build_service(
             ports,
             _outside(settings, stores, api, policies.link_secret),
-            read_catalogue(settings.models_file),
+            read_catalogue(settings.models_file, [row.models for row in DIALECTS if row.models is not None]),
             policies,
             _safety(settings),
             listener=metrics.saw,
@@ -132,6 +132,7 @@ def _policies(settings: ServerSettings) -> Policies:
     return Policies(
         link_secret=_link_secret(settings.data_dir),
         capacity=settings.max_running * BEYOND_RUNNING,
+        lease_s=settings.lease_s,
         link_lifetime_s=int(kept.total_seconds()),
         retention=Retention(tasks=kept, uploads=kept),
     )
@@ -151,10 +152,8 @@ def _outside(settings: ServerSettings, stores: Stores, api: ApiConfig, link_secr
 
 def webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:
     """What the webhooks of all dialects look like; their links begin with `base`."""
-    formats: dict[str, WebhookFormat] = {}
-    for dialect in (NATIVE, *DIALECTS):
-        formats |= dialect.webhooks(Links(base, dialect.prefix, files))
-    return formats
+    rows = (NATIVE, *DIALECTS)
+    return {row.name: row.webhooks(Links(base, row.prefix, files)) for row in rows if row.webhooks is not None}
 
 
 def _enhancer(settings: ServerSettings) -> Enhancer:

@@ -61,6 +61,7 @@ class ServerSettings(Settings):
         tls_self_signed: make a certificate for development, and keep it in `data_dir`.
         sync_timeout_s: how long a call that waits for its result is held at most.
         max_running: tasks that step together at most.
+        lease_s: tasks of a process that died come back after this long; longer than its longest silence.
         keep_days: how long inputs and outputs are kept.
         safety: off, flag or block.
         enhancer_url: an OpenAI-compatible chat URL that enriches prompts; None enriches by rules.
@@ -83,6 +84,7 @@ class ServerSettings(Settings):
     tls_self_signed: bool = False
     sync_timeout_s: float = 120.0
     max_running: int = 8
+    lease_s: float = Field(default=20.0, ge=2, le=3600)
     keep_days: float = Field(default=7.0, gt=0)
     safety: Literal["off", "flag", "block"] = "off"
     enhancer_url: str | None = None

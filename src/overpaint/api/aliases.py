@@ -6,6 +6,7 @@ in, for the URLs in the answer.
 
 from collections.abc import Sequence
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from overpaint.api.dialect import Dialect
@@ -39,7 +40,8 @@ class DialectAliases:
         if direct is not None:
             scope[MOUNT] = direct.prefix
             return
-        alias = self._by_path(path) or self._by_host(scope, path)
+        headers = Headers(scope=scope)
+        alias = self._by_host(path, headers) or self._by_claim(path, headers) or self._by_path(path)
         scope[MOUNT] = ""
         if alias is not None:
             scope["path"] = alias.prefix + path
@@ -51,8 +53,10 @@ class DialectAliases:
                 return dialect
         return None
 
-    def _by_host(self, scope: Scope, path: str) -> Dialect | None:
+    def _by_claim(self, path: str, headers: Headers) -> Dialect | None:
+        return next((dialect for dialect in self._dialects if dialect.claims(path, headers)), None)
+
+    def _by_host(self, path: str, headers: Headers) -> Dialect | None:
         if not self._hosts or path.startswith(_SHARED):
             return None
-        raw = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        return self._hosts.get(raw.decode("latin-1").partition(":")[0].lower())
+        return self._hosts.get(headers.get("host", "").partition(":")[0].lower())

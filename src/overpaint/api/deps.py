@@ -1,7 +1,8 @@
 """What route functions ask for: the service, the configuration, the caller behind the key, and links for the answer."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
@@ -14,9 +15,6 @@ from overpaint.core.errors import AccessError
 from overpaint.core.task import Task
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
-
-# Only for the OpenAPI document: the header is read by `bearer`, so that what is wrong with it is ours to word.
-_scheme = HTTPBearer(auto_error=False, description="A key of `overpaint keys create NAME`.")
 
 
 def get_service(request: Request) -> Service:
@@ -40,15 +38,33 @@ def get_links(request: Request) -> Links:
     return Links(base_url(request, config), cast("str", request.scope.get(MOUNT, "")), service.links)
 
 
-async def get_caller(request: Request, _: Annotated[object, Depends(_scheme)] = None) -> Caller:
-    """Who asks.
+def caller_by(
+    read_key: Callable[[Request], str | None], scheme: Callable[..., Any]
+) -> Callable[..., Awaitable[Caller]]:
+    """A dependency that tells who asks, for a dialect with its own way to send a key.
 
-    Raises:
-        AccessError: no key, or not one of ours.
+    Args:
+        read_key: the secret in a request; None when there is none.
+        scheme: how the OpenAPI document says it; must not refuse by itself (``auto_error=False``).
     """
-    caller = await get_service(request).keys.authenticate(bearer(request))
-    request.scope["state"]["caller"] = caller
-    return caller
+
+    async def get(request: Request, _: Annotated[object, Depends(scheme)] = None) -> Caller:
+        caller = await get_service(request).keys.authenticate(read_key(request))
+        request.scope["state"]["caller"] = caller
+        return caller
+
+    return get
+
+
+def bearer(request: Request) -> str | None:
+    """The secret in ``Authorization: Bearer ...``; None when there is none."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+# The scheme is only for the OpenAPI document: the header is read by `bearer`, so that what is wrong with it is ours to
+# word.
+get_caller = caller_by(bearer, HTTPBearer(auto_error=False, description="A key of `overpaint keys create NAME`."))
 
 
 async def get_admin(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
@@ -76,15 +92,15 @@ class Call:
     closing: Closing
 
 
-def get_call(request: Request, caller: Annotated[Caller, Depends(get_caller)]) -> Call:
-    """The request of a known caller."""
-    return Call(request, get_service(request), caller, get_config(request), get_links(request), get_closing(request))
+def call_by(get: Callable[..., Awaitable[Caller]]) -> Callable[..., Awaitable[Call]]:
+    """A dependency that gives the request of a caller whom `get` tells (`get_caller`, or one of `caller_by`)."""
 
+    async def call(request: Request, caller: Annotated[Caller, Depends(get)]) -> Call:
+        return Call(
+            request, get_service(request), caller, get_config(request), get_links(request), get_closing(request)
+        )
 
-def bearer(request: Request) -> str | None:
-    """The secret in ``Authorization: Bearer ...``; None when there is none."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    return secret.strip() or None if scheme.lower() == "bearer" else None
+    return call
 
 
 def note_task(request: Request, task: Task) -> None:
@@ -98,4 +114,4 @@ ClosingDep = Annotated[Closing, Depends(get_closing)]
 LinksDep = Annotated[Links, Depends(get_links)]
 CallerDep = Annotated[Caller, Depends(get_caller)]
 AdminDep = Annotated[Caller, Depends(get_admin)]
-CallDep = Annotated[Call, Depends(get_call)]
+CallDep = Annotated[Call, Depends(call_by(get_caller))]

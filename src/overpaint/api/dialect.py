@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import APIRouter
+from starlette.datastructures import Headers
 
 from overpaint.api.errors import ErrorRenderer
 from overpaint.api.public_url import Links
@@ -21,7 +23,10 @@ class Dialect:
         render_error: its error envelope.
         native_paths: beginnings of the vendor's own paths, served at the root too (``"/api/v3/"``).
         hosts: the vendor's host names, for who redirects them here by DNS or a proxy.
-        webhooks: what its webhooks look like, by the dialect name that a task carries.
+        webhooks: what its webhooks look like; None where the vendor has none.
+        models: TOML file of the vendor's names for models (`catalogue_file.read_aliases`).
+        claims: whether a request below the root, told by its path and headers, is for this dialect, where the path
+            alone does not say (``/v1/models``).
     """
 
     name: str
@@ -30,7 +35,9 @@ class Dialect:
     render_error: ErrorRenderer
     native_paths: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    webhooks: Callable[[Links], dict[str, WebhookFormat]] = lambda _links: {}
+    webhooks: Callable[[Links], WebhookFormat] | None = None
+    models: Path | None = None
+    claims: Callable[[str, Headers], bool] = lambda _path, _headers: False
 
     def owns(self, path: str) -> bool:
         """Whether a path below the root is this dialect's."""

@@ -29,6 +29,7 @@ from overpaint.core.errors import (
     TaskError,
     TaskNotFoundError,
 )
+from overpaint.core.task import Task, TaskFailure, TaskState
 
 ErrorRenderer = Callable[[int, OverpaintError], Response]
 log = logging.getLogger(__name__)
@@ -73,6 +74,18 @@ class RouteError(OverpaintError):
         super().__init__(message)
 
 
+class FailedTaskError(OverpaintError):
+    """A task that the caller waits for has failed; for dialects whose calls answer with the pictures themselves.
+
+    Args:
+        failure: of the task.
+    """
+
+    def __init__(self, failure: TaskFailure) -> None:
+        self.failure = failure
+        super().__init__(failure.message)
+
+
 STATUS_OF: dict[type[OverpaintError], int] = {
     OverpaintError: 500,
     RequestError: 400,
@@ -91,14 +104,29 @@ STATUS_OF: dict[type[OverpaintError], int] = {
     BackendError: 503,
     ConfigError: 500,
     CheckpointError: 500,
+    FailedTaskError: 500,
 }
+STATUS_OF_FAILURE: dict[str, int] = {
+    ContentError.code: 400,
+    RequestError.code: 400,
+    PictureError.code: 400,
+    CapacityError.code: 503,
+}
+"""Of tasks that failed, by the code of their failure; a retry helps against none of the others."""
 
 
 def status_of(error: OverpaintError) -> int:
     """The HTTP status of an error: its own row, else that of the nearest ancestor."""
     if isinstance(error, RouteError):
         return error.status
+    if isinstance(error, FailedTaskError):
+        return STATUS_OF_FAILURE.get(error.failure.code, STATUS_OF[FailedTaskError])
     return next(STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF)
+
+
+def code_of(error: OverpaintError) -> str:
+    """The stable code of an error; of a failed task, why it failed."""
+    return error.failure.code if isinstance(error, FailedTaskError) else error.code
 
 
 def headers_of(error: OverpaintError) -> dict[str, str]:
@@ -110,6 +138,19 @@ def headers_of(error: OverpaintError) -> dict[str, str]:
     if isinstance(error, AccessError) and not isinstance(error, ForbiddenError):
         return {"WWW-Authenticate": "Bearer"}
     return {"Retry-After": "2"} if error.retryable else {}
+
+
+def raise_unless_painted(task: Task) -> None:
+    """See that a final task has its pictures.
+
+    Raises:
+        FailedTaskError: it failed.
+        CancelledTaskError: it was cancelled.
+    """
+    if task.failure is not None:
+        raise FailedTaskError(task.failure)
+    if task.state is TaskState.CANCELLED:
+        raise CancelledTaskError
 
 
 def from_validation(exc: RequestValidationError | ValidationError) -> RequestError:

@@ -23,19 +23,21 @@ class SseEvent:
     """One event.
 
     Args:
-        id: what a client sends back as ``Last-Event-ID`` to resume after it.
-        event: its name.
-        data: anything JSON can hold.
+        id: what a client sends back as ``Last-Event-ID`` to resume after it; None sends no such line.
+        event: its name; None sends no such line.
+        data: anything JSON can hold; a text is sent as it is.
     """
 
-    id: int
-    event: str
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    id: int | str | None
+    event: str | None
+    data: Any = field(default_factory=dict[str, Any])
 
     def encode(self) -> bytes:
-        """Its frame; JSON has no raw line breaks, so one ``data`` line is enough."""
-        data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
-        return f"id: {self.id}\nevent: {self.event}\ndata: {data}\n\n".encode()
+        """Its frame. JSON has no raw line breaks, a text may have some."""
+        is_text = isinstance(self.data, str)
+        text = self.data if is_text else json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        head = [f"{name}: {value}" for name, value in (("id", self.id), ("event", self.event)) if value is not None]
+        return "\n".join([*head, *(f"data: {line}" for line in text.split("\n")), "\n"]).encode()
 
 
 def parse_last_event_id(text: str | None) -> int:
@@ -44,14 +46,28 @@ def parse_last_event_id(text: str | None) -> int:
 
 
 def event_stream(
-    events: AsyncIterator[SseEvent], closing: Closing, keep_alive_s: float = KEEP_ALIVE_S
+    events: AsyncIterator[SseEvent],
+    closing: Closing,
+    keep_alive_s: float = KEEP_ALIVE_S,
+    retry_ms: int | None = RETRY_MS,
 ) -> StreamingResponse:
-    """The response that sends `events` as they come."""
-    return StreamingResponse(_frames(events, closing, keep_alive_s), media_type="text/event-stream", headers=HEADERS)
+    """The response that sends `events` as they come.
+
+    Args:
+        events: what to send.
+        closing: ends the stream.
+        keep_alive_s: of silence, before a comment is sent.
+        retry_ms: how long a browser waits before it comes back; None says nothing of it.
+    """
+    frames = _frames(events, closing, keep_alive_s, retry_ms)
+    return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _frames(events: AsyncIterator[SseEvent], closing: Closing, keep_alive_s: float) -> AsyncIterator[bytes]:
-    yield f"retry: {RETRY_MS}\n\n".encode()
+async def _frames(
+    events: AsyncIterator[SseEvent], closing: Closing, keep_alive_s: float, retry_ms: int | None
+) -> AsyncIterator[bytes]:
+    if retry_ms is not None:
+        yield f"retry: {retry_ms}\n\n".encode()
     end = asyncio.ensure_future(closing.wait())
     following: asyncio.Future[SseEvent] | None = None
     try:

@@ -26,6 +26,11 @@ class Timings:
     decode_s: float = 0.0
     total_s: float = 0.0
 
+    @property
+    def work_s(self) -> float:
+        """From the first work to the end."""
+        return self.total_s - self.queue_s
+
 
 @dataclass(frozen=True, slots=True)
 class PaintedImage:

@@ -4,6 +4,7 @@ Plain values. Knows no database and no vendor: a dialect turns a `Task` into its
 a task names the stored files.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -73,6 +74,7 @@ class TaskSpec:
         enhanced_prompt: what the model is given instead, when an enhancer ran.
         pictures: references in order.
         mask: as in `GenerationRequest`.
+        wording: how the dialect's later answers about it are worded (``{"output": "base64"}``); opaque to others.
         others: as in `GenerationRequest`; `seed` is resolved (never -1) so that a retry repeats it.
     """
 
@@ -89,6 +91,7 @@ class TaskSpec:
     true_cfg_scale: float = 1.0
     adapters: tuple[AdapterRef, ...] = ()
     output: OutputSpec = field(default_factory=OutputSpec)
+    wording: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
-"""The catalogue as a TOML file: `[defaults]`, `[[model]]` and `[[model.alias]]`, each with the same optional fields.
+"""The catalogue as TOML files: `[defaults]`, `[[model]]` and `[[model.alias]]`, each with the same optional fields.
+
+Files of `[[alias]]` add a vendor's names to it: each says of which model (`of`), and narrows it like any alias.
 
 Unknown fields are errors: a typo must not become a default. Values of another type than meant are errors too.
 """
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,23 +34,21 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def read_catalogue(path: Path | None = None) -> Catalogue:
-    """Read a catalogue file; None is the one that ships with the package.
+def read_catalogue(path: Path | None = None, alias_files: Iterable[Path] = ()) -> Catalogue:
+    """Read a catalogue file, and files of other names for its models.
+
+    Args:
+        path: None is the catalogue that ships with the package.
+        alias_files: an alias that the catalogue has itself, or of a model that it lacks, is left out.
 
     Raises:
-        ConfigError: it is missing, not TOML, or an entry breaks a rule.
+        ConfigError: one is missing, not TOML, or an entry breaks a rule.
     """
-    path = path or BUNDLED
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"models: {path} cannot be read ({exc.strerror or exc})") from exc
-    except ValueError as exc:
-        raise ConfigError(f"models: {path} is not TOML ({exc})") from exc
-    return parse_catalogue(data)
+    data = _read(path or BUNDLED)
+    return parse_catalogue(data, [table for file in alias_files for table in _read(file).get("alias", [])])
 
 
-def parse_catalogue(data: _Table) -> Catalogue:
+def parse_catalogue(data: _Table, aliases: Iterable[_Table] = ()) -> Catalogue:
     """A catalogue from what `tomllib` gives.
 
     Raises:
@@ -58,7 +58,29 @@ def parse_catalogue(data: _Table) -> Catalogue:
         if key not in ("defaults", "model"):
             raise ConfigError(f"models: [{key}] must be [defaults] or [[model]]")
     defaults = _checked(data.get("defaults", {}))
-    return Catalogue(entry for table in data.get("model", []) for entry in _entries(defaults, dict(table)))
+    models = [dict(table) for table in data.get("model", [])]
+    _adopt(models, aliases)
+    return Catalogue(entry for model in models for entry in _entries(defaults, model))
+
+
+def _read(path: Path) -> _Table:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"models: {path} cannot be read ({exc.strerror or exc})") from exc
+    except ValueError as exc:
+        raise ConfigError(f"models: {path} is not TOML ({exc})") from exc
+
+
+def _adopt(models: list[_Table], aliases: Iterable[_Table]) -> None:
+    """Give each alias to its model, as if the catalogue had named it."""
+    by_id = {model.get("id"): model for model in models}
+    known = {table.get("id") for model in models for table in (model, *model.get("alias", []))}
+    for table in aliases:
+        alias = dict(table)
+        model = by_id.get(alias.pop("of", None))
+        if model is not None and alias.get("id") not in known:
+            model["alias"] = [*model.get("alias", []), alias]
 
 
 def _entries(defaults: _Table, table: _Table) -> Iterator[ModelEntry]:

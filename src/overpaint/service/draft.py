@@ -5,6 +5,7 @@ One type for everything that can be asked in any dialect. Plain values; knows no
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from overpaint.core.errors import PictureError
@@ -85,6 +86,7 @@ class Draft:
         webhook_url: to be told when the task is final.
         idempotency_key: the same key gives the same task.
         enhance: whether to enrich the prompt; None is the catalogue's choice.
+        wording: what the dialect will need to word its later answers; see `TaskSpec`.
         is_retry: the client says that it sends this again; it is then joined with an identical one in flight.
     """
 
@@ -105,4 +107,5 @@ class Draft:
     webhook_url: str | None = None
     idempotency_key: str | None = None
     enhance: bool | None = None
+    wording: Mapping[str, str] = field(default_factory=dict[str, str])
     is_retry: bool = False

@@ -104,6 +104,11 @@ class Limits:
             await self._check_budget(caller, price_microusd)
             yield
 
+    async def balance_microusd(self, caller: Caller) -> int | None:
+        """What is left of this month's budget, never below 0; None when there is no budget."""
+        budget = caller.limits.monthly_budget_microusd
+        return None if budget is None else max(0, budget - await self._spent(caller))
+
     async def _check_open_tasks(self, caller: Caller) -> None:
         limit = caller.limits.max_open_tasks
         if limit is None:
@@ -115,12 +120,15 @@ class Limits:
         budget = caller.limits.monthly_budget_microusd
         if budget is None:
             return
-        spent = await self._accounts.spent_microusd(caller.key_id, since=month_start(self._clock.now()))
+        spent = await self._spent(caller)
         if spent + price_microusd > budget:
             raise BudgetError(
                 f"this costs {_dollars(price_microusd)}, and {_dollars(spent)} of this month's {_dollars(budget)} "
                 "are spent or reserved"
             )
+
+    async def _spent(self, caller: Caller) -> int:
+        return await self._accounts.spent_microusd(caller.key_id, since=month_start(self._clock.now()))
 
     def _bucket(self, key_id: str, limit: int) -> _Bucket:
         now_s = self._clock.now_s()

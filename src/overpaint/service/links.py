@@ -60,6 +60,10 @@ class FileLinks:
         if int(expires) < self._clock.now().timestamp():
             raise AccessError("this link has expired")
 
+    def secret_for(self, purpose: str) -> bytes:
+        """32 bytes that only this server knows and that outlive a restart, another for each purpose."""
+        return hmac.new(self._secret, f"secret for {purpose}".encode(), hashlib.sha256).digest()
+
     def key_of(self, url: str) -> str | None:
         """The stored file that one of our own links names; None when it is none of ours.
 

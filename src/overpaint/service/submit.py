@@ -183,6 +183,7 @@ class Submitter:
             steps=draft.steps or entry.steps,
             true_cfg_scale=entry.true_cfg_scale if draft.true_cfg_scale is None else draft.true_cfg_scale,
             output=draft.output,
+            wording=draft.wording,
         )
 
     async def _store(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
+from overpaint.api.dialects import DIALECTS
 from overpaint.core.account import ApiKey, KeyLimits, UsageRow, WebhookDelivery
 from overpaint.core.errors import BackendError, PictureError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.events import Finished, Progress
@@ -76,7 +77,7 @@ class StandIn:
         self.clock, self.accounts = SystemClock(), MemoryAccounts()
         self.keys = Keys(cast(AccountStore, self.accounts), self.clock)
         self.limits = Limits(cast(TaskStore, self), cast(AccountStore, self.accounts), self.clock)
-        self.catalogue = read_catalogue()
+        self.catalogue = read_catalogue(None, [row.models for row in DIALECTS if row.models])
         self.links = FileLinks(b"0123456789abcdef", self.clock)
         self.submit = SimpleNamespace(submit=self.accept, note_unheard=lambda task: self.unheard.append(task.id))
         self.webhooks = SimpleNamespace(deliveries=self.deliveries)
@@ -120,7 +121,14 @@ class StandIn:
         seed = secrets.randbelow(MAX_SEED) if draft.seed == -1 else draft.seed
         GenerationRequest(draft.prompt, size=size, seed=seed, num_images=draft.num_images)
         spec = TaskSpec(
-            entry.id, draft.prompt, seed, pictures=files, size=size, num_images=draft.num_images, output=draft.output
+            entry.id,
+            draft.prompt,
+            seed,
+            pictures=files,
+            size=size,
+            num_images=draft.num_images,
+            output=draft.output,
+            wording=draft.wording,
         )
         task = Task(
             secrets.token_hex(16),

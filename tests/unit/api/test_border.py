@@ -46,8 +46,9 @@ def test_every_error_of_the_tree_has_a_status_of_its_own() -> None:
 def test_every_error_is_rendered_by_every_dialect(kind: type[OverpaintError]) -> None:
     error = kind.__new__(kind)
     Exception.__init__(error, "what happened")
-    for name in ("field", "value", "rule", "status", "headers"):
-        setattr(error, name, 418 if name == "status" else {} if name == "headers" else name)
+    filled = {"status": 418, "headers": {}, "failure": TaskFailure("backend", "what happened")}
+    for name in ("field", "value", "rule", "status", "headers", "failure"):
+        setattr(error, name, filled.get(name, name))
     for dialect in (NATIVE, *DIALECTS):
         response = dialect.render_error(status_of(error), error)
         assert response.status_code >= 400

@@ -25,13 +25,22 @@ def test_the_shipped_catalogue_has_what_is_promised() -> None:
     assert pro.price_microusd == 30_000
 
 
+ALIASES = Path(__file__).with_name("aliases.toml")
+
+
 def test_an_alias_narrows_its_model() -> None:
-    catalogue = read_catalogue()
-    edit = catalogue.find("/wavespeed-ai/qwen-image-2.0/edit")
+    catalogue = read_catalogue(None, [ALIASES])
+    edit = catalogue.find("/shop/edit")
     assert (edit.base_id, edit.pictures.min_count) == ("qwen-image-2.0", 1)
     assert edit.id in catalogue.find("qwen-image-2.0").aliases
     assert edit.price_microusd == catalogue.find("qwen-image-2.0").price_microusd
     assert edit.id in catalogue.names()
+
+
+def test_an_alias_of_a_model_that_is_not_there_or_of_a_known_name_is_left_out() -> None:
+    catalogue = read_catalogue(None, [ALIASES])
+    assert "shop/other" not in catalogue.names()
+    assert catalogue.find("qwen-image-edit-plus").base_id == "qwen-image-edit-plus"
 
 
 def test_an_unknown_model_is_told_with_those_there_are() -> None:

@@ -57,7 +57,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("adapters", {"adapters": (AdapterRef("a"),)}),
     ("images", {"pictures": (PICTURE,) * 7}),
     ("images", {"model": "qwen-image-edit-plus"}),
-    ("images", {"model": "wavespeed-ai/qwen-image-2.0/text-to-image", "pictures": (PICTURE,)}),
+    ("images", {"model": "shop/text-to-image", "pictures": (PICTURE,)}),
     ("images[0]", {"pictures": (PictureBytes(b"no picture"),)}),
     ("images[0]", {"pictures": (PictureBytes(png()[:60]),)}),
     ("images[1]", {"pictures": (PICTURE, PictureBytes(png(8, 8)))}),
@@ -90,8 +90,8 @@ async def test_the_catalogue_fills_in_what_is_not_asked(still: World) -> None:
 
 
 async def test_an_alias_is_kept_as_it_was_asked_for(still: World) -> None:
-    task = await still.submit(model="wavespeed-ai/qwen-image-2.0/edit", pictures=(PICTURE,), priority=Priority.BATCH)
-    assert task.spec.model == "wavespeed-ai/qwen-image-2.0/edit"
+    task = await still.submit(model="shop/edit", pictures=(PICTURE,), priority=Priority.BATCH)
+    assert task.spec.model == "shop/edit"
     assert task.priority is Priority.BATCH
 
 

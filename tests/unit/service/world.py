@@ -5,6 +5,7 @@ import io
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from PIL import Image
 
@@ -150,7 +151,7 @@ async def build_world(plan: Plan) -> World:
     service = build_service(
         ports,
         outside,
-        read_catalogue(),
+        read_catalogue(None, [Path(__file__).with_name("aliases.toml")]),
         plan.policies,
         plan.safety,
         clock,

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from overpaint.api.dialect import Dialect
 from overpaint.api.native import accounts, events, files, models, tasks
 from overpaint.api.native.envelope import render_error
-from overpaint.api.native.webhooks import webhook_formats
+from overpaint.api.native.webhooks import webhook_format
 
 
 def _router() -> APIRouter:
@@ -20,5 +20,5 @@ NATIVE = Dialect(
     prefix="/overpaint/v1",
     router=_router(),
     render_error=render_error,
-    webhooks=webhook_formats,
+    webhooks=webhook_format,
 )

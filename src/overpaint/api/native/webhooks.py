@@ -6,10 +6,10 @@ from overpaint.core.task import Task
 from overpaint.service.webhooks import WebhookFormat, sign_standard
 
 
-def webhook_formats(links: Links) -> dict[str, WebhookFormat]:
+def webhook_format(links: Links) -> WebhookFormat:
     """What native webhooks look like."""
 
     def render(task: Task) -> bytes:
         return from_task(task, links).model_dump_json().encode()
 
-    return {"native": WebhookFormat(render=render, sign=sign_standard)}
+    return WebhookFormat(render=render, sign=sign_standard)

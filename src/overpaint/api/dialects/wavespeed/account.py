@@ -1,6 +1,5 @@
 """What WaveSpeed tells a key about itself: models, balance, bills, and the secret that its webhooks are signed with."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,6 +13,7 @@ from overpaint.api.json_body import described_body, parse_json, validated
 
 router = APIRouter(tags=["wavespeed"], responses=ERRORS)
 MICRO = 1_000_000
+FAMILY = "wavespeed-ai/"
 UNLIMITED_USD = 1_000_000.0
 """The balance of a key without a budget: callers compare it with a price."""
 
@@ -27,18 +27,15 @@ async def webhook_secret(caller: CallerDep) -> dict[str, Any]:
 @router.get("/balance", operation_id="wavespeed_balance")
 async def balance(service: ServiceDep, caller: CallerDep) -> dict[str, Any]:
     """What is left of this month's budget, in dollars."""
-    budget = caller.limits.monthly_budget_microusd
-    if budget is None:
-        return success({"balance": UNLIMITED_USD})
-    month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    spent = sum([row.price_microusd async for row in service.usage(key_id=caller.key_id, since=month)])
-    return success({"balance": max(0, budget - spent) / MICRO})
+    left = await service.limits.balance_microusd(caller)
+    return success({"balance": UNLIMITED_USD if left is None else left / MICRO})
 
 
 @router.get("/models", operation_id="wavespeed_models")
 async def models(service: ServiceDep, _caller: CallerDep) -> dict[str, Any]:
-    """The models of this server, by every path they answer to."""
-    entries = [service.catalogue.find(name) for name in service.catalogue.names()]
+    """The models of this server, by their own names and by WaveSpeed's."""
+    names = [name for name in service.catalogue.names() if name.startswith(FAMILY) or "/" not in name]
+    entries = [service.catalogue.find(name) for name in names]
     items = [
         {
             "model_id": entry.id,

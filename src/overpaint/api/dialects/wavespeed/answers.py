@@ -1,13 +1,13 @@
 """WaveSpeed's success envelopes, and reading the pictures that go into them as base64."""
 
-import base64
 from typing import Any
 
 from pydantic import BaseModel
 
 from overpaint.api.config import ApiConfig
-from overpaint.api.dialects.wavespeed.convert import BASE64_OUTPUT, to_prediction
+from overpaint.api.dialects.wavespeed.convert import BASE64, to_prediction
 from overpaint.api.dialects.wavespeed.schemas import Prediction
+from overpaint.api.inline import read_inline
 from overpaint.api.public_url import Links
 from overpaint.core.task import Task
 from overpaint.service.service import Service
@@ -39,12 +39,7 @@ def success(data: Any) -> dict[str, Any]:
 
 async def prediction_of(task: Task, service: Service, links: Links, config: ApiConfig) -> Prediction:
     """A task as WaveSpeed shows one, its pictures in the form that was asked for when it was submitted."""
-    if task.dialect != BASE64_OUTPUT:
+    if task.spec.wording != BASE64:
         return to_prediction(task, links, [links.file(output.file) for output in task.outputs])
-    return to_prediction(task, links, [await _base64(service, output.file.key, config) for output in task.outputs])
-
-
-async def _base64(service: Service, key: str, config: ApiConfig) -> str:
-    content = await service.files.read(key)
-    text = base64.b64encode(content.data).decode()
-    return f"data:{content.media_type};base64,{text}" if config.is_base64_uri else text
+    pictures = [await read_inline(service, output.file) for output in task.outputs]
+    return to_prediction(task, links, [one.data_uri if config.is_base64_uri else one.base64 for one in pictures])

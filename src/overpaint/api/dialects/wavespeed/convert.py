@@ -16,8 +16,8 @@ from overpaint.service.catalogue import ModelEntry
 from overpaint.service.draft import Draft, picture_source
 from overpaint.service.tasks import TaskQuery
 
-URL_OUTPUT = "wavespeed"
-BASE64_OUTPUT = "wavespeed-base64"
+NAME = "wavespeed"
+BASE64 = {"output": "base64"}
 """As tasks carry it, so that every later answer about one is in the form that was asked for."""
 
 STATUS_OF: dict[TaskState, Status] = {
@@ -43,7 +43,8 @@ def to_draft(body: SubmitInput, entry: ModelEntry, webhook: str | None, idempote
     return Draft(
         model=entry.id,
         prompt=body.prompt,
-        dialect=BASE64_OUTPUT if body.enable_base64_output else URL_OUTPUT,
+        dialect=NAME,
+        wording=BASE64 if body.enable_base64_output else {},
         negative_prompt=body.negative_prompt,
         pictures=tuple(picture_source(text, f"images[{at}]") for at, text in enumerate(body.all_images)),
         size=_size(body),
@@ -64,7 +65,7 @@ def to_prediction(task: Task, links: Links, outputs: list[str]) -> Prediction:
         links: makes URLs.
         outputs: what to put for its pictures, URLs or base64.
     """
-    spent_ms = inference_ms(task)
+    spent_ms = round(task.timings.work_s * 1000) if task.timings else 0
     return Prediction(
         id=task.id,
         model=task.spec.model,
@@ -134,11 +135,6 @@ def moment(text: str | None, field: str) -> datetime | None:
 def timestamp(time: datetime) -> str:
     """A time as WaveSpeed writes it: UTC, milliseconds, Z."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def inference_ms(task: Task) -> int:
-    """Whole milliseconds from the first work on a task to its end; 0 until then."""
-    return round((task.timings.total_s - task.timings.queue_s) * 1000) if task.timings else 0
 
 
 def _size(body: SubmitInput) -> str | Size | None:

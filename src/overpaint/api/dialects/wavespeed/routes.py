@@ -1,5 +1,6 @@
 """Submission on any model's path, and the dialect's row. The path is a catch-all: its route comes after all others."""
 
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -13,7 +14,7 @@ from overpaint.api.dialects.wavespeed.answers import ERRORS, prediction_of
 from overpaint.api.dialects.wavespeed.convert import timed_out, to_draft
 from overpaint.api.dialects.wavespeed.errors import render_error
 from overpaint.api.dialects.wavespeed.schemas import PredictionAnswer, SubmitInput
-from overpaint.api.dialects.wavespeed.webhook import webhook_formats
+from overpaint.api.dialects.wavespeed.webhook import webhook_format
 from overpaint.api.json_body import described_body, parse_json, validated
 from overpaint.core.errors import RequestError, TaskNotFoundError
 from overpaint.service.catalogue import ModelEntry
@@ -70,5 +71,6 @@ WAVESPEED = Dialect(
     render_error=render_error,
     native_paths=(f"{ROOT}/",),
     hosts=("api.wavespeed.ai",),
-    webhooks=webhook_formats,
+    webhooks=webhook_format,
+    models=Path(__file__).with_name("models.toml"),
 )

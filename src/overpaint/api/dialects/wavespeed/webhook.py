@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 
-from overpaint.api.dialects.wavespeed.convert import BASE64_OUTPUT, URL_OUTPUT, to_input, to_prediction
+from overpaint.api.dialects.wavespeed.convert import to_input, to_prediction
 from overpaint.api.public_url import Links
 from overpaint.core.task import Task
 from overpaint.service.webhooks import Signing, WebhookFormat
@@ -16,16 +16,15 @@ from overpaint.service.webhooks import Signing, WebhookFormat
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with is none
 
 
-def webhook_formats(links: Links) -> dict[str, WebhookFormat]:
-    """What the webhooks of both kinds of tasks look like: with URLs, pictures would burden every retry."""
+def webhook_format(links: Links) -> WebhookFormat:
+    """What WaveSpeed's webhooks look like: always with URLs, pictures would burden every retry."""
 
     def render(task: Task) -> bytes:
         outputs = [links.file(output.file) for output in task.outputs]
         body = to_prediction(task, links, outputs).model_dump() | {"input": to_input(task, links)}
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
-    shape = WebhookFormat(render=render, sign=sign)
-    return {URL_OUTPUT: shape, BASE64_OUTPUT: shape}
+    return WebhookFormat(render=render, sign=sign)
 
 
 def sign(signing: Signing) -> dict[str, str]:

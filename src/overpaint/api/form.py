@@ -1,0 +1,62 @@
+"""Multipart and URL-encoded forms: texts and files by field name. Knows no dialect's fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from overpaint.core.errors import RequestError
+from overpaint.core.request import MAX_PICTURES
+from overpaint.service.draft import PictureBytes
+
+FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+MAX_FILES = 2 * MAX_PICTURES + 2
+MAX_FIELDS = 64
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a form held, in order, by field name."""
+
+    texts: Mapping[str, tuple[str, ...]]
+    files: Mapping[str, tuple[PictureBytes, ...]]
+
+    def text(self, name: str) -> str | None:
+        """The last text of a field; None when there is none."""
+        return self.texts[name][-1] if name in self.texts else None
+
+    def file(self, name: str) -> PictureBytes | None:
+        """The last file of a field; None when there is none."""
+        return self.files[name][-1] if name in self.files else None
+
+
+def media_type_of(request: Request) -> str:
+    """The media type of a request's body, without its parameters; JSON when it does not say."""
+    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+async def read_form(request: Request) -> Form:
+    """Read a whole form.
+
+    Raises:
+        RequestError: it is not one, or has too many parts.
+    """
+    try:
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
+            names = tuple(dict.fromkeys(form.keys()))
+            texts = {name: tuple(item for item in form.getlist(name) if isinstance(item, str)) for name in names}
+            files = {name: await _files(form, name) for name in names}
+    except HTTPException as exc:
+        raise RequestError("body", "form", f"cannot be read ({exc.detail})") from exc
+    return Form(
+        {name: some for name, some in texts.items() if some}, {name: some for name, some in files.items() if some}
+    )
+
+
+async def _files(form: FormData, name: str) -> tuple[PictureBytes, ...]:
+    parts = [item for item in form.getlist(name) if isinstance(item, UploadFile)]
+    return tuple([PictureBytes(await part.read(), part.filename or "picture") for part in parts])

@@ -1,0 +1,27 @@
+"""Which model of the catalogue a vendor's name means. Knows no vendor."""
+
+from overpaint.core.errors import RequestError
+from overpaint.service.catalogue import Catalogue, ModelEntry
+
+
+def find_model(catalogue: Catalogue, name: str, family: str = "") -> ModelEntry:
+    """The model that a dialect calls `name`.
+
+    Args:
+        catalogue: of this server.
+        name: as the request has it.
+        family: what the dialect's `models.toml` puts before the vendor's names (``"segmind/"``), because two vendors
+            may call different things by one name. A name of the server's own works in every dialect.
+
+    Raises:
+        RequestError: field ``"model"``; there is none.
+    """
+    try:
+        return catalogue.find(f"{family}{name.strip('/ ')}")
+    except RequestError:
+        return catalogue.find(name)
+
+
+def vendor_name(entry_id: str, family: str) -> str:
+    """What the dialect with that family calls a model."""
+    return entry_id.removeprefix(family)

@@ -86,6 +86,13 @@ class FailedTaskError(OverpaintError):
         super().__init__(failure.message)
 
 
+class UnfinishedTaskError(OverpaintError):
+    """A call that answers with the pictures themselves was held as long as it may be."""
+
+    code: ClassVar[str] = "unfinished"
+    retryable: ClassVar[bool] = True
+
+
 STATUS_OF: dict[type[OverpaintError], int] = {
     OverpaintError: 500,
     RequestError: 400,
@@ -105,6 +112,7 @@ STATUS_OF: dict[type[OverpaintError], int] = {
     ConfigError: 500,
     CheckpointError: 500,
     FailedTaskError: 500,
+    UnfinishedTaskError: 504,
 }
 STATUS_OF_FAILURE: dict[str, int] = {
     ContentError.code: 400,

@@ -1,6 +1,6 @@
 """Which model of the catalogue a vendor's name means. Knows no vendor."""
 
-from overpaint.core.errors import RequestError
+from overpaint.core.errors import RequestError, TaskNotFoundError
 from overpaint.service.catalogue import Catalogue, ModelEntry
 
 
@@ -20,6 +20,18 @@ def find_model(catalogue: Catalogue, name: str, family: str = "") -> ModelEntry:
         return catalogue.find(f"{family}{name.strip('/ ')}")
     except RequestError:
         return catalogue.find(name)
+
+
+def model_at(catalogue: Catalogue, name: str, family: str = "") -> ModelEntry:
+    """`find_model`, for dialects whose paths name the model.
+
+    Raises:
+        TaskNotFoundError: there is none; clients expect 404 for it.
+    """
+    try:
+        return find_model(catalogue, name, family)
+    except RequestError as exc:
+        raise TaskNotFoundError(exc.message) from exc
 
 
 def vendor_name(entry_id: str, family: str) -> str:

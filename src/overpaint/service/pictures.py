@@ -130,7 +130,7 @@ class PictureDesk:
             case PictureBytes(data, name):
                 return data, name
             case PictureDataUri(uri):
-                return _data_of(uri, field), "data URI"
+                return read_data_uri(uri, field), "data URI"
             case PictureFile(key):
                 await self._require_own(caller, key, field)
                 return await self._stored(key, key, field), key
@@ -183,7 +183,12 @@ def _judge(data: bytes, field: str, name: str, rules: PictureRules, limits: Pict
     return TakenPicture(data, file, picture)
 
 
-def _data_of(uri: str, field: str) -> bytes:
+def read_data_uri(uri: str, field: str) -> bytes:
+    """The bytes in ``data:...;base64,...``.
+
+    Raises:
+        PictureError: it is none, or its base64 is not valid.
+    """
     head, comma, body = uri.partition(",")
     if not comma:
         raise PictureError(field, uri, "must be data:image/...;base64,...")

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from overpaint.api.balance import MICRO, balance_usd
 from overpaint.api.body import read_body
 from overpaint.api.deps import CallerDep, ConfigDep, ServiceDep
 from overpaint.api.dialects.wavespeed.answers import ERRORS, success
@@ -12,10 +13,7 @@ from overpaint.api.dialects.wavespeed.schemas import ListInput
 from overpaint.api.json_body import described_body, parse_json, validated
 
 router = APIRouter(tags=["wavespeed"], responses=ERRORS)
-MICRO = 1_000_000
 FAMILY = "wavespeed-ai/"
-UNLIMITED_USD = 1_000_000.0
-"""The balance of a key without a budget: callers compare it with a price."""
 
 
 @router.get("/webhook/secret", operation_id="wavespeed_webhook_secret")
@@ -27,8 +25,7 @@ async def webhook_secret(caller: CallerDep) -> dict[str, Any]:
 @router.get("/balance", operation_id="wavespeed_balance")
 async def balance(service: ServiceDep, caller: CallerDep) -> dict[str, Any]:
     """What is left of this month's budget, in dollars."""
-    left = await service.limits.balance_microusd(caller)
-    return success({"balance": UNLIMITED_USD if left is None else left / MICRO})
+    return success({"balance": await balance_usd(service, caller)})
 
 
 @router.get("/models", operation_id="wavespeed_models")

@@ -32,6 +32,7 @@ CODE_OF: dict[str, int] = {
     "access": INVALID,
     "forbidden": INVALID,
     "cancelled": FAILED,
+    "unfinished": TIMED_OUT,
     "backend": NOT_EXECUTED,
     "no_capacity": UNAVAILABLE,
     "rate_limit": UNAVAILABLE,

@@ -5,9 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 
-from overpaint.api.body import read_body
-from overpaint.api.closing import wait_for
-from overpaint.api.deps import CallDep, note_task
+from overpaint.api.deps import CallDep
 from overpaint.api.dialect import Dialect
 from overpaint.api.dialects.wavespeed import account, predictions, uploads
 from overpaint.api.dialects.wavespeed.answers import ERRORS, prediction_of
@@ -15,10 +13,9 @@ from overpaint.api.dialects.wavespeed.convert import timed_out, to_draft
 from overpaint.api.dialects.wavespeed.errors import render_error
 from overpaint.api.dialects.wavespeed.schemas import PredictionAnswer, SubmitInput
 from overpaint.api.dialects.wavespeed.webhook import webhook_format
-from overpaint.api.json_body import described_body, parse_json, validated
-from overpaint.core.errors import RequestError, TaskNotFoundError
-from overpaint.service.catalogue import ModelEntry
-from overpaint.service.service import Service
+from overpaint.api.json_body import described_body
+from overpaint.api.models import model_at
+from overpaint.api.submission import accept, finish, read_input
 
 ROOT = "/api/v3"
 EXAMPLE = {"images": ["https://example.com/apple.png"], "prompt": "replace the apple with a banana", "seed": -1}
@@ -33,28 +30,15 @@ async def submit(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> PredictionAnswer:
     """Submit a prediction; with `enable_sync_mode` the answer comes when it is done, or says that it is not yet."""
-    service, caller, config = call.service, call.caller, call.config
-    entry = _find(service, model)
-    body = validated(SubmitInput, parse_json(await read_body(call.request, config.max_body_bytes)))
-    task = await service.submit.submit(caller, to_draft(body, entry, webhook, idempotency_key))
-    note_task(call.request, task)
+    service, config = call.service, call.config
+    entry = model_at(service.catalogue, model)
+    body = await read_input(call, SubmitInput)
+    task = await accept(call, to_draft(body, entry, webhook, idempotency_key))
     if not body.enable_sync_mode:
         return PredictionAnswer(data=await prediction_of(task, service, call.links, config))
-    task = await wait_for(call.request, service, caller, task, config.sync_timeout_s, call.closing)
+    task = await finish(call, task)
     prediction = await prediction_of(task, service, call.links, config)
     return PredictionAnswer(data=prediction if task.state.is_final else timed_out(prediction, config.sync_timeout_s))
-
-
-def _find(service: Service, model: str) -> ModelEntry:
-    """The model of a path.
-
-    Raises:
-        TaskNotFoundError: there is none; the clients expect 404 for it.
-    """
-    try:
-        return service.catalogue.find(model)
-    except RequestError as exc:
-        raise TaskNotFoundError(exc.message) from exc
 
 
 def _router() -> APIRouter:

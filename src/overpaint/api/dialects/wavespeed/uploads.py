@@ -12,6 +12,7 @@ from overpaint.api.dialects.wavespeed.answers import ERRORS, success
 from overpaint.api.dialects.wavespeed.schemas import UploadInput
 from overpaint.api.json_body import described_body, parse_json, validated
 from overpaint.api.public_url import Links
+from overpaint.api.uploads import store_upload
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
 
@@ -58,7 +59,5 @@ async def oldest(
 async def _store(
     file: UploadFile, service: Service, caller: Caller, config: ApiConfig, links: Links
 ) -> tuple[str, int]:
-    check_length(file.size or 0, config.max_upload_bytes, "file")
-    key = service.files.reserve(caller)
-    stored = await service.files.upload(key, await file.read(), file.filename or "file")
+    stored = await store_upload(service, caller, config, await file.read(), file.filename or "file")
     return links.file(stored), stored.num_bytes

@@ -1,0 +1,20 @@
+"""The fields of errors as a dialect's callers know them: rules below the dialects use the service's own names."""
+
+from collections.abc import Mapping
+
+from overpaint.core.errors import OverpaintError, RequestError
+
+
+def in_words(error: OverpaintError, names: Mapping[str, str]) -> str:
+    """The sentence for people, its field by the caller's name.
+
+    Args:
+        error: any.
+        names: by the service's name, a field (``"steps"``) or one item of it (``"images[0]"``); what is not there
+            keeps its name.
+    """
+    if not isinstance(error, RequestError):
+        return error.message
+    stem, bracket, rest = error.field.partition("[")
+    name = names.get(error.field) or names.get(stem, stem) + bracket + rest
+    return name + error.message.removeprefix(error.field)

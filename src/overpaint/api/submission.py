@@ -1,0 +1,54 @@
+"""From a draft to a task, and to its pictures for calls that answer with them. Knows no dialect."""
+
+from overpaint.api.body import read_body
+from overpaint.api.closing import wait_for
+from overpaint.api.deps import Call, note_task
+from overpaint.api.errors import UnfinishedTaskError, raise_unless_painted
+from overpaint.api.json_body import M, parse_json, validated
+from overpaint.core.task import Task
+from overpaint.service.draft import Draft
+
+
+async def read_input(call: Call, model: type[M]) -> M:
+    """The JSON body of a call.
+
+    Raises:
+        RequestError: it is not JSON, or a field breaks a rule.
+    """
+    return validated(model, parse_json(await read_body(call.request, call.config.max_body_bytes)))
+
+
+async def accept(call: Call, draft: Draft) -> Task:
+    """Accept a draft, and have the request's log line name the task.
+
+    Raises:
+        OverpaintError: as `Submitter.submit`.
+    """
+    task = await call.service.submit.submit(call.caller, draft)
+    note_task(call.request, task)
+    return task
+
+
+async def finish(call: Call, task: Task) -> Task:
+    """Hold the call until the task is final or the time for held calls is up; the task as it is then."""
+    return await wait_for(call.request, call.service, call.caller, task, call.config.sync_timeout_s, call.closing)
+
+
+async def paint(call: Call, draft: Draft) -> Task:
+    """Accept a draft and hold the call until its pictures are there.
+
+    Raises:
+        UnfinishedTaskError: they are not in time; the task goes on, and the same request gets it.
+        FailedTaskError: the task failed.
+        CancelledTaskError: it was cancelled.
+        OverpaintError: as `Submitter.submit`.
+    """
+    task = await finish(call, await accept(call, draft))
+    if not task.state.is_final:
+        call.service.submit.note_unheard(task)
+        raise UnfinishedTaskError(
+            f"the picture is not done after {call.config.sync_timeout_s:g} s; the task goes on, and the same request "
+            "sent again is given it"
+        )
+    raise_unless_painted(task)
+    return task

@@ -1,0 +1,37 @@
+"""What several dialects need and none owns: ids with dashes, fields by the caller's names."""
+
+import pytest
+
+from overpaint.api.errors import MissingFieldError
+from overpaint.api.field_names import in_words
+from overpaint.api.task_ids import dashed, undashed
+from overpaint.core.errors import OverpaintError, RequestError, TaskNotFoundError
+
+ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
+NAMES = {"steps": "num_inference_steps", "images[0]": "image", "images": "image_urls"}
+
+
+def test_an_id_survives_the_dashes() -> None:
+    assert dashed(ID) == "9f0c6c1f-0f6b-4b58-a0e3-f3f6a1b2c3d4"
+    assert undashed(dashed(ID)) == undashed(ID) == undashed(dashed(ID).upper()) == ID
+
+
+@pytest.mark.parametrize("text", ["", "nope", "../" + ID, ID + "0", "\0" * 32, "é" * 32])
+def test_what_cannot_be_an_id_is_not_found(text: str) -> None:
+    with pytest.raises(TaskNotFoundError):
+        undashed(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RequestError("steps", 0, "must be 1 to 200"), "num_inference_steps: 0 must be 1 to 200"),
+        (RequestError("images[0]", "x", "is bad"), "image: 'x' is bad"),
+        (RequestError("images[2]", "x", "is bad"), "image_urls[2]: 'x' is bad"),
+        (RequestError("seed", -2, "is bad"), "seed: -2 is bad"),
+        (MissingFieldError("steps"), "num_inference_steps: is required"),
+        (OverpaintError("steps: no field"), "steps: no field"),
+    ],
+)
+def test_a_field_is_told_by_the_callers_name(error: OverpaintError, text: str) -> None:
+    assert in_words(error, NAMES) == text

@@ -3,6 +3,9 @@
 A file is written beside the others, flushed to the disk and renamed into place, and the folder is flushed after it: a
 crash or a power cut leaves the file as it was before, or whole. obstore's own local writer does not flush, so writing
 is done here. Nothing remembers the media type: whoever reads knows it from the task.
+
+A folder that was there and is not any more (an unmounted disk) is out of reach, and not empty: nothing is missing in it,
+and no other one is made in its place.
 """
 
 import asyncio
@@ -36,6 +39,7 @@ class LocalOutputs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._was_there = False
 
     async def put(self, key: str, data: bytes, media_type: str) -> None:
         """Write a whole file; see `OutputStore.put`."""
@@ -82,7 +86,9 @@ class LocalOutputs:
     def _draft(self, data: bytes) -> Path:
         """A flushed file that has no name of its own yet."""
         folder = self._root / _INCOMING
-        folder.mkdir(parents=True, exist_ok=True)
+        if not self._was_there:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._was_there = True
         draft = folder / secrets.token_hex(16)
         try:
             with draft.open("xb") as file:
@@ -108,7 +114,12 @@ class LocalOutputs:
             try:
                 return (self._root / key).read_bytes()
             except _MISSING as exc:
+                self._require_folder()
                 raise TaskNotFoundError(f"there is no file {key!r}") from exc
+
+    def _require_folder(self) -> None:
+        if self._was_there and not (self._root / _INCOMING).is_dir():
+            raise OSError(errno.ENOENT, "the folder is gone")
 
     def _remove(self, keys: Sequence[str]) -> None:
         for key in keys:

@@ -171,7 +171,10 @@ class Dispatcher:
         task_id = work.lease.task.id
         if outcome is Outcome.ENDED:
             self._tell_end(await self._tasks.get(task_id))
-        elif outcome is not Outcome.LOST and not work.is_dropped:
+            return
+        if outcome is Outcome.NOT_TRIED:
+            await asyncio.sleep(self._policy.look_s)  # what it lacks is out of reach, and would be again at once
+        if outcome is not Outcome.LOST and not work.is_dropped:
             await self._hand_back([task_id], is_attempt=outcome is Outcome.RETRY)
 
     async def _hand_back(self, task_ids: list[str], *, is_attempt: bool) -> None:

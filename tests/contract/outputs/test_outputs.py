@@ -134,3 +134,23 @@ async def test_a_missing_bucket_is_a_backend_error_on_writing(s3_endpoint: str) 
 def test_a_place_that_cannot_be_used_is_a_configuration_error(place: str) -> None:
     with pytest.raises(ConfigError):
         open_outputs(place)
+
+
+async def test_a_folder_that_was_there_and_is_gone_is_out_of_reach_and_not_empty(tmp_path: Path) -> None:
+    """As when its disk is unmounted: what is in it is not lost, and nothing is written beside it."""
+    root, away = tmp_path / "files", tmp_path / "away"
+    outputs = LocalOutputs(root)
+    await outputs.put("inputs/a", b"x", "image/png")
+    root.rename(away)
+    for _ in range(2):
+        with pytest.raises(BackendError):
+            await outputs.get("inputs/a")
+        with pytest.raises(BackendError):
+            await outputs.put("inputs/b", b"y", "image/png")
+        with pytest.raises(BackendError):
+            await outputs.check()
+        root.mkdir(exist_ok=True)  # the empty mount point
+    root.rmdir()
+    away.rename(root)
+    assert await outputs.get("inputs/a") == b"x"
+    await outputs.check()

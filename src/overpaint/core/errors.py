@@ -5,6 +5,7 @@ Knows nothing of HTTP, exit codes or torch: the borders (CLI, dialects) map `cod
     OverpaintError
     ├── RequestError        the caller can fix it: names field, value and rule
     │   ├── PictureError    an input picture that cannot be used
+    │   │   └── UnreachablePictureError   it cannot be had from its URL
     │   └── ContentError    refused by the safety rules
     ├── AccessError         who asks may not: no key, wrong key, not an admin
     ├── CapacityError       nothing is wrong, but not now or not this large
@@ -61,6 +62,12 @@ class PictureError(RequestError):
     """An input picture cannot be used."""
 
     code: ClassVar[str] = "invalid_picture"
+
+
+class UnreachablePictureError(PictureError):
+    """An input picture cannot be had from its URL."""
+
+    code: ClassVar[str] = "unreachable_picture"
 
 
 class ContentError(RequestError):

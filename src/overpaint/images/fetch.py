@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 import httpcore2
 
-from overpaint.core.errors import PictureError
+from overpaint.core.errors import PictureError, UnreachablePictureError
 from overpaint.images.fetch_guard import GuardedBackend, RefusedAddressError, Resolver, system_resolver
 from overpaint.images.fetch_rules import AddressRules, Target, read_target
 from overpaint.images.header import read_header
@@ -38,6 +38,10 @@ class FetchLimits:
     total_s: float = 30.0
     connect_s: float = 5.0
     max_redirects: int = 4
+
+
+class _RefusedError(Exception):
+    """The other server does not give the file."""
 
 
 class PictureFetcher:
@@ -71,19 +75,23 @@ class PictureFetcher:
             field: what the request calls this picture, for the error.
 
         Raises:
-            PictureError: it may not or cannot be fetched, or is no picture.
+            UnreachablePictureError: it may not or cannot be fetched.
+            PictureError: it is no picture, or too large.
         """
         try:
             async with asyncio.timeout(self._limits.total_s):
                 return await self._follow(url)
         except TimeoutError as exc:
-            raise PictureError(field, url, f"took longer than {self._limits.total_s:g} s to fetch") from exc
-        except (ValueError, RefusedAddressError) as exc:
+            raise UnreachablePictureError(field, url, f"took longer than {self._limits.total_s:g} s to fetch") from exc
+        except (_RefusedError, RefusedAddressError) as exc:
+            raise UnreachablePictureError(field, url, str(exc)) from exc
+        except ValueError as exc:
             raise PictureError(field, url, str(exc)) from exc
         except httpcore2.TimeoutException as exc:
-            raise PictureError(field, url, "does not answer in time") from exc
+            raise UnreachablePictureError(field, url, "does not answer in time") from exc
         except (httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError, OSError) as exc:
-            raise PictureError(field, url, f"cannot be fetched ({str(exc).strip() or type(exc).__name__})") from exc
+            reason = str(exc).strip() or type(exc).__name__
+            raise UnreachablePictureError(field, url, f"cannot be fetched ({reason})") from exc
 
     async def _follow(self, url: str) -> bytes:
         for _ in range(self._limits.max_redirects + 1):
@@ -95,7 +103,7 @@ class PictureFetcher:
             if isinstance(answer, bytes):
                 return answer
             url = urljoin(url, answer)
-        raise ValueError(f"redirects more than {self._limits.max_redirects} times")
+        raise _RefusedError(f"redirects more than {self._limits.max_redirects} times")
 
     def _context(self, target: Target) -> ssl.SSLContext | None:
         """Loading the trusted certificates takes a while, so it is done once, and not for plain http."""
@@ -119,7 +127,7 @@ class PictureFetcher:
             if response.status in _REDIRECTS:
                 return _location_of(response)
             if response.status != 200:
-                raise ValueError(f"cannot be fetched (its server answers {response.status})")
+                raise _RefusedError(f"cannot be fetched (its server answers {response.status})")
             return await self._read(response)
 
     async def _read(self, response: httpcore2.Response) -> bytes:
@@ -161,7 +169,7 @@ def _require_picture(data: bytearray) -> None:
 def _location_of(response: httpcore2.Response) -> str:
     location = _header(response, b"location")
     if not location:
-        raise ValueError(f"cannot be fetched (its server answers {response.status} without a location)")
+        raise _RefusedError(f"cannot be fetched (its server answers {response.status} without a location)")
     return location
 
 

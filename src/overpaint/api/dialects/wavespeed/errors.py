@@ -25,6 +25,7 @@ CODE_OF: dict[str, int] = {
     "missing": MISSING,
     "invalid_request": INVALID,
     "invalid_picture": INVALID,
+    "unreachable_picture": UNREACHABLE,
     "too_large": INVALID,
     "task": INVALID,
     "not_found": INVALID,

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from overpaint.core.errors import BackendError, CancelledTaskError, RequestError, TaskError
-from overpaint.core.events import Event, Failed, Finished, Progress, is_final
+from overpaint.core.events import Event, Failed, Finished, Preview, Progress, is_final
+from overpaint.core.picture import Picture
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest, OutputSpec
 from overpaint.core.sizes import Size
+from overpaint.core.terms import Terms
 from overpaint.engine.null import NullEngine
 from overpaint.painting import paint
 
@@ -51,6 +53,24 @@ def test_a_fresh_seed_is_drawn_and_told(engine: EngineClient) -> None:
 def test_transparency_is_painted_when_asked_for(engine: EngineClient) -> None:
     request = GenerationRequest("x", size=Size(64, 64), output=OutputSpec(background="transparent"))
     assert paint(engine, request).images[0].picture.mode == "RGBA"
+
+
+def test_previews_come_as_often_as_the_terms_say_and_name_their_picture(engine: EngineClient) -> None:
+    engine.submit("t", REQUEST, Terms(preview_every=2))
+    assert [(event.step, event.index) for event in engine.events("t") if isinstance(event, Preview)] == [
+        (2, 0),
+        (4, 1),
+        (6, 1),
+    ]
+
+
+def test_a_mask_keeps_what_is_outside_and_the_sides_of_its_picture(engine: EngineClient) -> None:
+    source = Picture(4, 2, "RGB", bytes([9, 8, 7]) * 8)
+    mask = Picture(4, 2, "L", bytes([0, 0, 255, 255]) * 2)
+    painted = paint(engine, GenerationRequest("x", pictures=(source,), mask=mask, seed=1)).images[0].picture
+    assert (painted.width, painted.height) == (4, 2)
+    assert painted.data[:8] == bytes([9, 8, 7, 255]) * 2
+    assert painted.data[8:12] != bytes([9, 8, 7, 255])
 
 
 def test_a_request_is_refused_before_it_is_taken(engine: EngineClient) -> None:

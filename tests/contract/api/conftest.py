@@ -3,7 +3,9 @@
 import io
 import os
 import re
+import secrets
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -40,9 +42,21 @@ class RunningServer:
     def wavespeed(self) -> str:
         return f"{self.url}/wavespeed"
 
+    @property
+    def certificate(self) -> Path:
+        """What to trust, of a server that was started with ``--tls-self-signed``."""
+        return self.data_dir / "self-signed.crt"
+
     def client(self, key: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+        trusted = ssl.create_default_context(cafile=self.certificate) if self.certificate.exists() else True
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=trusted)
+
+    def new_key(self, **limits: float) -> str:
+        """A key with limits, no admin's."""
+        asked = {"name": f"test {secrets.token_hex(4)}", "limits": limits}
+        with self.client() as http:
+            return http.post("/overpaint/v1/keys", json=asked).raise_for_status().json()["secret"]
 
     def stop(self) -> float:
         """Ask it to stop and tell how long it took."""
@@ -52,11 +66,13 @@ class RunningServer:
         return time.monotonic() - started_s
 
 
-def start_server(folder: Path, *flags: str, model: str = "null:", key: str | None = None) -> RunningServer:
+def start_server(
+    folder: Path, *flags: str, model: str = "null:", key: str | None = None, program: str = "overpaint"
+) -> RunningServer:
     """Start `overpaint serve` and wait until it is ready."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
-    command = [sys.executable, "-m", "overpaint", "serve", "--port", "0", "--data-dir", str(folder), "--model", model]
+    command = [sys.executable, "-m", program, "serve", "--port", "0", "--data-dir", str(folder), "--model", model]
     environment = os.environ | {"OVERPAINT_ALLOWED_HOSTS": "127.0.0.1,localhost"}
     with log.open("wb") as out:
         process = subprocess.Popen([*command, *flags], stdout=out, stderr=subprocess.STDOUT, env=environment)
@@ -101,7 +117,31 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServe
 
 
 @pytest.fixture(scope="session")
+def telltale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with https whose engine paints what it was asked as a colour; see `telltale`."""
+    folder = tmp_path_factory.mktemp("telltale")
+    running = start_server(folder, "--tls-self-signed", program="tests.contract.api.telltale")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def telltale(telltale_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
+    """That server, trusted by every client that is made in the test."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        monkeypatch.setenv(name, str(telltale_server.certificate))
+    return telltale_server
+
+
+@pytest.fixture(scope="session")
 def png() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (400, 384), "red").save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def make_key(server: RunningServer, **limits: float) -> str:
+    """A fresh key with limits, which is no admin's."""
+    with server.client() as http:
+        made = http.post("/overpaint/v1/keys", json={"name": f"k{time.monotonic_ns()}", "limits": limits})
+    return str(made.json()["secret"])

@@ -56,6 +56,9 @@ def assert_enveloped(path: str, body: dict[str, Any]) -> None:
         assert body["code"] >= 400
         assert body["message"]
         assert isinstance(body["data"]["code"], int)
+    elif path.startswith("/segmind"):
+        assert isinstance(body["error"], str)
+        assert body["error"]
     else:
         assert set(body) == {"error"}
         assert body["error"]["code"]

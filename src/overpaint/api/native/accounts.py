@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from overpaint.api.deps import AdminDep, CallerDep, ServiceDep
+from overpaint.api.json_numbers import Number, Whole
 from overpaint.api.native.convert import MICRO
 from overpaint.api.native.envelope import ADMIN_ANSWERS, ANSWERS
-from overpaint.api.native.schemas import Number, Strict, Whole
+from overpaint.api.native.schemas import Strict
 from overpaint.api.native.tasks import aware
 from overpaint.core.account import ApiKey, KeyLimits, UsageRow
 

@@ -1,21 +1,13 @@
 """The bodies of the native API, as pydantic models with examples. What a value means is checked by the service."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from overpaint.api.json_numbers import Number, Whole
 from overpaint.core.request import MAX_SEED
 
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_no_bool)]
-Number = Annotated[float, BeforeValidator(_no_bool)]
 STATES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 PROMPT = "replace the apple with a banana"
 PICTURE = "https://example.com/apple.png"

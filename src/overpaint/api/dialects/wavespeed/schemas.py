@@ -7,16 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from overpaint.api.json_numbers import Whole
 from overpaint.core.request import MAX_SEED
 
 Status = Literal["created", "processing", "completed", "failed", "cancelled"]
 EXAMPLE_ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")
-    return value
 
 
 def _listed(value: Any) -> Any:
@@ -24,9 +19,6 @@ def _listed(value: Any) -> Any:
     if value is None:
         return []
     return [value] if isinstance(value, str) else value
-
-
-Whole = Annotated[int, BeforeValidator(_no_bool)]
 
 
 class Lora(BaseModel):

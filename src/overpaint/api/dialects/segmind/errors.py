@@ -1,0 +1,27 @@
+"""Segmind's error body. Its clients read nothing but `error`; a spent budget is 406 there."""
+
+from fastapi import Response
+
+from overpaint.api.errors import json_answer
+from overpaint.api.field_names import in_words
+from overpaint.core.errors import OverpaintError
+
+NO_CREDITS = 406
+FIELD_NAMES = {
+    "images": "image",
+    "images[0]": "image",
+    "images[1]": "image_2",
+    "images[2]": "image_3",
+    "size": "aspect_ratio",
+    "format": "image_format",
+    "true_cfg_scale": "guidance",
+}
+
+
+def render_error(status: int, error: OverpaintError) -> Response:
+    """The answer to a request that ended with `error`."""
+    text = in_words(error, FIELD_NAMES)
+    body: dict[str, object] = {"error": text}
+    if status == 401:
+        body |= {"error_description": text, "status_code": status}
+    return json_answer(NO_CREDITS if error.code == "budget" else status, body)

@@ -138,10 +138,3 @@ def png() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (400, 384), "red").save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def make_key(server: RunningServer, **limits: float) -> str:
-    """A fresh key with limits, which is no admin's."""
-    with server.client() as http:
-        made = http.post("/overpaint/v1/keys", json={"name": f"k{time.monotonic_ns()}", "limits": limits})
-    return str(made.json()["secret"])

@@ -19,7 +19,7 @@ from segmind import SegmindClient, SegmindError
 from segmind.files import Files
 from segmind.v2 import InferenceFailed, InferenceTimeout
 
-from tests.contract.api.conftest import RunningServer, make_key
+from tests.contract.api.conftest import RunningServer
 
 CAT = {"prompt": "a cat", "steps": 4}
 
@@ -116,7 +116,7 @@ def test_5_a_wait_that_is_too_short_can_be_taken_up_again(impatient: RunningServ
 
 
 def test_6_keys_slugs_and_credits_have_their_statuses(server: RunningServer, sdk: Sdk) -> None:
-    poor = make_key(server, monthly_budget_usd=0.001)
+    poor = server.new_key(monthly_budget_usd=0.001)
     nobody = sdk(server)
     del nobody._client.headers["x-api-key"]
     calls: list[tuple[Callable[[], Any], int]] = [

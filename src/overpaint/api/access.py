@@ -1,4 +1,4 @@
-"""Around every request: its log line, its metrics, and the ``RateLimit-*`` headers of the key that was used.
+"""Around every request: its id, its log line, its metrics, and the ``RateLimit-*`` headers of the key that was used.
 
 Headers as in https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-06.html (limit, remaining, reset).
 """
@@ -6,6 +6,7 @@ Headers as in https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-heade
 import logging
 import time
 from typing import Any, cast
+from uuid import uuid4
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,6 +40,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = uuid4().hex
         token = request_state.set(state)
         started_s, status = time.perf_counter(), 500
 
@@ -46,6 +48,7 @@ class Access:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message).setdefault("X-Request-Id", state["request_id"])
                 self._add_limits(message, state)
             await send(message)
 
@@ -76,6 +79,7 @@ class Access:
             "route": route,
             "status": status,
             "duration_ms": round(seconds * 1000, 1),
+            "request_id": state["request_id"],
             "key_id": caller.key_id if caller else None,
             "task_id": state.get("task_id"),
         }

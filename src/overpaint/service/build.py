@@ -24,6 +24,7 @@ from overpaint.service.service import Service, ServicePorts
 from overpaint.service.submit import SubmitParts, Submitter
 from overpaint.service.sweep import Retention, Sweeper
 from overpaint.service.tasks import Tasks
+from overpaint.service.uploads import Uploads
 from overpaint.service.watch import Listener, WatchTower
 from overpaint.service.webhooks import HttpPoster, WebhookFormat, WebhookPolicy, Webhooks
 from overpaint.service.work import Worker
@@ -102,6 +103,7 @@ def build_service(
     keys = Keys(ports.accounts, clock)
     limits = Limits(ports.tasks, ports.accounts, clock)
     links = FileLinks(policies.link_secret, clock, policies.link_lifetime_s)
+    files = Files(ports.outputs, policies.pictures)
     desk = PictureDesk(ports.outputs, ports.tasks, links, outside.fetcher, policies.pictures)
     webhooks = Webhooks(outside.webhooks, ports.tasks, keys, outside.formats, outside.poster, clock, policies.webhooks)
     finisher = Finisher(ports.tasks, ports.outputs, safety, clock)
@@ -125,7 +127,8 @@ def build_service(
         catalogue=catalogue,
         submit=Submitter(parts),
         tasks=Tasks(ports.tasks, ports.outputs, tower, dispatcher.drop, webhooks.wake, clock),
-        files=Files(ports.outputs, policies.pictures),
+        files=files,
+        uploads=Uploads(files, ports.outputs, clock, policies.retention.uploads),
         links=links,
         webhooks=webhooks,
         dispatcher=dispatcher,

@@ -7,6 +7,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from overpaint.core.errors import PictureError
 from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
@@ -44,6 +45,8 @@ class PictureDataUri:
 
 
 PictureSource = PictureBytes | PictureUrl | PictureFile | PictureDataUri
+MaskMeaning = Literal["white", "holes", "either"]
+"""What may change under a mask: where it is white, where it is transparent, or that of both which the file has."""
 
 
 def picture_source(text: str, field_name: str = "images") -> PictureSource:
@@ -74,7 +77,8 @@ class Draft:
         dialect: which dialect took it (``"native"``, ...); chooses the webhook's form later.
         negative_prompt: what to steer away from.
         pictures: references in the order the prompt counts them.
-        mask: white where the first picture may change.
+        mask: says where the first picture may change.
+        mask_meaning: and how it says so.
         size: as text (``"1024*768"``, ``"16:9"``), parsed, an aspect, or None for the model's choice.
         seed: 0..2147483647, or -1 for a fresh one.
         num_images: how many pictures.
@@ -96,6 +100,7 @@ class Draft:
     negative_prompt: str | None = None
     pictures: tuple[PictureSource, ...] = ()
     mask: PictureSource | None = None
+    mask_meaning: MaskMeaning = "white"
     size: str | Size | float | None = None
     seed: int = RANDOM_SEED
     num_images: int = 1

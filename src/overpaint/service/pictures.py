@@ -16,6 +16,7 @@ from overpaint.core.request import GenerationRequest, OutputSpec
 from overpaint.core.sizes import Size, SizeRules
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import StoredFile, Task
+from overpaint.images.alpha import is_transparent, mask_of_holes
 from overpaint.images.decode import decode_picture
 from overpaint.images.encode import encode
 from overpaint.images.limits import PictureLimits
@@ -23,7 +24,7 @@ from overpaint.images.resize import resize
 from overpaint.service.caller import Caller
 from overpaint.service.canvas import engine_size
 from overpaint.service.catalogue import PictureRules
-from overpaint.service.draft import PictureBytes, PictureDataUri, PictureFile, PictureSource, PictureUrl
+from overpaint.service.draft import MaskMeaning, PictureBytes, PictureDataUri, PictureFile, PictureSource, PictureUrl
 from overpaint.service.files import OUTPUTS, input_key, media_type_of, uploads_of
 from overpaint.service.links import FileLinks
 
@@ -179,6 +180,10 @@ def _judge(data: bytes, field: str, name: str, rules: PictureRules, limits: Pict
         scale = rules.max_side_px / long
         picture = resize(picture, Size(*(max(1, round(side * scale)) for side in (picture.width, picture.height))))
         data = encode(picture, OutputSpec())
+    return _taken(data, picture)
+
+
+def _taken(data: bytes, picture: Picture) -> TakenPicture:
     file = StoredFile(input_key(data), media_type_of(data), len(data), picture.width, picture.height)
     return TakenPicture(data, file, picture)
 
@@ -209,3 +214,17 @@ def require_same_sides(mask: Picture, first: Picture) -> None:
     if (mask.width, mask.height) != (first.width, first.height):
         sides = f"{first.width}x{first.height}"
         raise RequestError("mask", f"{mask.width}x{mask.height}", f"must have the sides of the first picture, {sides}")
+
+
+def read_mask(taken: TakenPicture, meaning: MaskMeaning) -> TakenPicture:
+    """A mask as the engine takes it: white where the picture may change.
+
+    Raises:
+        RequestError: its transparency is to be read, and it has none.
+    """
+    if meaning == "white" or (meaning == "either" and not is_transparent(taken.picture)):
+        return taken
+    if not is_transparent(taken.picture):
+        raise RequestError("mask", "an opaque picture", "must be transparent where the picture may change")
+    holes = mask_of_holes(taken.picture)
+    return _taken(encode(holes, OutputSpec()), holes)

@@ -19,6 +19,7 @@ from overpaint.service.links import FileLinks
 from overpaint.service.submit import Submitter
 from overpaint.service.sweep import Sweeper
 from overpaint.service.tasks import Tasks
+from overpaint.service.uploads import Uploads
 from overpaint.service.webhooks import Webhooks
 
 CHECK_S = 5.0
@@ -68,6 +69,7 @@ class Service:
         submit: takes requests.
         tasks: what became of them.
         files: uploads and results.
+        uploads: those that are named later.
         links: paths of files for people without a key.
         webhooks: deliveries, for people.
         dispatcher: keeps the engine busy.
@@ -81,6 +83,7 @@ class Service:
     submit: Submitter
     tasks: Tasks
     files: Files
+    uploads: Uploads
     links: FileLinks
     webhooks: Webhooks
     dispatcher: Dispatcher

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from overpaint.core.errors import BackendError, TaskError
+from overpaint.core.errors import BackendError, RequestError, TaskError
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
 from overpaint.core.sizes import Size, SizeRules
 from overpaint.core.store_ports import TaskStore
@@ -24,7 +24,7 @@ from overpaint.service.enhance import Enhancer, enhance_or_keep
 from overpaint.service.fingerprint import fingerprint_of
 from overpaint.service.joining import Joiner
 from overpaint.service.limits import Limits
-from overpaint.service.pictures import PictureDesk, TakenPicture, require_same_sides
+from overpaint.service.pictures import PictureDesk, TakenPicture, read_mask, require_same_sides
 from overpaint.service.safety import Safety
 from overpaint.service.watch import Queued, WatchTower
 
@@ -113,6 +113,20 @@ class Submitter:
         """
         self._parts.joiner.note_unheard(task.id)
 
+    async def enhance(self, caller: Caller, prompt: str, *, is_edit: bool) -> str | None:
+        """Richer words for a prompt, for its author to look at; None when there are none. Counts as a request.
+
+        Raises:
+            RequestError: the prompt is blank.
+            ContentError: the safety rules refuse it.
+            RateLimitError: too many requests.
+        """
+        if not prompt.strip():
+            raise RequestError("prompt", prompt, "must not be blank")
+        self._parts.safety.check_words(prompt)
+        self._parts.limits.take_request(caller)
+        return await enhance_or_keep(self._parts.enhancer, prompt, is_edit=is_edit)
+
     def _check_words(self, draft: Draft) -> None:
         self._parts.safety.check_words(draft.prompt)
         if draft.negative_prompt:
@@ -158,7 +172,7 @@ class Submitter:
         if draft.mask is None:
             return taken, None
         require_same_sides(taken[-1].picture, taken[0].picture)
-        return taken[:-1], taken[-1]
+        return taken[:-1], read_mask(taken[-1], draft.mask_meaning)
 
     async def _spec(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from overpaint.core.errors import RequestError, TaskError, TaskNotFoundError
+from overpaint.core.events import Progress
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
@@ -118,6 +119,10 @@ class Tasks:
     async def position(self, caller: Caller, task_id: str) -> int:
         """How many queued tasks go before this one."""
         return await self._store.position((await self.get(caller, task_id)).id)
+
+    def progress(self, task: Task) -> Progress | None:
+        """How far a task got, as far as this process knows."""
+        return self._tower.last_progress(task.id)
 
     async def wait(self, caller: Caller, task_id: str, timeout_s: float) -> Task:
         """The task as soon as it is final, or as it is when the time is up.

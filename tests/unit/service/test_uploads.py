@@ -1,0 +1,50 @@
+"""Uploads that are named later."""
+
+import pytest
+
+from overpaint.core.errors import PictureError, TaskNotFoundError
+from overpaint.service.draft import PictureFile
+from overpaint.service.uploads import plain_name
+from tests.unit.service.world import World, png
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_upload_is_listed_read_used_and_forgotten(world: World) -> None:
+    uploads = world.service.uploads
+    first, stored = await uploads.create(world.caller, png(), "C:\\shop\\red apple.png")
+    assert (first.name, stored.media_type, len(first.id)) == ("red_apple.png", "image/png", 32)
+    assert abs((first.created_at - world.service.keys._clock.now()).total_seconds()) < 5
+    world.clock.passed_s += 1
+    second, _ = await uploads.create(world.caller, png(), "b.png")
+    assert [upload.id for upload in await uploads.list_all(world.caller)] == [second.id, first.id]
+    assert await uploads.get(world.caller, first.id) == first
+    assert (await world.submit(pictures=(PictureFile(first.key),))).spec.pictures
+    await uploads.delete(world.caller, first.id)
+    with pytest.raises(TaskNotFoundError):
+        await uploads.get(world.caller, first.id)
+
+
+async def test_an_upload_is_its_owners_and_a_picture(world: World) -> None:
+    upload, _ = await world.service.uploads.create(world.caller, png(), "a.png")
+    for upload_id in (upload.id, "../x", "0" * 32):
+        with pytest.raises(TaskNotFoundError):
+            await world.service.uploads.get(world.stranger, upload_id)
+    assert await world.service.uploads.list_all(world.stranger) == []
+    with pytest.raises(PictureError):
+        await world.service.uploads.create(world.caller, b"{}", "batch.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("a.png", "a.png"),
+        ("", "file"),
+        ("..", "file"),
+        ("../../x.png", "x.png"),
+        ("\xe4 b.png", "b.png"),
+        ("a" * 200, "a" * 100),
+    ],
+)
+def test_a_name_is_one_that_any_store_can_hold(name: str, plain: str) -> None:
+    assert plain_name(name) == plain

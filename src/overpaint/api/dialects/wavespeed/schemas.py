@@ -118,3 +118,7 @@ class UploadInput(BaseModel):
     filename: str = Field(default="upload", max_length=1024)
     size: Whole = Field(ge=0)
     content_type: str | None = None
+
+
+INPUTS = (SubmitInput,)
+"""The bodies that a painting can be asked for with; its page tells what becomes of their fields."""

@@ -19,8 +19,10 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.core.terms import Terms
 from overpaint.engine.local import LocalEngine
+from overpaint.engine.threads import in_passing_thread
 from overpaint.images.pil import from_pil
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
+from overpaint.model.device import keep_host_memory
 
 SAMPLES = Path(__file__).parents[2] / "src/overpaint/bundled/samples"
 WORDS = (
@@ -32,7 +34,8 @@ WORDS = (
 
 def load(model: str | None, dtype: str, native_side: int = 256) -> Checkpoint:
     """A checkpoint that paints up to `native_side` squared directly, so that sizes differ in work."""
-    checkpoint = load_checkpoint(ModelConfig(model, dtype=dtype))
+    keep_host_memory()
+    checkpoint = in_passing_thread(lambda: load_checkpoint(ModelConfig(model, dtype=dtype)))
     sizes = replace(checkpoint.info.sizes, native_area=max(checkpoint.info.sizes.native_area, native_side**2))
     return replace(checkpoint, info=replace(checkpoint.info, sizes=sizes))
 

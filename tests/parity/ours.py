@@ -9,10 +9,11 @@ import torch
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import Terms
 from overpaint.engine.job import JobPlanner, SequenceId
+from overpaint.engine.limits import Limits
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import StepPlan
 from overpaint.engine.runner import Runner
-from overpaint.engine.scheduler import Limits, Scheduler
+from overpaint.engine.scheduler import Scheduler
 from overpaint.model.checkpoint import Checkpoint
 
 

@@ -9,7 +9,7 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.core.task import Priority
 from overpaint.core.terms import Terms
-from overpaint.engine.scheduler import Limits
+from overpaint.engine.limits import Limits
 from overpaint.model.checkpoint import Checkpoint
 from tests.parity.ours import Bench, Painted, paint_alone
 from tests.reference.cases import PLAIN_CASES

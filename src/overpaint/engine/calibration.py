@@ -1,52 +1,125 @@
-"""How many tokens to step together: packing pays until the device is busy, then it only makes everyone wait.
+"""What work costs this device, and how many tokens to step together.
 
-Times the transformer on packs of growing size. Knows nothing of requests or scheduling.
+Packing pays until the device is busy, then it only makes everyone wait. Times the parts of a checkpoint on work of two
+sizes each. Knows nothing of requests or scheduling.
 """
 
+from collections.abc import Callable
 from time import perf_counter
 
 import torch
 
-from overpaint.engine.stats import TickBudget
+from overpaint.core import Picture
+from overpaint.core.sizes import fit_area
+from overpaint.engine.job import TOKEN_AREA, PrefixSpec
+from overpaint.engine.limits import Cost, Costs
+from overpaint.engine.plan import PrefixWork
+from overpaint.engine.prefixes import Prefixes
+from overpaint.engine.stats import Calibration
 from overpaint.model.layout import Grid, layout_prefix
 from overpaint.model.transformer import PackedTransformer, PrefixInput, StepInput
+from overpaint.model.vae import PictureCodec
 
 _PACKS = (1, 2, 4, 8)
 _REPEATS = 3
 _PREFIX_TOKENS = 32
 _GOOD_ENOUGH = 1.1
 """A pack is large enough when a token costs at most this much more than in the best pack."""
+_NO_GAIN = 0.97
+"""The device is busy when doubling a pack leaves this share of a token's time."""
+
+_Sample = tuple[int, float]
+"""Tokens, and the seconds they took."""
 
 
-def calibrate(transformer: PackedTransformer, grid: Grid, channels: int, context_channels: int) -> TickBudget:
-    """Time packs of pictures of one size.
+def calibrate(
+    transformer: PackedTransformer, prefixes: Prefixes, codec: PictureCodec, grid: Grid, reference_area: int
+) -> Calibration:
+    """Time packs of pictures of one size, prefixes without and with a picture, and decoding.
 
     Args:
         transformer: to time.
+        prefixes: to build prefixes with; left as they were.
+        codec: to decode with.
         grid: a typical picture.
-        channels: of its latents.
-        context_channels: of the encoder's hidden states.
+        reference_area: pixels of a reference picture.
     """
+    steps = _time_packs(transformer, codec.channels, grid)
+    decodes = [_time_decode(codec, transformer.device, part) for part in (_half(grid), grid)]
+    builds = [_time_prefix(prefixes, reference_area, transformer.device, pictures) for pictures in (0, 1)]
+    return Calibration(_tick_tokens(steps), _costs(steps, builds, decodes), dict(steps))
+
+
+def _tick_tokens(steps: list[_Sample]) -> int:
+    best = min(seconds / tokens for tokens, seconds in steps)
+    return next(tokens for tokens, seconds in steps if seconds / tokens <= _GOOD_ENOUGH * best)
+
+
+def _costs(steps: list[_Sample], builds: list[_Sample], decodes: list[_Sample]) -> Costs:
+    """Straight lines through the samples, in units of what one more token of a step takes."""
+    per_token, fixed = _line(steps)
+    unit = max(per_token, 1e-9)
+    lines = [Cost(slope / unit, start / unit) for slope, start in (_line(builds), _line(decodes))]
+    return Costs(Cost(1.0, fixed / unit), *lines)
+
+
+def _line(samples: list[_Sample]) -> tuple[float, float]:
+    """Slope and start of the line through the first and the last sample; neither is below zero."""
+    (few, short), (many, long) = samples[0], samples[-1]
+    slope = max(0.0, (long - short) / (many - few)) if many > few else short / few
+    return slope, max(0.0, short - slope * few)
+
+
+def _time_packs(transformer: PackedTransformer, channels: int, grid: Grid) -> list[_Sample]:
     tokens = grid[0] * grid[1]
     cache = transformer.new_cache(layout_prefix([False] * _PREFIX_TOKENS, []), tokens)
-    txt = torch.zeros(_PREFIX_TOKENS, context_channels, device=transformer.device)
+    txt = torch.zeros(_PREFIX_TOKENS, transformer.context_channels, device=transformer.device)
     transformer.prefill([PrefixInput(cache.layout.segments, txt, (), cache)])
     item = StepInput(torch.zeros(tokens, channels, device=transformer.device), 0.5, grid, cache)
-    seconds = {pack: _time_pack(transformer, [item] * pack) for pack in _PACKS}
-    per_picture = {pack: total / pack for pack, total in seconds.items()}
-    best = min(per_picture.values())
-    pack = next(pack for pack in _PACKS if per_picture[pack] <= _GOOD_ENOUGH * best)
-    return TickBudget(pack * tokens, {size * tokens: total for size, total in seconds.items()})
+    samples: list[_Sample] = []
+    for pack in _PACKS:
+        seconds = _time(lambda items=[item] * pack: transformer.step(items), transformer.device)
+        samples.append((pack * tokens, seconds))
+        if len(samples) > 1 and seconds / 2 > _NO_GAIN * samples[-2][1]:
+            break
+    return samples
 
 
-def _time_pack(transformer: PackedTransformer, items: list[StepInput]) -> float:
-    """Fastest of a few passes, in seconds."""
-    return min(_time_once(transformer, items) for _ in range(_REPEATS))
+def _time_decode(codec: PictureCodec, device: torch.device, grid: Grid) -> _Sample:
+    latents = torch.zeros(grid[0] * grid[1], codec.channels, device=device)
+    return len(latents), _time(lambda: codec.decode(latents, grid), device)
 
 
-def _time_once(transformer: PackedTransformer, items: list[StepInput]) -> float:
+def _time_prefix(prefixes: Prefixes, reference_area: int, device: torch.device, num_pictures: int) -> _Sample:
+    """Seconds to read and run a prefix of one word and so many grey pictures."""
+    size = fit_area(reference_area, 1.0)
+    picture = Picture(size.width, size.height, "RGB", bytes(3 * size.area))
+    tokens = _PREFIX_TOKENS + num_pictures * size.area // TOKEN_AREA
+    number = iter(range(_REPEATS))
+
+    def build() -> None:
+        key = f"calibration/{next(number)}"  # a name of its own: latents are kept by name
+        spec = PrefixSpec((key,), "a", (picture,) * num_pictures, (key,) * num_pictures, tokens)
+        prefixes.begin(spec, None, 0)
+        while not prefixes.is_standing(key):
+            prefixes.advance(PrefixWork(spec, None, tokens))
+        prefixes.release(key)
+
+    return tokens, _time(build, device)
+
+
+def _half(grid: Grid) -> Grid:
+    return max(1, grid[0] // 2), max(1, grid[1] // 2)
+
+
+def _time(call: Callable[[], object], device: torch.device) -> float:
+    """Fastest of a few calls, in seconds."""
+    return min(_time_once(call, device) for _ in range(_REPEATS))
+
+
+def _time_once(call: Callable[[], object], device: torch.device) -> float:
     start = perf_counter()
-    transformer.step(items)
-    if transformer.device.type == "cuda":
-        torch.cuda.synchronize(transformer.device)
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return perf_counter() - start

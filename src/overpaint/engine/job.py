@@ -12,7 +12,7 @@ from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, Reques
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
 from overpaint.core.sizes import Size, fit_area, plan_canvas
 from overpaint.core.terms import DEFAULT_TERMS
-from overpaint.model.prompt import PICTURE_MARKS, ask_for_transparency
+from overpaint.model.prompt import PICTURE_MARKS, SYSTEM_TURN, ask_for_transparency, render_prompt
 
 PrefixKey = str
 SequenceId = str
@@ -29,8 +29,8 @@ class PrefixSpec:
             and the tenant included: equal hashes, equal keys and values.
         words: the instruction, or the negative one.
         pictures: references in order.
-        picture_keys: hash of each picture alone, for what does not depend on its place.
-        num_tokens: transformer tokens it will have; text is counted in the encoder's tokens.
+        picture_keys: hash of each picture alone, for what does not depend on its place; the tenant included.
+        num_tokens: transformer tokens it will have.
     """
 
     chain: tuple[str, ...]
@@ -152,7 +152,7 @@ class JobPlanner:
         # Sharing nothing is sharing only with oneself: the task's own name becomes part of every hash.
         tenant = "" if self.share_prefixes else terms.tenant
         root = _digest(self.info.name, self.info.path, tenant, task_id if terms.reproducible else "")
-        picture_keys = tuple(_digest_picture(picture) for picture in request.pictures)
+        picture_keys = tuple(_digest(root, _digest_picture(picture)) for picture in request.pictures)
         return tuple(self._prefix(root, field, text, request.pictures, picture_keys) for field, text in branches)
 
     def _prefix(
@@ -168,13 +168,13 @@ class JobPlanner:
         for key in (*picture_keys, _digest("words", words)):
             root = _digest(root, key)
             chain.append(root)
-        num_tokens = num_words + _TEMPLATE_TOKENS * (1 + len(pictures))
-        num_tokens += sum(fit_area(self.info.reference_area, p.aspect).area // TOKEN_AREA for p in pictures)
-        return PrefixSpec(tuple(chain), words, pictures, picture_keys, num_tokens)
+        return PrefixSpec(tuple(chain), words, pictures, picture_keys, self._count_prefix(words, pictures))
 
-
-_TEMPLATE_TOKENS = 12
-"""Tokens of the template around the words, and around each picture, rounded up."""
+    def _count_prefix(self, words: str, pictures: tuple[Picture, ...]) -> int:
+        """Tokens of the transformer's prefix: what is said without the system turn, latents in place of the marks."""
+        spoken = self.count_tokens(render_prompt(words, len(pictures))) - self.count_tokens(SYSTEM_TURN)
+        shown = sum(fit_area(self.info.reference_area, p.aspect).area // TOKEN_AREA for p in pictures)
+        return spoken - len(pictures) + shown
 
 
 def _digest(*parts: str) -> str:

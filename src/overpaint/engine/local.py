@@ -22,15 +22,17 @@ from overpaint.core import (
 )
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.job import Job, JobPlanner, SequenceId
+from overpaint.engine.limits import UNLIMITED, Limits
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import StepPlan, StepResult
 from overpaint.engine.runner import Runner
-from overpaint.engine.scheduler import Limits, Scheduler
+from overpaint.engine.scheduler import Scheduler
 from overpaint.engine.stats import EngineStats
 from overpaint.engine.task_book import TaskBook
 from overpaint.engine.threads import in_passing_thread
 from overpaint.engine.trace import Trace
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
+from overpaint.model.device import keep_host_memory
 
 
 class MonotonicClock:
@@ -77,6 +79,7 @@ class LocalEngine:
         Raises:
             ConfigError: the checkpoint or the device cannot be used.
         """
+        keep_host_memory()
         return cls(in_passing_thread(lambda: load_checkpoint(model)), engine)
 
     @property
@@ -196,7 +199,8 @@ class LocalEngine:
         if not self._is_calibrated and self._scheduler.num_running > 1:
             # One picture alone never waits for this; only who shares the device pays, once.
             self._is_calibrated = True
-            self._scheduler.set_tick_tokens(self._painter.calibrate().tick_tokens)
+            found = self._painter.calibrate()
+            self._scheduler.calibrate(found.tick_tokens, found.costs)
         plan = self._scheduler.schedule()
         waiting = self._tasks(self._scheduler.users_of(plan.prefill.spec.key)) if plan.prefill else []
         with self._door:
@@ -250,7 +254,7 @@ def _limits(config: EngineConfig, painter: Painter) -> Limits:
     """The configuration with `auto` values resolved for this device."""
     return Limits(
         max_running=config.max_running,
-        tick_tokens=config.tick_tokens or Limits().tick_tokens,
+        tick_tokens=config.tick_tokens or UNLIMITED,
         prefill_tokens=config.prefill_tokens,
         cache_bytes=config.cache_bytes or painter.free_bytes() // 2,
         bytes_per_token=painter.bytes_per_token,

@@ -18,7 +18,7 @@ from overpaint.engine.inpainting import Inpainting
 from overpaint.engine.job import Job, PrefixKey, SequenceId, SequenceSpec
 from overpaint.engine.plan import StepWork
 from overpaint.engine.prefixes import Prefixes
-from overpaint.engine.stats import TickBudget
+from overpaint.engine.stats import Calibration
 from overpaint.images.resize import resize
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.conditioner import Conditioner
@@ -125,11 +125,11 @@ class Painter:
         picture = resize(picture, painting.spec.canvas.delivered)
         return painting.inpainting.finish(picture) if painting.inpainting else picture
 
-    def calibrate(self) -> TickBudget:
-        """Find out how many tokens are worth stepping together."""
-        grid = _grid_of(fit_area(self._checkpoint.info.sizes.default_area, 1.0))
-        context_channels: int = self._checkpoint.transformer.config["context_in_dim"]
-        return calibrate(self._transformer, grid, self._codec.channels, context_channels)
+    def calibrate(self) -> Calibration:
+        """Find out what work costs, and how many tokens are worth stepping together."""
+        info = self._checkpoint.info
+        grid = _grid_of(fit_area(info.sizes.default_area, 1.0))
+        return calibrate(self._transformer, self.prefixes, self._codec, grid, info.reference_area)
 
     def free_bytes(self) -> int:
         """Memory of the device that nobody has taken."""

@@ -82,6 +82,11 @@ class PrefixIndex:
         """The entry of a prefix, if it is wanted or held."""
         return self._entries.get(key)
 
+    def users_of(self, key: PrefixKey) -> tuple[SequenceId, ...]:
+        """Sequences that need a prefix, in order of arrival."""
+        entry = self._entries.get(key)
+        return tuple(entry.needs) if entry else ()
+
     def want(self, spec: PrefixSpec, sequence_id: SequenceId, num_bytes: int) -> None:
         """Note that a sequence needs a prefix, with room for its own picture behind it."""
         entry = self._entries.setdefault(spec.key, PrefixEntry(spec))

@@ -97,15 +97,19 @@ class Prefixes:
         self._builds[spec.key] = _Build(condition, cache, latents, todo)
         return todo[0].start
 
-    def advance(self, work: PrefixWork) -> bool:
-        """Run the next chunk of a begun prefix; True when it stands."""
+    def is_standing(self, key: PrefixKey) -> bool:
+        """Whether a prefix is complete."""
+        return key in self._standing
+
+    def advance(self, work: PrefixWork) -> int:
+        """Run the next chunk of a begun prefix, after which it may stand; returns its tokens."""
         build = self._builds[work.spec.key]
-        self._transformer.prefill([_next_chunk(build, work.max_tokens)])
-        if build.todo:
-            return False
-        del self._builds[work.spec.key]
-        self._standing[work.spec.key] = StandingPrefix(build.cache, build.condition.memory)
-        return True
+        chunk = _next_chunk(build, work.max_tokens)
+        self._transformer.prefill([chunk])
+        if not build.todo:
+            del self._builds[work.spec.key]
+            self._standing[work.spec.key] = StandingPrefix(build.cache, build.condition.memory)
+        return chunk.num_tokens
 
     def _encode(self, key: str, reference: Reference) -> Tensor:
         """A picture's latents, kept for its next use in any prefix."""

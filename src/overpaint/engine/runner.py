@@ -28,6 +28,7 @@ class _Tick:
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[tuple[SequenceId, OverpaintError]] = field(default_factory=list)
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
+    prefill_tokens: int = 0
     reused_tokens: int = 0
 
     @contextmanager
@@ -75,6 +76,7 @@ class Runner:
         times = StageTimes(**{f"{stage}_s": seconds for stage, seconds in tick.seconds.items()})
         return StepResult(
             prefilled=prefilled,
+            prefill_tokens=tick.prefill_tokens,
             reused_tokens=tick.reused_tokens,
             stepped=stepped,
             previews=tuple(previews),
@@ -93,12 +95,12 @@ class Runner:
                     tick.reused_tokens = prefixes.begin(work.spec, work.reuse, work.target_tokens)
                     self._painter.synchronize()
             with tick.time("prefill"):
-                is_standing = prefixes.advance(work)
+                tick.prefill_tokens = prefixes.advance(work)
                 self._painter.synchronize()
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
             tick.failed_prefix = (key, _ours(error))
             return None
-        return key if is_standing else None
+        return key if prefixes.is_standing(key) else None
 
     def _denoise(self, work: tuple[StepWork, ...], tick: _Tick) -> tuple[StepWork, ...]:
         """Step a pack; the steps that were taken."""

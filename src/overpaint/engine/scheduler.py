@@ -2,39 +2,21 @@
 
 Any mix of pictures steps together: kinds, sizes, step counts, guidance, references. A tick does at most one unit of
 prefix work, so a newcomer never stalls the running ones for longer, and starts stepping in the tick after its prefix
-stands. Who is served when tokens, places or memory are short is `policy`'s to say; what is held is `prefix_index`'s.
+stands. Who is served when tokens are short is `policy`'s to say, who has a place and memory `admission`'s; what is held
+is `prefix_index`'s.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from overpaint.core import CapacityError, OverpaintError
+from overpaint.core import CapacityError
+from overpaint.engine.admission import Admission
 from overpaint.engine.job import Job, PrefixKey, PrefixSpec, SequenceId
+from overpaint.engine.limits import Costs, Limits
 from overpaint.engine.plan import PrefixWork, StepPlan, StepResult, StepWork
 from overpaint.engine.policy import FairOrder
 from overpaint.engine.prefix_index import PrefixIndex
 from overpaint.engine.sequence import Sequence, SequenceState
 from overpaint.engine.stats import EngineStats
-
-_UNLIMITED = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a tick and the device can take, as numbers.
-
-    Args:
-        max_running: sequences under way at most.
-        tick_tokens: tokens stepped in one tick at most (one sequence at least).
-        prefill_tokens: prefix tokens run in one tick at most.
-        cache_bytes: for keys and values.
-        bytes_per_token: keys and values of one token.
-    """
-
-    max_running: int = 16
-    tick_tokens: int = _UNLIMITED
-    prefill_tokens: int = 4096
-    cache_bytes: int = _UNLIMITED
-    bytes_per_token: int = 1
 
 
 class Scheduler:
@@ -51,14 +33,14 @@ class Scheduler:
         self._sequences: dict[SequenceId, Sequence] = {}
         self._building: PrefixKey | None = None
         self._to_drop: list[SequenceId] = []
-        self._to_release: list[PrefixKey] = []
         self._num_arrivals = 0
         self.stats = EngineStats()
+        self._admission = Admission(self._index, self._order, self._sequences, self.stats)
 
     @property
     def has_work(self) -> bool:
         """Whether there is anything left to plan."""
-        return bool(self._sequences or self._to_drop or self._to_release)
+        return bool(self._sequences or self._to_drop or self._admission.to_release)
 
     @property
     def held_prefixes(self) -> frozenset[PrefixKey]:
@@ -75,9 +57,9 @@ class Scheduler:
         """Sequences under way."""
         return sum(sequence.state is SequenceState.RUNNING for sequence in list(self._sequences.values()))
 
-    def set_tick_tokens(self, tick_tokens: int) -> None:
-        """Change how many tokens are stepped together at most."""
-        self._limits = replace(self._limits, tick_tokens=tick_tokens)
+    def calibrate(self, tick_tokens: int, costs: Costs) -> None:
+        """Take note of what the device was measured to be worth."""
+        self._limits = replace(self._limits, tick_tokens=tick_tokens, costs=costs)
 
     def check_fits(self, job: Job) -> None:
         """Refuse a job whose prefixes could never be held together.
@@ -114,46 +96,51 @@ class Scheduler:
     def schedule(self) -> StepPlan:
         """Decide the next tick. Call `apply` with its result before calling this again."""
         ordered = self._order.sort(self._sequences.values())
-        self._admit(ordered)
-        prefill = self._plan_prefix(ordered)
-        running = [sequence for sequence in ordered if sequence.state is SequenceState.RUNNING]
-        stepping = self._fill_tick(running)
+        self._admission.give_places(ordered, self._limits.max_running)
+        prefill, chosen = self._fill_tick(ordered)
+        stepping = [sequence for sequence in chosen if not sequence.is_painted]
         plan = StepPlan(
             drop=tuple(self._to_drop),
-            release=tuple(self._to_release),
+            release=tuple(self._admission.to_release),
             prefill=prefill,
             denoise=tuple(StepWork(s.spec.sequence_id, s.step, s.spec.terms.reproducible) for s in stepping),
             preview=tuple(s.spec.sequence_id for s in stepping if _wants_preview(s)),
-            decode=tuple(s.spec.sequence_id for s in running if s.is_painted),
+            decode=tuple(s.spec.sequence_id for s in chosen if s.is_painted),
         )
-        self._to_drop, self._to_release = [], []
+        self._to_drop, self._admission.to_release = [], []
         return plan
 
     def apply(self, result: StepResult) -> None:
         """Take note of what came of the plan; what was cancelled meanwhile is passed over."""
         self.stats.num_ticks += 1
-        self.stats.prefix_tokens_reused += result.reused_tokens
-        if result.prefilled is not None and result.prefilled == self._building:
-            self._building = None
-            self._index.finish(result.prefilled)
-        if result.failed_prefix is not None:
-            self._fail_prefix(*result.failed_prefix)
+        self._apply_prefix(result)
         for work in result.stepped:
             if sequence := self._sequences.get(work.sequence_id):
                 sequence.step = work.step + 1
-                self._order.charge(sequence, sequence.spec.step_tokens)
+                self._order.charge(sequence, self._step_cost(sequence, len(result.stepped)))
                 self.stats.num_steps += 1
         for sequence_id, _ in result.decoded:
             if sequence := self._sequences.get(sequence_id):
+                self._order.charge(sequence, self._limits.costs.decode.of(sequence.spec.num_tokens))
                 self._finish(sequence)
         for sequence_id, _ in result.failed:
             if sequence := self._sequences.get(sequence_id):
                 self.cancel(sequence.spec.task_id)
 
+    def _apply_prefix(self, result: StepResult) -> None:
+        self.stats.prefix_tokens_reused += result.reused_tokens
+        users = self.users_of(self._building) if self._building else ()
+        if users and result.prefill_tokens:
+            self._order.charge(self._sequences[users[0]], self._limits.costs.prefix.of(result.prefill_tokens))
+        if result.prefilled is not None and result.prefilled == self._building:
+            self._building = None
+            self._index.finish(result.prefilled)
+        if result.failed_prefix is not None:
+            self._fail_prefix(result.failed_prefix[0])
+
     def users_of(self, key: PrefixKey) -> tuple[SequenceId, ...]:
         """Sequences that need a prefix."""
-        entry = self._index.get(key)
-        return tuple(sorted(entry.users)) if entry else ()
+        return self._index.users_of(key)
 
     def check_integrity(self) -> None:
         """Assert that every prefix is wanted and pinned by exactly those who need it and run on it."""
@@ -169,45 +156,58 @@ class Scheduler:
                 assert sequence_id in entry.users, sequence
                 assert (sequence_id in entry.pins) == (sequence.state is SequenceState.RUNNING), sequence
 
-    def _admit(self, ordered: list[Sequence]) -> None:
-        """Give the places to the most urgent whose prefixes stand; who loses a place keeps its latents and waits.
-
-        Each is started before the next is looked at, so that room for a later one is never made at its cost.
-        """
-        places = self._limits.max_running
-        # A running one yields only to a more urgent class: a place is not worth a rebuilt prefix otherwise.
-        for sequence in sorted(
-            ordered, key=lambda s: (self._order.priority_class(s), s.state is not SequenceState.RUNNING)
-        ):
-            if sequence.state is SequenceState.WAITING and places and self._can_run(sequence, ordered):
-                self._set_running(sequence)
-            if sequence.state is SequenceState.RUNNING:
-                if places:
-                    places -= 1
-                else:
-                    self._set_waiting(sequence)
-
-    def _fill_tick(self, running: list[Sequence]) -> list[Sequence]:
-        """The most urgent running sequences that fit into the tick's tokens; one at least."""
+    def _fill_tick(self, ordered: list[Sequence]) -> tuple[PrefixWork | None, list[Sequence]]:
+        """Prefix work, and who steps or is decoded: the first always, others while they fit into the tick."""
+        builder = next((s for s in ordered if s.state is SequenceState.WAITING and self._admission.missing(s)), None)
+        able = _able(ordered, builder)
+        work = [(sequence, self._cost_of(sequence, builder)) for sequence in able]
+        protected, share = self._order.fair_room(work, self._limits.costs.step.fixed)
+        room = float(self._limits.tick_tokens)
+        prefill: PrefixWork | None = None
         chosen: list[Sequence] = []
-        left = self._limits.tick_tokens
-        for sequence in running:
-            if sequence.is_painted or (chosen and sequence.spec.step_tokens > left):
+        for sequence, cost in work:
+            is_protected = sequence.spec.terms.tenant == protected
+            if cost > share and not is_protected and (prefill or chosen):
                 continue
-            chosen.append(sequence)
-            left -= sequence.spec.step_tokens
-        return chosen
+            if sequence is builder:
+                prefill = self._plan_prefix(sequence, ordered)
+            elif sequence.state is SequenceState.RUNNING and (cost <= room or not chosen):
+                chosen.append(sequence)
+            else:  # it does not fit, or has just lost its place to what is built
+                continue
+            room -= cost
+            share -= 0 if is_protected else cost
+        return prefill, chosen
 
-    def _plan_prefix(self, ordered: list[Sequence]) -> PrefixWork | None:
-        """Go on with the prefix under construction, or begin the most urgent one that there is room for."""
-        if self._building is None:
-            # Only the most urgent one is tried: a small one must not overtake a large one for memory for ever.
-            first = next((s for s in ordered if s.state is SequenceState.WAITING and self._missing(s)), None)
-            missing = self._missing(first) if first else None
-            if first and missing:
-                self._index.touch_source(missing)
-                if self._take_memory(missing, first, ordered):
-                    self._building = missing
+    def _cost_of(self, sequence: Sequence, builder: Sequence | None) -> float:
+        """What the next piece of work on a sequence costs."""
+        if sequence is builder:
+            return self._prefix_cost(self._building or self._admission.missing(sequence))
+        if sequence.is_painted:
+            return self._limits.costs.decode.of(sequence.spec.num_tokens)
+        return self._limits.costs.step.per_token * sequence.spec.step_tokens
+
+    def _step_cost(self, sequence: Sequence, company: int) -> float:
+        """What a step of a pack of so many costs: its tokens, and a part of what every pass takes."""
+        step = self._limits.costs.step
+        return step.per_token * sequence.spec.step_tokens + step.fixed / company
+
+    def _prefix_cost(self, key: PrefixKey | None) -> float:
+        """What a unit of work on a prefix costs at most."""
+        entry = self._index.get(key) if key else None
+        assert entry is not None, key
+        return self._limits.costs.prefix.of(min(entry.spec.num_tokens, self._limits.prefill_tokens))
+
+    def _plan_prefix(self, builder: Sequence, ordered: list[Sequence]) -> PrefixWork | None:
+        """Go on with the prefix under construction, or begin the builder's when there is memory.
+
+        Nobody behind it is tried instead: a small one must not overtake a large one for memory for ever.
+        """
+        missing = self._admission.missing(builder)
+        if self._building is None and missing:
+            self._index.touch_source(missing)
+            if self._admission.take_memory(missing, builder, ordered):
+                self._building = missing
         if self._building is None:
             return None
         entry = self._index.get(self._building)
@@ -215,70 +215,12 @@ class Scheduler:
         target = max(self._sequences[sequence_id].spec.num_tokens for sequence_id in entry.needs)
         return PrefixWork(entry.spec, self._index.match(entry.spec), self._limits.prefill_tokens, target)
 
-    def _can_run(self, sequence: Sequence, ordered: list[Sequence]) -> bool:
-        """Whether a waiting sequence's prefixes stand, with room behind them for its picture."""
-        for key in sequence.spec.prefixes:
-            if self._missing(sequence) is not None:  # also when enlarging one has just cost it the other
-                return False
-            has_room = self._index.has_room(key, sequence.spec.sequence_id)
-            if not has_room and not self._take_memory(key, sequence, ordered):
-                return False
-        return self._missing(sequence) is None
-
-    def _take_memory(self, key: PrefixKey, sequence: Sequence, ordered: list[Sequence]) -> bool:
-        """Take memory for a prefix, from whom it hurts least; False when there is none to be had now."""
-        sequence_id = sequence.spec.sequence_id
-        behind = self._behind(sequence, ordered)
-        # Last its own too: a prefix that was enlarged for another picture is built again as small as it is needed.
-        for may_take in ([], self._lesser(sequence, ordered), behind[1:], behind):
-            donors = frozenset(other.spec.sequence_id for other in may_take)
-            victims = self._index.find_room(key, sequence_id, may_take=donors)
-            if victims is not None:
-                self._preempt(victims)
-                self._index.take_room(key, sequence_id, victims)
-                self._to_release.extend(victims)
-                self.stats.num_evictions += len(victims)
-                return True
-        return False
-
-    def _lesser(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
-        """Everyone of a lesser class."""
-        mine = self._order.priority_class(sequence)
-        return [other for other in ordered if self._order.priority_class(other) > mine]
-
-    def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
-        """Itself and everyone behind, when nothing runs: nobody would ever give memory back by itself."""
-        if any(other.state is SequenceState.RUNNING for other in ordered):
-            return []
-        return ordered[ordered.index(sequence) :]
-
-    def _preempt(self, victims: list[PrefixKey]) -> None:
-        """Send those back to wait that run on prefixes about to go; their latents stay."""
-        for key in victims:
-            for sequence_id in self.users_of(key):
-                if self._sequences[sequence_id].state is SequenceState.RUNNING:
-                    self._set_waiting(self._sequences[sequence_id])
-
-    def _fail_prefix(self, key: PrefixKey, _error: OverpaintError) -> None:
+    def _fail_prefix(self, key: PrefixKey) -> None:
         for sequence_id in self.users_of(key):
             if sequence := self._sequences.get(sequence_id):
                 self.cancel(sequence.spec.task_id)
         # The last cancel has abandoned the construction.
         assert self._building is None, self._building
-
-    def _missing(self, sequence: Sequence) -> PrefixKey | None:
-        return next((key for key in sequence.spec.prefixes if not self._index.is_ready(key)), None)
-
-    def _set_running(self, sequence: Sequence) -> None:
-        sequence.state = SequenceState.RUNNING
-        for key in sequence.spec.prefixes:
-            self._index.pin(key, sequence.spec.sequence_id)
-
-    def _set_waiting(self, sequence: Sequence) -> None:
-        sequence.state = SequenceState.WAITING
-        self.stats.num_preemptions += 1
-        for key in sequence.spec.prefixes:
-            self._index.unpin(key, sequence.spec.sequence_id)
 
     def _finish(self, sequence: Sequence) -> None:
         sequence.state = SequenceState.FINISHED
@@ -289,7 +231,7 @@ class Scheduler:
             if key == self._building and not self.users_of(key):
                 self._building = None
                 self._index.let_go(key)
-                self._to_release.append(key)
+                self._admission.to_release.append(key)
 
     def _of_task(self, task_id: str) -> list[Sequence]:
         return [sequence for sequence in self._sequences.values() if sequence.spec.task_id == task_id]
@@ -303,3 +245,13 @@ def _wants_preview(sequence: Sequence) -> bool:
     every = sequence.spec.terms.preview_every
     done = sequence.step + 1
     return bool(every) and done % every == 0 and done < sequence.spec.num_steps
+
+
+def _able(ordered: list[Sequence], builder: Sequence | None) -> list[Sequence]:
+    """Who could be worked on; who needs a prefix goes before its tenant's others: a tick never misses work on one."""
+    able = [sequence for sequence in ordered if sequence.state is SequenceState.RUNNING or sequence is builder]
+    if builder:
+        place = next(i for i, s in enumerate(able) if s.spec.terms.tenant == builder.spec.terms.tenant)
+        able.remove(builder)
+        able.insert(place, builder)
+    return able

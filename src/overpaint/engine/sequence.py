@@ -27,7 +27,7 @@ class Sequence:
     """
 
     spec: SequenceSpec
-    arrived_at: int = 0
+    arrived_at: float = 0
     order: int = 0
     state: SequenceState = SequenceState.WAITING
     step: int = 0

@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 
+from overpaint.engine.limits import Costs
+
 
 @dataclass(frozen=True, slots=True)
-class TickBudget:
+class Calibration:
     """What calibration found.
 
     Args:
         tick_tokens: tokens worth stepping together.
+        costs: of each kind of work.
         seconds: measured time of a step, by tokens.
     """
 
     tick_tokens: int
+    costs: Costs
     seconds: dict[int, float]
 
 

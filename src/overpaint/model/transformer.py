@@ -101,6 +101,11 @@ class PackedTransformer:
         """What the activations are computed in."""
         return self._module.dtype
 
+    @property
+    def context_channels(self) -> int:
+        """Width of the encoder's hidden states."""
+        return self._module.config["context_in_dim"]
+
     def prefix_bytes(self, prefix_tokens: int, target_tokens: int) -> int:
         """Bytes that a `PrefixCache` of this many tokens takes."""
         values = 2 * self._params.num_layers * prod(self._params.kv_shape) * (prefix_tokens + target_tokens)

@@ -7,8 +7,9 @@ from overpaint.core.picture import Picture
 from overpaint.core.sizes import Canvas, Size
 from overpaint.core.terms import Terms
 from overpaint.engine.job import Job, PrefixKey, PrefixSpec, SequenceId, SequenceSpec
+from overpaint.engine.limits import Limits
 from overpaint.engine.plan import StepPlan, StepResult
-from overpaint.engine.scheduler import Limits, Scheduler
+from overpaint.engine.scheduler import Scheduler
 
 _PIXEL = Picture(1, 1, "RGBA", bytes(4))
 
@@ -93,6 +94,7 @@ class FakeRunner:
             self.decoded.append(sequence_id)
         return StepResult(
             prefilled=prefilled,
+            prefill_tokens=plan.prefill.spec.num_tokens // self.units if plan.prefill else 0,
             stepped=plan.denoise,
             decoded=tuple((sequence_id, _PIXEL) for sequence_id in plan.decode),
             failed_prefix=failed_prefix,

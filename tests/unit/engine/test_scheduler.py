@@ -8,7 +8,7 @@ from overpaint.core.errors import CapacityError
 from overpaint.core.task import Priority
 from overpaint.core.terms import Terms
 from overpaint.engine.job import Job
-from overpaint.engine.scheduler import Limits
+from overpaint.engine.limits import Cost, Costs, Limits
 from tests.unit.engine.scheduling import Desk, make_job
 
 _BATCH = Terms(priority=Priority.BATCH)
@@ -118,6 +118,72 @@ def test_a_tenant_that_was_away_brings_no_credit_along() -> None:
     assert desk.runner.steps["busy/0"] - before >= 8
 
 
+def test_a_tick_beside_a_busy_tenant_takes_a_lonely_picture_twice_its_own_time_at_most() -> None:
+    """Alone a step costs 64 + 64 tokens; shared with one other tenant it may cost 256, so 192 tokens step."""
+    desk = Desk(Limits(max_running=64, costs=Costs(step=Cost(fixed=64))), units=1)
+    for index in range(10):
+        desk.submit(make_job(f"greedy{index}", steps=200, terms=Terms(tenant="greedy"), words="g"))
+    desk.submit(make_job("modest", steps=4, terms=Terms(tenant="modest"), words="m"))
+    ticks = [plan for plan in (desk.tick() for _ in range(20)) if plan.denoise]
+    beside = [plan for plan in ticks if any(work.sequence_id == "modest/0" for work in plan.denoise)]
+    assert [len(plan.denoise) for plan in beside] == [3, 3, 3, 3]
+    assert len(ticks[-1].denoise) == 10  # nobody to share with any more
+
+
+def test_a_lonely_picture_waits_for_one_prefix_of_others_at_a_time() -> None:
+    desk = Desk(Limits(max_running=64), units=1)
+    desk.submit(make_job("modest", steps=12, terms=Terms(tenant="modest"), words="m"))
+    desk.tick()
+    for index in range(10):
+        desk.submit(make_job(f"greedy{index}", steps=1, terms=Terms(tenant="greedy"), prefix_tokens=200))
+    builds, ticks = 0, 0
+    while "modest/0" not in desk.runner.decoded:
+        builds += desk.tick().prefill is not None
+        ticks += 1
+    # Twelve steps of 64 tokens pay for as much work of the other's: three prefixes of 200 and some steps.
+    assert builds <= 4
+    assert ticks <= 13 + builds
+
+
+def test_a_backlog_does_not_lift_a_tenant_above_its_share() -> None:
+    desk = Desk(Limits(tick_tokens=1, max_running=64), units=1)
+    for index in range(30):
+        desk.submit(make_job(f"greedy{index}", steps=20, terms=Terms(tenant="greedy"), words="g"))
+    for _ in range(300):
+        desk.tick()
+    desk.submit(make_job("modest", steps=20, terms=Terms(tenant="modest"), words="m"))
+    ticks = 0
+    while "modest/0" not in desk.runner.decoded:
+        desk.tick()
+        ticks += 1
+    assert ticks <= 2 * 20 + 4
+
+
+def test_tenants_take_places_in_turn() -> None:
+    desk = Desk(Limits(max_running=4), units=1)
+    for index in range(8):
+        desk.submit(make_job(f"greedy{index}", steps=50, terms=Terms(tenant="greedy"), words="g"))
+    for _ in range(8):
+        desk.tick()
+    for index in range(2):
+        desk.submit(make_job(f"modest{index}", steps=10, terms=Terms(tenant="modest"), words="m"))
+    for _ in range(8):
+        desk.tick()
+    assert desk.runner.steps["modest0/0"] > 0
+    assert desk.runner.steps["modest1/0"] > 0
+    before = desk.scheduler.stats.num_preemptions
+    desk.tick()
+    assert desk.scheduler.stats.num_preemptions == before == 2  # and nobody is sent to and fro
+
+
+def test_decoding_counts_towards_the_tick() -> None:
+    desk = Desk(Limits(tick_tokens=4 * 64, costs=Costs(decode=Cost(2.0))), units=1)
+    for index in range(4):
+        desk.submit(make_job(str(index), steps=2, words="same"))
+    plans = [desk.tick() for _ in range(4)]
+    assert [len(plan.decode) for plan in plans] == [0, 0, 0, 2]
+
+
 def test_what_could_never_be_held_is_refused_with_what_would_fit() -> None:
     desk = Desk(Limits(cache_bytes=100, bytes_per_token=1))
     with pytest.raises(CapacityError, match="fewer or smaller pictures"):
@@ -183,6 +249,7 @@ _jobs = st.builds(
     tick_tokens=st.integers(1, 2000),
     # The largest job here needs 2 prefixes of 40 + 256 tokens.
     cache_bytes=st.integers(2 * (40 + 256), 3000),
+    costs=st.builds(Costs, *[st.builds(Cost, st.floats(0, 4), st.floats(0, 300))] * 3),
     units=st.integers(1, 3),
     broken=st.integers(0, 30),
 )
@@ -191,11 +258,12 @@ def test_nothing_is_lost_doubled_or_starved(
     max_running: int,
     tick_tokens: int,
     cache_bytes: int,
+    costs: Costs,
     units: int,
     broken: int,
 ) -> None:
     """Random arrivals, cancels, failures and budgets: every picture ends, steps once each, integrity always holds."""
-    desk = Desk(Limits(max_running=max_running, tick_tokens=tick_tokens, cache_bytes=cache_bytes), units)
+    desk = Desk(Limits(max_running, tick_tokens, cache_bytes=cache_bytes, costs=costs), units)
     jobs: dict[str, Job] = {}
     cancelled: set[str] = set()
     for index, (fields, ticks, is_cancelled) in enumerate(arrivals):

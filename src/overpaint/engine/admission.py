@@ -1,0 +1,102 @@
+"""Who has a place and memory. Torch-free: changes the state of sequences and what the prefix index holds.
+
+Each sequence is started before the next is looked at, so that room for a later one is never made at its cost.
+"""
+
+from collections.abc import Mapping
+
+from overpaint.engine.job import PrefixKey, SequenceId
+from overpaint.engine.policy import FairOrder
+from overpaint.engine.prefix_index import PrefixIndex
+from overpaint.engine.sequence import Sequence, SequenceState
+from overpaint.engine.stats import EngineStats
+
+
+class Admission:
+    """Gives places and memory, and takes them away.
+
+    Args:
+        index: what is held.
+        order: who goes first.
+        sequences: all that wait and run; owned by the scheduler.
+        stats: counts what is taken away.
+    """
+
+    def __init__(
+        self, index: PrefixIndex, order: FairOrder, sequences: Mapping[SequenceId, Sequence], stats: EngineStats
+    ) -> None:
+        self._index = index
+        self._order = order
+        self._sequences = sequences
+        self._stats = stats
+        self.to_release: list[PrefixKey] = []
+
+    def give_places(self, ordered: list[Sequence], places: int) -> None:
+        """Give the places to the most urgent whose prefixes stand; who loses a place keeps its latents and waits."""
+        for sequence in self._order.deal(ordered):
+            if sequence.state is SequenceState.WAITING and places and self._can_run(sequence, ordered):
+                self._set_running(sequence)
+            if sequence.state is SequenceState.RUNNING:
+                if places:
+                    places -= 1
+                else:
+                    self._set_waiting(sequence)
+
+    def take_memory(self, key: PrefixKey, sequence: Sequence, ordered: list[Sequence]) -> bool:
+        """Take memory for a prefix, from whom it hurts least; False when there is none to be had now."""
+        sequence_id = sequence.spec.sequence_id
+        behind = self._behind(sequence, ordered)
+        # Last its own too: a prefix that was enlarged for another picture is built again as small as it is needed.
+        for may_take in ([], self._lesser(sequence, ordered), behind[1:], behind):
+            donors = frozenset(other.spec.sequence_id for other in may_take)
+            victims = self._index.find_room(key, sequence_id, may_take=donors)
+            if victims is not None:
+                self._preempt(victims)
+                self._index.take_room(key, sequence_id, victims)
+                self.to_release.extend(victims)
+                self._stats.num_evictions += len(victims)
+                return True
+        return False
+
+    def missing(self, sequence: Sequence) -> PrefixKey | None:
+        """The first of a sequence's prefixes that does not stand."""
+        return next((key for key in sequence.spec.prefixes if not self._index.is_ready(key)), None)
+
+    def _can_run(self, sequence: Sequence, ordered: list[Sequence]) -> bool:
+        """Whether a waiting sequence's prefixes stand, with room behind them for its picture."""
+        for key in sequence.spec.prefixes:
+            if self.missing(sequence) is not None:  # also when enlarging one has just cost it the other
+                return False
+            has_room = self._index.has_room(key, sequence.spec.sequence_id)
+            if not has_room and not self.take_memory(key, sequence, ordered):
+                return False
+        return self.missing(sequence) is None
+
+    def _lesser(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
+        """Everyone of a lesser class."""
+        mine = self._order.priority_class(sequence)
+        return [other for other in ordered if self._order.priority_class(other) > mine]
+
+    def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
+        """Itself and everyone behind, when nothing runs: nobody would ever give memory back by itself."""
+        if any(other.state is SequenceState.RUNNING for other in ordered):
+            return []
+        return ordered[ordered.index(sequence) :]
+
+    def _preempt(self, victims: list[PrefixKey]) -> None:
+        """Send those back to wait that run on prefixes about to go; their latents stay."""
+        for key in victims:
+            for sequence_id in self._index.users_of(key):
+                if self._sequences[sequence_id].state is SequenceState.RUNNING:
+                    self._set_waiting(self._sequences[sequence_id])
+
+    def _set_running(self, sequence: Sequence) -> None:
+        sequence.state = SequenceState.RUNNING
+        for key in sequence.spec.prefixes:
+            self._index.pin(key, sequence.spec.sequence_id)
+
+    def _set_waiting(self, sequence: Sequence) -> None:
+        sequence.state = SequenceState.WAITING
+        self._stats.num_preemptions += 1
+        for key in sequence.spec.prefixes:
+            self._index.unpin(key, sequence.spec.sequence_id)

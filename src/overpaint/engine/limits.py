@@ -1,0 +1,58 @@
+"""What a tick and the device can take, and what work costs the device, as numbers. Torch-free."""
+
+from dataclasses import dataclass, field
+
+UNLIMITED = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Work on some tokens, in tokens of a step: the unit that the scheduler counts time in.
+
+    Args:
+        per_token: of one more token.
+        fixed: of doing it at all.
+    """
+
+    per_token: float = 1.0
+    fixed: float = 0.0
+
+    def of(self, num_tokens: int) -> float:
+        """Of work on so many tokens."""
+        return self.fixed + self.per_token * num_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a device takes for each kind of work; measured by `calibration`.
+
+    Args:
+        step: of a packed step; its fixed part is paid once a tick.
+        prefix: of reading and running prefix tokens.
+        decode: of turning latent tokens into a picture.
+    """
+
+    step: Cost = field(default_factory=Cost)
+    prefix: Cost = field(default_factory=Cost)
+    decode: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a tick and the device can take.
+
+    Args:
+        max_running: sequences under way at most.
+        tick_tokens: tokens stepped in one tick at most, decoding counted by its cost (one sequence at least).
+        prefill_tokens: prefix tokens run in one tick at most.
+        cache_bytes: for keys and values.
+        bytes_per_token: keys and values of one token.
+        costs: of the device.
+    """
+
+    max_running: int = 16
+    tick_tokens: int = UNLIMITED
+    prefill_tokens: int = 4096
+    cache_bytes: int = UNLIMITED
+    bytes_per_token: int = 1
+    costs: Costs = field(default_factory=Costs)

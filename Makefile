@@ -9,7 +9,7 @@ PIP_ARGS ?=
 ARGS     ?=
 BIN      := .venv/bin
 STAMP    := .venv/.installed
-CODE     := src tests recipes benchmarks
+CODE     := src tests recipes benchmarks examples
 PRESENT   = $(wildcard $(CODE))
 SAMPLE   := src/overpaint/bundled/samples/apple-and-dog.png
 

@@ -17,7 +17,7 @@ class TaskStore(Protocol):
     """Tasks and everything that is decided together with them."""
 
     async def create(self, task: NewTask) -> tuple[Task, bool]:
-        """Store a task as queued; True when it is new.
+        """Store a task as queued, or as failed + webhook queued when it names a failure; True when it is new.
 
         With an idempotency key that the API key used before, the earlier task comes back with False; likewise
         with an id that is stored already, so that an unanswered `create` can be repeated.

@@ -164,6 +164,7 @@ class NewTask:
 
     Args:
         fingerprint: hash of everything that was asked; the same idempotency key with another one is an error.
+        failure: why it is refused; it is then stored as failed, told of, and never painted. None queues it.
     """
 
     id: str
@@ -175,6 +176,7 @@ class NewTask:
     fingerprint: str
     webhook_url: str | None = None
     idempotency_key: str | None = None
+    failure: TaskFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,12 +53,21 @@ def _check_numbers(draft: Draft, entry: ModelEntry) -> None:
         raise RequestError("num_images", draft.num_images, f"must be 1 to {entry.output.max_images}")
 
 
-def _check_names(draft: Draft) -> None:
-    if draft.webhook_url is not None:
+def check_webhook(url: str | None) -> None:
+    """See that a webhook can be sent to a URL.
+
+    Raises:
+        RequestError: it is none.
+    """
+    if url is not None:
         try:
-            read_target(draft.webhook_url)
+            read_target(url)
         except ValueError as exc:
-            raise RequestError("webhook_url", draft.webhook_url, str(exc)) from exc
+            raise RequestError("webhook_url", url, str(exc)) from exc
+
+
+def _check_names(draft: Draft) -> None:
+    check_webhook(draft.webhook_url)
     key = draft.idempotency_key
     if key is not None and not (0 < len(key) <= MAX_IDEMPOTENCY_CHARS and key.isprintable()):
         raise RequestError("idempotency_key", key, f"must be 1 to {MAX_IDEMPOTENCY_CHARS} printable characters")

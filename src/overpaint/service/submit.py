@@ -14,11 +14,11 @@ from overpaint.core.errors import BackendError, RequestError, TaskError
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
 from overpaint.core.sizes import Size, SizeRules
 from overpaint.core.store_ports import TaskStore
-from overpaint.core.task import NewTask, Task, TaskSpec, TaskState
+from overpaint.core.task import NewTask, Task, TaskFailure, TaskSpec, TaskState
 from overpaint.service.caller import Caller
 from overpaint.service.canvas import engine_size
 from overpaint.service.catalogue import Catalogue, ModelEntry
-from overpaint.service.checks import check_draft
+from overpaint.service.checks import check_draft, check_webhook
 from overpaint.service.draft import Draft
 from overpaint.service.enhance import Enhancer, enhance_or_keep
 from overpaint.service.fingerprint import fingerprint_of
@@ -26,7 +26,7 @@ from overpaint.service.joining import Joiner
 from overpaint.service.limits import Limits
 from overpaint.service.pictures import PictureDesk, TakenPicture, read_mask, require_same_sides
 from overpaint.service.safety import Safety
-from overpaint.service.watch import Queued, WatchTower
+from overpaint.service.watch import Ended, Queued, WatchTower
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,24 @@ class Submitter:
         is_joinable = draft.is_retry or draft.seed != RANDOM_SEED
         accept = lambda: self._accept(caller, draft, entry, size, fingerprint)  # noqa: E731
         return await self._parts.joiner.accept(fingerprint, is_joinable, accept)
+
+    async def refuse(self, caller: Caller, draft: Draft, failure: TaskFailure) -> Task:
+        """Store what cannot be painted as a failed task, for dialects whose callers hear of it where results are.
+
+        Nothing of the draft is checked but where to tell of it, and nothing is charged. Counts as a request.
+
+        Raises:
+            RequestError: the webhook's URL cannot be used, or there is no such model.
+            RateLimitError: too many requests.
+            BackendError: the store is out of reach.
+        """
+        entry = self._parts.catalogue.find(draft.model)
+        check_webhook(draft.webhook_url)
+        self._parts.limits.take_request(caller)
+        spec = TaskSpec(entry.id, draft.prompt, seed=0, output=draft.output, wording=draft.wording)
+        task, _ = await self._store(caller, draft, spec, 0, await fingerprint_of(caller, draft), failure)
+        self._parts.tower.tell(task.id, task.attempt, Ended(task))
+        return task
 
     def note_unheard(self, task: Task) -> None:
         """Note that the client went away before it was told of `task`, so that its retry is given this task.
@@ -201,7 +219,13 @@ class Submitter:
         )
 
     async def _store(
-        self, caller: Caller, draft: Draft, spec: TaskSpec, price: int, fingerprint: str
+        self,
+        caller: Caller,
+        draft: Draft,
+        spec: TaskSpec,
+        price: int,
+        fingerprint: str,
+        failure: TaskFailure | None = None,
     ) -> tuple[Task, bool]:
         new = NewTask(
             id=uuid4().hex,
@@ -213,5 +237,6 @@ class Submitter:
             fingerprint=fingerprint,
             webhook_url=draft.webhook_url,
             idempotency_key=draft.idempotency_key,
+            failure=failure,
         )
         return await self._parts.tasks.create(new)

@@ -124,6 +124,10 @@ class Tasks:
         """How far a task got, as far as this process knows."""
         return self._tower.last_progress(task.id)
 
+    def history(self, task: Task) -> tuple[TaskEvent, ...]:
+        """What happened to a task, oldest first, as far as this process remembers it."""
+        return tuple(self._tower.after(task.id, 0))
+
     async def wait(self, caller: Caller, task_id: str, timeout_s: float) -> Task:
         """The task as soon as it is final, or as it is when the time is up.
 

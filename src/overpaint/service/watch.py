@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from overpaint.core.events import Preview, Progress
 from overpaint.core.task import Task
@@ -43,11 +44,13 @@ class TaskEvent:
         sequence: rises within a task; give it back to resume after it.
         task_id: whose.
         what: the news.
+        at: when it was told; UTC.
     """
 
     sequence: int
     task_id: str
     what: Happening
+    at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
 
 
 @dataclass(slots=True)

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from overpaint.core.errors import BackendError, TaskError
 from overpaint.core.task import NewTask, Task
 from overpaint.store.access import TaskAccess, TellTime
+from overpaint.store.aftermath import tell_webhooks
 from overpaint.store.coalesce import Coalescer
 from overpaint.store.codec import files_of
 from overpaint.store.database import Database
 from overpaint.store.failures import REFUSALS
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
-from overpaint.store.rows import queued_task, task_of, values_of_new_task
+from overpaint.store.rows import accepted_task, task_of, values_of_new_task
 from overpaint.store.schema import task_files, tasks
 
 Stamped = tuple[NewTask, datetime]
@@ -29,7 +30,7 @@ class TaskIntake(TaskAccess):
         self._accept = Coalescer[Stamped, Accepted](self._accept_batch)
 
     async def create(self, task: NewTask) -> Accepted:
-        """Store a task as queued; see `TaskStore.create`."""
+        """Store a task; see `TaskStore.create`."""
         return await self._accept((task, self._now()))
 
     async def _accept_batch(self, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
@@ -53,8 +54,12 @@ class TaskIntake(TaskAccess):
         new = [task for task, _ in batch if task.id in new_ids]
         if files := [{"task_id": task.id, "file_key": key} for task in new for key in files_of(task.spec)]:
             await connection.execute(insert(task_files), files)
+        refused = [accepted_task(*one) for one in batch if one[0].failure and one[0].id in new_ids]
+        await tell_webhooks(connection, self._database, refused, self._now())
         earlier = await _find_earlier(connection, [task for task, _ in batch if task.id not in new_ids])
-        return [(queued_task(*one), True) if one[0].id in new_ids else _answer_again(one[0], earlier) for one in batch]
+        return [
+            (accepted_task(*one), True) if one[0].id in new_ids else _answer_again(one[0], earlier) for one in batch
+        ]
 
 
 async def _find_earlier(connection: AsyncConnection, asked: Sequence[NewTask]) -> list[RowMapping]:

@@ -9,6 +9,7 @@ from overpaint.core.account import ApiKey, KeyLimits, UsageRow, WebhookDelivery
 from overpaint.core.task import Lease, NewTask, Priority, Task, TaskState
 from overpaint.store.codec import (
     failure_from_json,
+    failure_to_json,
     outputs_from_json,
     spec_from_json,
     spec_to_json,
@@ -31,28 +32,36 @@ def values_of_new_task(task: NewTask, created_at: datetime) -> Values:
         "webhook_url": task.webhook_url,
         "price_microusd": task.price_microusd,
         "priority": int(task.priority),
-        "state": TaskState.QUEUED.value,
+        "state": _first_state(task).value,
         "created_at": created_at,
+        "finished_at": created_at if task.failure else None,
+        "failure": failure_to_json(task.failure) if task.failure else None,
         "token": 0,
         "attempt": 0,
     }
 
 
-def queued_task(task: NewTask, created_at: datetime) -> Task:
+def accepted_task(task: NewTask, created_at: datetime) -> Task:
     """A task that was just accepted, without asking the database again."""
     return Task(
         id=task.id,
         key_id=task.key_id,
         dialect=task.dialect,
         spec=task.spec,
-        state=TaskState.QUEUED,
+        state=_first_state(task),
         priority=task.priority,
         price_microusd=task.price_microusd,
         attempt=0,
         created_at=created_at,
+        finished_at=created_at if task.failure else None,
+        failure=task.failure,
         webhook_url=task.webhook_url,
         idempotency_key=task.idempotency_key,
     )
+
+
+def _first_state(task: NewTask) -> TaskState:
+    return TaskState.FAILED if task.failure else TaskState.QUEUED
 
 
 def task_of(row: RowMapping) -> Task:

@@ -185,3 +185,19 @@ async def test_a_failure_is_kept(stores: StoreSet, new_task: TaskMaker) -> None:
     failed = await stores.tasks.get(task.id)
     assert (failed.state, failed.failure) == (TaskState.FAILED, failure)
     assert failed.finished_at is not None
+
+
+async def test_a_refused_task_is_failed_from_the_start_told_of_and_never_leased(
+    stores: StoreSet, new_task: TaskMaker
+) -> None:
+    failure = TaskFailure("missing", "prompt: is required")
+    refused = new_task(failure=failure, webhook_url="https://example.com/hook", price_microusd=0)
+    task, is_new = await stores.tasks.create(refused)
+    assert is_new
+    assert task == await stores.tasks.get(refused.id)
+    assert (task.state, task.failure, task.finished_at) == (TaskState.FAILED, failure, task.created_at)
+    assert await stores.tasks.lease("w", limit=9, duration=LEASE) == []
+    (delivery,) = await stores.webhooks.due(limit=9, duration=LEASE)
+    assert (delivery.task_id, delivery.url) == (refused.id, "https://example.com/hook")
+    assert not (await stores.tasks.create(refused))[1]
+    assert len(await stores.webhooks.deliveries()) == 1

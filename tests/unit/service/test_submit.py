@@ -13,7 +13,7 @@ from overpaint.core.account import KeyLimits
 from overpaint.core.errors import BudgetError, ContentError, PictureError, RateLimitError, RequestError, TaskError
 from overpaint.core.request import AdapterRef
 from overpaint.core.sizes import Size, SizeRules
-from overpaint.core.task import Priority, TaskState
+from overpaint.core.task import Priority, TaskFailure, TaskState
 from overpaint.service.canvas import painted_size
 from overpaint.service.draft import (
     PictureBytes,
@@ -24,7 +24,7 @@ from overpaint.service.draft import (
 )
 from overpaint.service.safety import PromptRule, Safety
 from tests.unit.service.conftest import NewWorld
-from tests.unit.service.world import World, draft, png
+from tests.unit.service.world import World, draft, png, until
 
 pytestmark = pytest.mark.anyio
 
@@ -253,3 +253,16 @@ def test_any_size_has_a_painted_size_of_its_shape(width: int, height: int, multi
     assert rules.check(painted) == painted
     assert painted.width >= min(width, 3072)
     assert painted.height >= min(height, 3072)
+
+
+async def test_what_is_refused_on_purpose_is_a_failed_task_that_costs_nothing_and_is_told_of(world: World) -> None:
+    asked = draft(prompt="", webhook_url="https://example.com/hook", wording={"why": "it is so"})
+    task = await world.service.submit.refuse(world.caller, asked, TaskFailure("missing", "prompt: is required"))
+    stored = await world.service.tasks.get(world.caller, task.id)
+    assert (stored.state, stored.price_microusd, stored.spec.wording) == (TaskState.FAILED, 0, {"why": "it is so"})
+    assert (await world.service.tasks.wait(world.caller, task.id, 1)).failure == TaskFailure(
+        "missing", "prompt: is required"
+    )
+    await until(lambda: len(world.poster.received) == 1)
+    with pytest.raises(RequestError, match="webhook_url"):
+        await world.service.submit.refuse(world.caller, draft(webhook_url="ftp://x"), TaskFailure("a", "b"))

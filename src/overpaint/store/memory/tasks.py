@@ -9,18 +9,20 @@ from overpaint.store.codec import files_of
 from overpaint.store.cursor import read_cursor, write_cursor
 from overpaint.store.memory.leasing import MemoryLeasing, queue_key
 from overpaint.store.memory.tables import Record
-from overpaint.store.rows import queued_task
+from overpaint.store.rows import accepted_task
 
 
 class MemoryTaskStore(MemoryLeasing):
     """Tasks in memory."""
 
     async def create(self, task: NewTask) -> tuple[Task, bool]:
-        """Store a task as queued; see `TaskStore.create`."""
+        """Store a task; see `TaskStore.create`."""
         earlier = self._earlier(task)
         if earlier is None:
-            record = Record(queued_task(task, self._now()), task.fingerprint)
+            record = Record(accepted_task(task, self._now()), task.fingerprint)
             self._tables.tasks[task.id] = record
+            if task.failure:
+                self._tell_webhook(record.task)
             return record.task, True
         if earlier.fingerprint != task.fingerprint:
             raise TaskError("this idempotency key was used for another request")

@@ -11,8 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from overpaint.api.dialect import Dialect
 from overpaint.api.public_url import MOUNT
+from overpaint.service.files import INPUTS, OUTPUTS, UPLOADS
+from overpaint.service.links import FILES_PATH
 
-_SHARED = ("/files/", "/health/", "/metrics")
+_SHARED = (*(f"{FILES_PATH}{folder}" for folder in (UPLOADS, INPUTS, OUTPUTS)), "/health/", "/metrics")
 
 
 class DialectAliases:
@@ -26,11 +28,11 @@ class DialectAliases:
     def __init__(self, app: ASGIApp, dialects: Sequence[Dialect]) -> None:
         self._app = app
         self._dialects = tuple(dialects)
-        self._hosts = {host: dialect for dialect in dialects for host in dialect.hosts}
+        self._hosts = dict(_host(entry, dialect) for dialect in dialects for entry in dialect.hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             self._rewrite(scope)
         await self._app(scope, receive, send)
 
@@ -41,22 +43,28 @@ class DialectAliases:
             scope[MOUNT] = direct.prefix
             return
         headers = Headers(scope=scope)
-        alias = self._by_host(path, headers) or self._by_claim(path, headers) or self._by_path(path)
+        prefix = self._by_host(path, headers) or self._by_claim(path, headers) or self._by_path(path)
         scope[MOUNT] = ""
-        if alias is not None:
-            scope["path"] = alias.prefix + path
-            scope["raw_path"] = alias.prefix.encode() + (scope.get("raw_path") or path.encode())
+        if prefix is not None:
+            scope["path"] = prefix + path
+            scope["raw_path"] = prefix.encode() + (scope.get("raw_path") or path.encode())
 
-    def _by_path(self, path: str) -> Dialect | None:
+    def _by_path(self, path: str) -> str | None:
         for dialect in self._dialects:
             if any(path.startswith(native) for native in dialect.native_paths):
-                return dialect
+                return dialect.prefix
         return None
 
-    def _by_claim(self, path: str, headers: Headers) -> Dialect | None:
-        return next((dialect for dialect in self._dialects if dialect.claims(path, headers)), None)
+    def _by_claim(self, path: str, headers: Headers) -> str | None:
+        return next((dialect.prefix for dialect in self._dialects if dialect.claims(path, headers)), None)
 
-    def _by_host(self, path: str, headers: Headers) -> Dialect | None:
+    def _by_host(self, path: str, headers: Headers) -> str | None:
         if not self._hosts or path.startswith(_SHARED):
             return None
         return self._hosts.get(headers.get("host", "").partition(":")[0].lower())
+
+
+def _host(entry: str, dialect: Dialect) -> tuple[str, str]:
+    """A host name, and what the paths that are asked of it are put below."""
+    host, slash, rest = entry.partition("/")
+    return host, dialect.prefix + slash + rest

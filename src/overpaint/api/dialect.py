@@ -22,7 +22,8 @@ class Dialect:
         router: the routes, relative to the prefix.
         render_error: its error envelope.
         native_paths: beginnings of the vendor's own paths, served at the root too (``"/api/v3/"``).
-        hosts: the vendor's host names, for who redirects them here by DNS or a proxy.
+        hosts: the vendor's host names, for who redirects them here by DNS or a proxy; where a vendor spreads its API
+            over several, with what each one's paths are put below (``"cdn.acme.com/cdn"``).
         webhooks: what its webhooks look like; None where the vendor has none.
         models: TOML file of the vendor's names for models (`catalogue_file.read_aliases`).
         claims: whether a request below the root, told by its path and headers, is for this dialect, where the path

@@ -45,9 +45,18 @@ class FileLinks:
             action: ``"get"``, or ``"put"`` for an upload; one does not work as the other.
             lifetime_s: None is the usual one.
         """
-        expires = str(int(self._clock.now().timestamp()) + (self._lifetime_s if lifetime_s is None else lifetime_s))
-        query = urlencode({"expires": expires, "signature": self._sign(key, expires, action)})
-        return f"{self._path}{quote(key)}?{query}"
+        expires, signature = self.prove(key, action, lifetime_s)
+        return f"{self._path}{quote(key)}?{urlencode({'expires': expires, 'signature': signature})}"
+
+    def path_link(self, key: str, action: str = "get", lifetime_s: int | None = None) -> str:
+        """The same without a query, for clients that append to it (``"/files/<expires>/<signature>/uploads/..."``)."""
+        return "/".join((self._path.rstrip("/"), *self.prove(key, action, lifetime_s), quote(key)))
+
+    def prove(self, key: str, action: str = "get", lifetime_s: int | None = None) -> tuple[str, str]:
+        """What a link carries besides the key: when it ends, and a signature; `check` takes both."""
+        lifetime_s = self._lifetime_s if lifetime_s is None else lifetime_s
+        expires = str(int(self._clock.now().timestamp()) + lifetime_s)
+        return expires, self._sign(key, expires, action)
 
     def check(self, key: str, expires: str, signature: str, action: str = "get") -> None:
         """See that a link is ours and still works.
@@ -74,13 +83,15 @@ class FileLinks:
             parts = urlsplit(url)
         except ValueError:
             return None
+        _, found, rest = parts.path.partition(self._path)
         query = parse_qs(parts.query)
-        at = parts.path.find(self._path)
-        if at < 0 or "expires" not in query or "signature" not in query:
-            return None
-        key = unquote(parts.path[at + len(self._path) :])
-        expires, signature = query["expires"][0], query["signature"][0]
-        if not self._is_ours(key, expires, signature, "get"):
+        if "expires" in query and "signature" in query:
+            expires, signature, name = query["expires"][0], query["signature"][0], rest
+        else:
+            expires, _, rest = rest.partition("/")
+            signature, _, name = rest.partition("/")
+        key = unquote(name)
+        if not found or not self._is_ours(key, expires, signature, "get"):
             return None
         self.check(key, expires, signature)
         return key

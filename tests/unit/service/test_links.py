@@ -28,6 +28,18 @@ def test_a_link_works_until_it_expires() -> None:
         links.key_of("https://any.host" + link)
 
 
+def test_a_link_without_a_query_is_recognised_alike() -> None:
+    clock = FakeClock()
+    links = FileLinks(SECRET, clock, lifetime_s=60)
+    link = links.path_link("uploads/key/1", lifetime_s=10)
+    assert "?" not in link
+    assert links.key_of("https://any.host/prefix" + link) == "uploads/key/1"
+    assert links.key_of("https://any.host" + link + "2") is None
+    clock.passed_s = 11
+    with pytest.raises(AccessError, match="expired"):
+        links.key_of("https://any.host" + link)
+
+
 def test_nothing_about_a_link_can_be_changed() -> None:
     links = FileLinks(SECRET, FakeClock())
     key, expires, signature = parts(links.link("outputs/a/0.png"))

@@ -21,11 +21,15 @@ async def read_input(call: Call, model: type[M]) -> M:
 async def accept(call: Call, draft: Draft) -> Task:
     """Accept a draft, and have the request's log line name the task.
 
+    A client that has gone away meanwhile never hears of the task; its retry is then given this one.
+
     Raises:
         OverpaintError: as `Submitter.submit`.
     """
     task = await call.service.submit.submit(call.caller, draft)
     note_task(call.request, task)
+    if await call.request.is_disconnected():
+        call.service.submit.note_unheard(task)
     return task
 
 

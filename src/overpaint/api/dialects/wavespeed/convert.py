@@ -100,7 +100,7 @@ def to_input(task: Task, links: Links) -> dict[str, Any]:
     return echo
 
 
-def to_query(body: ListInput, cursor: str | None) -> TaskQuery:
+def to_query(body: ListInput) -> TaskQuery:
     """Which tasks to list.
 
     Raises:
@@ -112,7 +112,6 @@ def to_query(body: ListInput, cursor: str | None) -> TaskQuery:
         model=body.model or None,
         created_after=moment(body.created_after, "created_after"),
         created_before=moment(body.created_before, "created_before"),
-        cursor=cursor,
         limit=body.page_size,
     )
 

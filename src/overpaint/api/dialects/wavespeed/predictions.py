@@ -15,13 +15,12 @@ from overpaint.api.dialects.wavespeed.convert import to_input, to_query
 from overpaint.api.dialects.wavespeed.schemas import DeleteInput, ListInput, PredictionAnswer
 from overpaint.api.errors import MissingFieldError
 from overpaint.api.json_body import described_body, parse_json, validated
+from overpaint.api.paging import numbered_page
 from overpaint.api.public_url import Links
-from overpaint.core.task import Task
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
 
 router = APIRouter(tags=["wavespeed"], responses=ERRORS)
-MAX_LISTED = 100
 
 
 @router.post("/predictions", operation_id="wavespeed_list", openapi_extra=described_body(ListInput, {"page": 1}))
@@ -72,23 +71,9 @@ async def delete(task_id: str, service: ServiceDep, caller: CallerDep) -> dict[s
 
 
 async def _list(query: ListInput, service: Service, caller: Caller, config: ApiConfig, links: Links) -> dict[str, Any]:
-    tasks, total = await _page(query, service, caller)
+    tasks, total = await numbered_page(service, caller, to_query(query), query.page)
     items: list[dict[str, Any]] = []
     for task in tasks:
         shown = await prediction_of(task, service, links, config)
         items.append(shown.model_dump() | {"input": to_input(task, links)})
     return success({"page": query.page, "total": total, "items": items})
-
-
-async def _page(query: ListInput, service: Service, caller: Caller) -> tuple[tuple[Task, ...], int]:
-    """Numbered pages over a list that knows cursors: walk to the page, and count on when filters narrow the list."""
-    cursor: str | None = None
-    wanted: tuple[Task, ...] = ()
-    seen, number, is_narrow = 0, 0, bool(query.model or query.status or query.created_after or query.created_before)
-    while number < query.page or is_narrow:
-        page = await service.tasks.list_tasks(caller, to_query(query, cursor))
-        seen, number, cursor = seen + len(page.tasks), number + 1, page.next_cursor
-        wanted = page.tasks if number == query.page else wanted
-        if cursor is None or number >= query.page + MAX_LISTED:
-            break
-    return wanted, seen if is_narrow else await service.tasks.count(caller)

@@ -23,6 +23,7 @@ from overpaint.api.native import NATIVE
 from overpaint.api.public_url import Links
 from overpaint.api.self_signed import self_signed
 from overpaint.api.server import Listen
+from overpaint.api.tunnel import Tunnel, host_names
 from overpaint.compose import open_engine
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
@@ -62,11 +63,21 @@ class OpenAccounts:
 
 @dataclass(frozen=True, slots=True)
 class OpenServer:
-    """A server that is about to listen."""
+    """A server that is about to listen.
+
+    Args:
+        app: the application.
+        service: what it is over.
+        listen: where.
+        tunnel: leads vendors' host names to it.
+        proxy_port: where that listens; None does not.
+    """
 
     app: FastAPI
     service: Service
     listen: Listen
+    tunnel: Tunnel
+    proxy_port: int | None
 
 
 @asynccontextmanager
@@ -94,6 +105,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         stores = await _open_stores(settings)
         stack.push_async_callback(stores.close)
         engine = _start_engine(settings, stack)
+        metrics.engine_stats = lambda: engine.stats
         ports = ServicePorts(
             stores.tasks,
             stores.accounts,
@@ -110,7 +122,8 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
             _safety(settings),
             listener=metrics.saw,
         )
-        yield OpenServer(create_app(service, api, metrics=metrics), service, listen)
+        tunnel = Tunnel(_vendor_hosts(), settings.host)
+        yield OpenServer(create_app(service, api, metrics=metrics), service, listen, tunnel, settings.proxy_port)
 
 
 async def _open_stores(settings: ServerSettings) -> Stores:
@@ -188,11 +201,18 @@ def _listen(settings: ServerSettings) -> Listen:
     if (certificate is None) != (key is None):
         raise ConfigError("tls_cert and tls_key: one is nothing without the other")
     if settings.tls_self_signed and certificate is None:
-        certificate, key = self_signed(settings.data_dir, (settings.host,))
+        hosts = () if settings.proxy_port is None else sorted(_vendor_hosts())
+        certificate, key = self_signed(settings.data_dir, (settings.host, *hosts))
+    if settings.proxy_port is not None and certificate is None:
+        raise ConfigError("proxy_port: clients talk TLS through a proxy; give tls_cert and tls_key, or tls_self_signed")
     for name, path in (("tls_cert", certificate), ("tls_key", key)):
         if path is not None and not path.is_file():
             raise ConfigError(f"{name}: '{path}' is not there")
     return Listen(settings.host, settings.port, certificate, key)
+
+
+def _vendor_hosts() -> frozenset[str]:
+    return host_names([entry for row in DIALECTS for entry in row.hosts])
 
 
 def _link_secret(folder: Path) -> bytes:

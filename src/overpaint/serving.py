@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import uvloop
 
 from overpaint.api.log import configure_logs
 from overpaint.api.server import Server
+from overpaint.api.tunnel import open_tunnel
 from overpaint.compose_server import OpenServer, open_server
+from overpaint.core.errors import ConfigError
 from overpaint.settings import ServerSettings
 
 FIRST_KEY = "first"
@@ -31,11 +34,30 @@ async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
 
         def greet(port: int) -> None:
             url = opened.listen.url(port)
+            opened.tunnel.port = port
             say(f"Overpaint listens at {url} (the API: {url}/docs)")
+            if proxy_port is not None:
+                say(f"Proxy for clients with fixed hosts: http://localhost:{proxy_port}")
             if secret is not None:
                 say(f"API key, shown this once: {secret}")
 
-        await Server(opened.app, opened.listen, greet).serve()
+        async with AsyncExitStack() as stack:
+            proxy_port = await _open_proxy(opened, stack)
+            await Server(opened.app, opened.listen, greet).serve()
+
+
+async def _open_proxy(opened: OpenServer, stack: AsyncExitStack) -> int | None:
+    """The port of the proxy, when there is to be one.
+
+    Raises:
+        ConfigError: it cannot be listened on.
+    """
+    if opened.proxy_port is None:
+        return None
+    try:
+        return await stack.enter_async_context(open_tunnel(opened.tunnel, opened.listen.host, opened.proxy_port))
+    except OSError as exc:
+        raise ConfigError(f"proxy_port: {opened.proxy_port} cannot be listened on ({exc.strerror or exc})") from exc
 
 
 async def _first_key(opened: OpenServer) -> str | None:

@@ -59,6 +59,7 @@ class ServerSettings(Settings):
         tls_cert: certificate chain, PEM; with `tls_key`.
         tls_key: its private key, PEM.
         tls_self_signed: make a certificate for development, and keep it in `data_dir`.
+        proxy_port: to listen on as an HTTP proxy for clients whose hosts cannot be changed; None does not. Needs TLS.
         sync_timeout_s: how long a call that waits for its result is held at most.
         max_running: tasks that step together at most.
         lease_s: tasks of a process that died come back after this long; longer than its longest silence.
@@ -82,6 +83,7 @@ class ServerSettings(Settings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_self_signed: bool = False
+    proxy_port: int | None = Field(default=None, ge=0, le=65535)
     sync_timeout_s: float = 120.0
     max_running: int = 8
     lease_s: float = Field(default=20.0, ge=2, le=3600)

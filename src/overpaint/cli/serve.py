@@ -24,6 +24,9 @@ def serve(
     tls_self_signed: Annotated[
         bool | None, typer.Option("--tls-self-signed", help="Make a certificate for development.")
     ] = None,
+    proxy_port: Annotated[
+        int | None, typer.Option(help="Port of a proxy that leads vendors' host names here; needs TLS.")
+    ] = None,
     sync_timeout_s: Annotated[float | None, typer.Option(help="Longest that a waiting call is held.")] = None,
     safety: Annotated[str | None, typer.Option(help="off, flag or block.")] = None,
     model: options.Model = None,
@@ -48,6 +51,7 @@ def serve(
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "tls_self_signed": tls_self_signed,
+        "proxy_port": proxy_port,
         "sync_timeout_s": sync_timeout_s,
         "safety": safety,
         "model": model,

@@ -2,7 +2,8 @@
 
     python -m benchmarks.offline.prefixes [--rounds 3] [--save]
 
-"Off" gives every request a tenant of its own, so that nothing can be shared; all else is equal.
+"Off" gives every request a tenant of its own, so that nothing can be shared; all else is equal. Once at the size that
+the checkpoint was made for, and once with the same weights at 256x256, where a reference is four times as many tokens.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import statistics
 import time
 
-from benchmarks.offline.workload import alternate, engine, finish, load, sample_pictures
+from benchmarks.offline.workload import alternate, at_side, engine, finish, load, sample_pictures
 from benchmarks.report import report
 from overpaint.core.config import EngineConfig
 from overpaint.core.request import GenerationRequest
@@ -20,6 +21,7 @@ from overpaint.engine.local import LocalEngine
 from overpaint.model.checkpoint import Checkpoint
 
 _EDITS = 20
+_LARGE_SIDE = 256
 _COLOURS = ("red", "blue", "green", "yellow", "white", "pink", "grey", "black", "orange", "purple")
 
 
@@ -74,16 +76,21 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     checkpoint = load(arguments.model, arguments.dtype)
-    found = {count: measure(checkpoint, count, arguments.rounds) for count in (1, 4)}
+    sides = sorted({int(checkpoint.info.reference_area**0.5), _LARGE_SIDE})
+    found = {
+        f"{count} at {side}x{side}": measure(at_side(checkpoint, side), count, arguments.rounds)
+        for side in sides
+        for count in (1, 4)
+    }
     rows = [
         [
-            str(count),
+            name,
             f"{f['off'] * 1e3:.0f} ms",
             f"{f['on'] * 1e3:.0f} ms",
             f"{f['ratio']:.2f}x",
             f"{f['hit_share']:.0%}",
         ]
-        for count, f in found.items()
+        for name, f in found.items()
     ]
     columns = ["pictures", "an edit, nothing shared", "an edit, shared", "time ratio", "prefix tokens reused"]
     report("prefixes", columns, rows, {"by_pictures": found}, save=arguments.save)

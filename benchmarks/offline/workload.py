@@ -40,6 +40,15 @@ def load(model: str | None, dtype: str, native_side: int = 256) -> Checkpoint:
     return replace(checkpoint, info=replace(checkpoint.info, sizes=sizes))
 
 
+def at_side(checkpoint: Checkpoint, side: int) -> Checkpoint:
+    """The same weights with references and pictures of `side` squared: the work of a checkpoint made for that size.
+
+    No weight depends on the size; the pictures may come out badly, and nobody looks at them.
+    """
+    sizes = replace(checkpoint.info.sizes, default_area=side**2, native_area=side**2)
+    return replace(checkpoint, info=replace(checkpoint.info, sizes=sizes, reference_area=side**2))
+
+
 def sample_pictures() -> list[Picture]:
     """The bundled sample pictures."""
     return [from_pil(Image.open(path)) for path in sorted(SAMPLES.glob("*.png"))]

@@ -71,6 +71,7 @@ class ServerSettings(Settings):
             separated by commas.
         log_level: DEBUG, INFO, WARNING or ERROR.
         log_prompts: whether log lines may hold prompts.
+        trace: file for a timeline of the engine's last ticks.
     """
 
     host: str = "127.0.0.1"
@@ -94,6 +95,7 @@ class ServerSettings(Settings):
     allowed_hosts: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_prompts: bool = False
+    trace: Path | None = None
 
 
 def read_settings() -> Settings:

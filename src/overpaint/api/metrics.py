@@ -10,6 +10,8 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from overpaint.api.engine_metrics import EngineCollector
+from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.events import Progress
 from overpaint.core.result import Timings
 from overpaint.core.task import Task
@@ -27,10 +29,15 @@ class Metrics:
 
     Args:
         now_s: tells the time.
+        engine_stats: what the engine has counted.
     """
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, now_s: Callable[[], float] = time.monotonic, engine_stats: Callable[[], EngineStats] = lambda: NO_STATS
+    ) -> None:
         self.registry = CollectorRegistry()
+        self.engine_stats = engine_stats
+        self.registry.register(EngineCollector(lambda: self.engine_stats()))
         self._now_s = now_s
         self._waiting: dict[str, float] = {}
         self._last_step: dict[str, tuple[int, float]] = {}

@@ -1,6 +1,7 @@
 """The vocabulary of Overpaint: standard library only, imported by everything, importing nothing of ours."""
 
 from overpaint.core.config import EngineConfig, ModelConfig
+from overpaint.core.engine_stats import EngineStats
 from overpaint.core.errors import (
     AccessError,
     BackendError,
@@ -40,6 +41,7 @@ __all__ = [
     "ContentError",
     "EngineClient",
     "EngineConfig",
+    "EngineStats",
     "Event",
     "Failed",
     "Finished",

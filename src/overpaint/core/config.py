@@ -4,6 +4,7 @@ Knows nothing of flags, files or environment: `settings` reads those.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from overpaint.core.errors import ConfigError
@@ -45,6 +46,7 @@ class EngineConfig:
         cache_bytes: keys and values held at most, of what runs and of what is kept for reuse; None takes a share
             of the device's free memory.
         share_prefixes: let tenants share the prefix cache. Timing can then tell one that another used a picture.
+        trace: file for a timeline of the last ticks, for chrome://tracing or Perfetto; None writes none.
     """
 
     max_running: int = 16
@@ -52,6 +54,7 @@ class EngineConfig:
     prefill_tokens: int = 4096
     cache_bytes: int | None = None
     share_prefixes: bool = False
+    trace: Path | None = None
 
     def __post_init__(self) -> None:
         _positive("max_running", self.max_running)

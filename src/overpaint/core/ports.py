@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from overpaint.core.engine_stats import EngineStats
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.request import GenerationRequest
@@ -23,6 +24,11 @@ class EngineClient(Protocol):
     @property
     def info(self) -> ModelInfo:
         """The loaded checkpoint."""
+        ...
+
+    @property
+    def stats(self) -> EngineStats:
+        """What it counted since it started; as fresh as it can be had without waiting."""
         ...
 
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:

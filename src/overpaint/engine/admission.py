@@ -9,7 +9,7 @@ from overpaint.engine.job import PrefixKey, SequenceId
 from overpaint.engine.policy import FairOrder
 from overpaint.engine.prefix_index import PrefixIndex
 from overpaint.engine.sequence import Sequence, SequenceState
-from overpaint.engine.stats import EngineStats
+from overpaint.engine.stats import Counters
 
 
 class Admission:
@@ -23,7 +23,7 @@ class Admission:
     """
 
     def __init__(
-        self, index: PrefixIndex, order: FairOrder, sequences: Mapping[SequenceId, Sequence], stats: EngineStats
+        self, index: PrefixIndex, order: FairOrder, sequences: Mapping[SequenceId, Sequence], stats: Counters
     ) -> None:
         self._index = index
         self._order = order

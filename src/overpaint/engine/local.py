@@ -20,6 +20,7 @@ from overpaint.core import (
     OverpaintError,
     Terms,
 )
+from overpaint.core.engine_stats import EngineStats
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.job import Job, JobPlanner, SequenceId
 from overpaint.engine.limits import UNLIMITED, Limits
@@ -27,7 +28,6 @@ from overpaint.engine.painter import Painter
 from overpaint.engine.plan import StepPlan, StepResult
 from overpaint.engine.runner import Runner
 from overpaint.engine.scheduler import Scheduler
-from overpaint.engine.stats import EngineStats
 from overpaint.engine.task_book import TaskBook
 from overpaint.engine.threads import in_passing_thread
 from overpaint.engine.trace import Trace
@@ -49,10 +49,9 @@ class LocalEngine:
     Args:
         checkpoint: loaded.
         config: how to schedule.
-        trace: takes note of every tick.
     """
 
-    def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None, trace: Trace | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
         config = config or EngineConfig()
         self._info = checkpoint.info
         self._painter = in_passing_thread(lambda: Painter(checkpoint))
@@ -60,7 +59,7 @@ class LocalEngine:
         self._scheduler = Scheduler(_limits(config, self._painter))
         self._is_calibrated = config.tick_tokens is not None
         self._runner = Runner(self._painter)
-        self._trace = trace
+        self._trace = Trace(config.trace) if config.trace else None
         self._book = TaskBook(self._info.name, MonotonicClock())
         self._door = threading.Condition()
         self._arrivals: list[Job] = []
@@ -89,8 +88,16 @@ class LocalEngine:
 
     @property
     def stats(self) -> EngineStats:
-        """Counters since the start."""
-        return self._scheduler.stats
+        """See `EngineClient.stats`."""
+        counters, running = self._scheduler.stats, self._scheduler.num_running
+        return counters.told(
+            num_running=running,
+            num_waiting=self._scheduler.num_sequences - running,
+            num_started=self._book.num_started,
+            queue_wait_s=self._book.queue_wait_s,
+            prefix_bytes_reused=counters.prefix_tokens_reused * self._painter.bytes_per_token,
+            prefix_bytes_held=self._scheduler.held_bytes,
+        )
 
     @property
     def num_running(self) -> int:
@@ -160,6 +167,8 @@ class LocalEngine:
                 self._is_closing = True
                 for task_id in self._book.open_tasks:
                     self._book.fail(task_id, error)
+            if self._trace:
+                self._trace.save()
 
     def _take_in(self) -> bool:
         """Bring in what was left at the door, waiting when there is nothing to do; False when closing."""

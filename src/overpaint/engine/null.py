@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, CancelledTaskError, RequestError, TaskError
 from overpaint.core.events import Event, Failed, Finished, Preview, Progress, is_final
 from overpaint.core.model_info import ModelInfo
@@ -54,6 +55,11 @@ class NullEngine:
     def info(self) -> ModelInfo:
         """What the null engine pretends to be."""
         return NULL_INFO
+
+    @property
+    def stats(self) -> EngineStats:
+        """Nothing is counted here."""
+        return NO_STATS
 
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """Take the task, or raise before taking it (see `EngineClient.submit`); of its terms, only previews count."""

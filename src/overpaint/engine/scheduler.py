@@ -16,7 +16,7 @@ from overpaint.engine.plan import PrefixWork, StepPlan, StepResult, StepWork
 from overpaint.engine.policy import FairOrder
 from overpaint.engine.prefix_index import PrefixIndex
 from overpaint.engine.sequence import Sequence, SequenceState
-from overpaint.engine.stats import EngineStats
+from overpaint.engine.stats import Counters
 
 
 class Scheduler:
@@ -34,7 +34,7 @@ class Scheduler:
         self._building: PrefixKey | None = None
         self._to_drop: list[SequenceId] = []
         self._num_arrivals = 0
-        self.stats = EngineStats()
+        self.stats = Counters()
         self._admission = Admission(self._index, self._order, self._sequences, self.stats)
 
     @property
@@ -56,6 +56,11 @@ class Scheduler:
     def num_running(self) -> int:
         """Sequences under way."""
         return sum(sequence.state is SequenceState.RUNNING for sequence in list(self._sequences.values()))
+
+    @property
+    def num_sequences(self) -> int:
+        """Sequences that wait or run."""
+        return len(self._sequences)
 
     def calibrate(self, tick_tokens: int, costs: Costs) -> None:
         """Take note of what the device was measured to be worth."""
@@ -112,7 +117,7 @@ class Scheduler:
 
     def apply(self, result: StepResult) -> None:
         """Take note of what came of the plan; what was cancelled meanwhile is passed over."""
-        self.stats.num_ticks += 1
+        self.stats.saw(result)
         self._apply_prefix(result)
         for work in result.stepped:
             if sequence := self._sequences.get(work.sequence_id):
@@ -128,7 +133,6 @@ class Scheduler:
                 self.cancel(sequence.spec.task_id)
 
     def _apply_prefix(self, result: StepResult) -> None:
-        self.stats.prefix_tokens_reused += result.reused_tokens
         users = self.users_of(self._building) if self._building else ()
         if users and result.prefill_tokens:
             self._order.charge(self._sequences[users[0]], self._limits.costs.prefix.of(result.prefill_tokens))

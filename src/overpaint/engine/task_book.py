@@ -55,6 +55,8 @@ class TaskBook:
         self._model = model
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
+        self.num_started = 0
+        self.queue_wait_s = 0.0
 
     @property
     def open_tasks(self) -> tuple[str, ...]:
@@ -102,6 +104,8 @@ class TaskBook:
         entry = self._open_entry(task_id)
         if entry and entry.started_s is None:
             entry.started_s = self._clock.now_s()
+            self.num_started += 1
+            self.queue_wait_s += entry.started_s - entry.submitted_s
 
     def add_times(self, task_id: str, times: StageTimes, stages: tuple[str, ...]) -> None:
         """Charge a task with the given stages of a tick."""

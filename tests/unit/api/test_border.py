@@ -23,6 +23,7 @@ from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
 from overpaint.api.public_url import base_url
 from overpaint.api.sse import SseEvent, event_stream, parse_last_event_id
+from overpaint.core.engine_stats import EngineStats
 from overpaint.core.errors import ConfigError, OverpaintError, RequestError
 from overpaint.core.events import Progress
 from overpaint.core.task import Priority, Task, TaskFailure, TaskSpec, TaskState
@@ -46,8 +47,8 @@ def test_every_error_of_the_tree_has_a_status_of_its_own() -> None:
 def test_every_error_is_rendered_by_every_dialect(kind: type[OverpaintError]) -> None:
     error = kind.__new__(kind)
     Exception.__init__(error, "what happened")
-    filled = {"status": 418, "headers": {}, "failure": TaskFailure("backend", "what happened")}
-    for name in ("field", "value", "rule", "status", "headers", "failure"):
+    filled = {"status": 418, "headers": {}, "failure": TaskFailure("backend", "what happened"), "retry_after_s": 1.0}
+    for name in ("field", "value", "rule", *filled):
         setattr(error, name, filled.get(name, name))
     for dialect in (NATIVE, *DIALECTS):
         response = dialect.render_error(status_of(error), error)
@@ -162,6 +163,15 @@ def exported() -> set[str]:
 def test_every_metric_has_a_row_and_no_other_does() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.MULTILINE)
     assert set(rows) == exported()
+
+
+def test_the_engine_s_counters_are_exported() -> None:
+    stats = EngineStats(num_steps=5, prefix_tokens_reused=90, denoise_s=1.5, num_running=2)
+    text = Metrics(engine_stats=lambda: stats).exposition().decode()
+    assert "overpaint_engine_steps_total 5.0" in text
+    assert "overpaint_prefix_reused_tokens_total 90.0" in text
+    assert 'overpaint_engine_busy_seconds_total{stage="denoise"} 1.5' in text
+    assert "overpaint_engine_running_pictures 2.0" in text
 
 
 def test_the_dashboard_asks_for_metrics_that_exist() -> None:

@@ -1,13 +1,16 @@
 """The engine on its thread, with real weights: what a caller sees, in good times and bad."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from overpaint.core.config import EngineConfig
 from overpaint.core.errors import (
     BackendError,
     CancelledTaskError,
@@ -340,3 +343,21 @@ def test_requests_and_cancels_from_many_threads_leave_nothing_behind(checkpoint:
     assert all(isinstance(end, Finished) or isinstance(end.error, CancelledTaskError) for end in ends)  # type: ignore[union-attr]
     _assert_nothing_is_held_for_nobody(engine)
     engine.close()
+
+
+def test_what_was_done_is_counted_and_traced(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    engine = LocalEngine(checkpoint, EngineConfig(tick_tokens=10_000, trace=tmp_path / "trace.json"))
+    edit = replace(_SHORT, pictures=(_PICTURE,))
+    for index in range(2):
+        _result(_run(engine, str(index), replace(edit, prompt=f"make it {index}")))
+    assert engine.wait_idle(20)
+    stats = engine.stats
+    engine.close()
+    assert (stats.num_steps, stats.num_started, stats.num_running, stats.num_waiting) == (6, 2, 0, 0)
+    assert 0.3 * stats.prefix_tokens < stats.prefix_tokens_reused < 0.5 * stats.prefix_tokens
+    assert stats.prefix_bytes_reused > 0
+    assert stats.denoise_s > 0
+    assert stats.num_passes == 6
+    assert stats.prefix_bytes_held > 0
+    names = {event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
+    assert names == {"condition", "prefill", "denoise", "decode"}

@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from overpaint.core.engine_stats import NO_STATS
 from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Failed
 from overpaint.core.ports import EngineClient
@@ -19,6 +21,7 @@ from overpaint.engine.process.messages import (
     Accepted,
     Cancel,
     Close,
+    Counted,
     FromChild,
     Loaded,
     LoadFailed,
@@ -31,6 +34,7 @@ from overpaint.engine.process.messages import (
 EngineOpener = Callable[[], EngineClient]
 WARM_UP_ID = "warm-up"
 GRACE_S = 8.0
+COUNT_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -103,6 +107,7 @@ class _Desk:
 
     def serve(self) -> None:
         """Work until told to close."""
+        threading.Thread(target=self._count, name="overpaint-counts", daemon=True).start()
         while not isinstance(order := self._channel.receive(), Close):
             match order:
                 case Submit():
@@ -115,6 +120,15 @@ class _Desk:
         # A native library may hold a thread that never ends; nothing is left here that is worth waiting for.
         logging.shutdown()
         os._exit(0)
+
+    def _count(self) -> None:
+        """Tell every now and then what was counted, as long as the process lives."""
+        told = NO_STATS
+        while True:
+            if (stats := self._engine.stats) != told:
+                self._channel.send(Counted(stats))
+                told = stats
+            time.sleep(COUNT_EVERY_S)
 
     def _submit(self, order: Submit) -> None:
         try:

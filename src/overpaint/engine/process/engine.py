@@ -8,6 +8,7 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 
+from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
@@ -19,6 +20,7 @@ from overpaint.engine.process.messages import (
     Accepted,
     Cancel,
     Close,
+    Counted,
     FromChild,
     Loaded,
     LoadFailed,
@@ -55,6 +57,7 @@ class ProcessEngine:
         self._answers: dict[str, _Answer] = {}
         self._lock = threading.Lock()
         self._info: ModelInfo | None = None
+        self._stats = NO_STATS
         self._load_error: OverpaintError | None = None
         self._settled = threading.Event()
         self._is_closing = False
@@ -86,6 +89,11 @@ class ProcessEngine:
         if self._info is None:
             raise self._load_error or BackendError("the engine is loading")
         return self._info
+
+    @property
+    def stats(self) -> EngineStats:
+        """What the child last told."""
+        return self._stats
 
     def wait_loaded(self, timeout_s: float | None = None) -> bool:
         """Wait until the child can work or is known to never will; whether it can."""
@@ -166,6 +174,8 @@ class ProcessEngine:
                 self._answer(task_id, error)
             case Told(event):
                 self._boxes.put(event)
+            case Counted(stats):
+                self._stats = stats
 
     def _answer(self, task_id: str, error: OverpaintError | None) -> None:
         if answer := self._answers.get(task_id):

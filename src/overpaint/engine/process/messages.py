@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from overpaint.core.engine_stats import EngineStats
 from overpaint.core.errors import OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
@@ -73,4 +74,11 @@ class Told:
     event: Event
 
 
-FromChild = Loaded | LoadFailed | Accepted | Refused | Told
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the engine has counted so far; comes every now and then, when it has changed."""
+
+    stats: EngineStats
+
+
+FromChild = Loaded | LoadFailed | Accepted | Refused | Told | Counted

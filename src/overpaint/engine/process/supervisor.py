@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, ConfigError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
@@ -127,6 +128,11 @@ class Supervisor:
         if self._info is None:
             raise BackendError(self.problem or "the engine is loading")
         return self._info
+
+    @property
+    def stats(self) -> EngineStats:
+        """Of the present child; they begin anew with each."""
+        return self._current.stats if self._current else NO_STATS
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Wait for the first readiness.

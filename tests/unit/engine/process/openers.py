@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from overpaint.core.config import ModelConfig
+from overpaint.core.engine_stats import EngineStats
 from overpaint.core.errors import CheckpointError
 from overpaint.core.events import Event
 from overpaint.core.ports import EngineClient
@@ -37,6 +38,18 @@ class Clumsy(NullEngine):
             yield event
             if first:
                 raise ValueError("another bug")
+
+
+class Counting(NullEngine):
+    """Says that it has counted something."""
+
+    @property
+    def stats(self) -> EngineStats:
+        return EngineStats(num_steps=7)
+
+
+def open_counting() -> EngineClient:
+    return Counting()
 
 
 def open_clumsy() -> EngineClient:

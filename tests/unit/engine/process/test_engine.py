@@ -18,7 +18,7 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.engine.null import NULL_INFO, NullEngine
 from overpaint.engine.process.engine import ProcessEngine
-from tests.unit.engine.process.openers import open_broken, open_clumsy, open_nothing, open_null
+from tests.unit.engine.process.openers import open_broken, open_clumsy, open_counting, open_nothing, open_null
 
 LOAD_S = 60
 Start = Callable[..., ProcessEngine]
@@ -56,6 +56,14 @@ def test_paints_the_same_as_the_engine_inside_would(start: Start) -> None:
     assert isinstance(expected, Finished)
     assert events[-1].result.images == expected.result.images
     assert [event.step for event in events if isinstance(event, Progress) and event.stage == "denoise"] == [1, 2, 3, 4]
+
+
+def test_what_the_engine_counts_comes_across(start: Start) -> None:
+    engine = start(open_counting)
+    deadline_s = time.monotonic() + 10
+    while engine.stats.num_steps != 7 and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert engine.stats.num_steps == 7
 
 
 def test_pictures_of_many_megabytes_cross(start: Start) -> None:

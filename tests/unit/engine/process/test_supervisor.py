@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from overpaint.core.engine_stats import EngineStats
 from overpaint.core.errors import BackendError, CheckpointError, OverpaintError
 from overpaint.core.events import Event, Failed, Finished
 from overpaint.core.model_info import ModelInfo
@@ -39,6 +40,10 @@ class FakeChild:
     @property
     def info(self) -> ModelInfo:
         return NULL_INFO
+
+    @property
+    def stats(self) -> EngineStats:
+        return EngineStats(num_ticks=3)
 
     def wait_loaded(self, timeout_s: float | None = None) -> bool:  # noqa: ARG002
         return self.is_loaded
@@ -162,6 +167,12 @@ def test_a_real_engine_comes_back_after_kill_9(supervise: Callable[..., Supervis
     assert supervisor.pid != first_pid
     supervisor.submit("t", request())
     assert isinstance(list(supervisor.events("t"))[-1], Finished)
+
+
+def test_counters_are_those_of_the_present_engine(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(Nursery().start)
+    until(lambda: supervisor.is_ready)
+    assert supervisor.stats.num_ticks == 3
 
 
 def test_close_ends_the_lives_for_good() -> None:

@@ -28,6 +28,7 @@ from overpaint.core.errors import (
     RequestError,
     TaskError,
     TaskNotFoundError,
+    UnreachablePictureError,
 )
 from overpaint.core.task import Task, TaskFailure, TaskState
 
@@ -55,6 +56,10 @@ class MissingFieldError(RequestError):
     def __init__(self, field: str, value: object = None, rule: str = "is required") -> None:
         super().__init__(field, value, rule)
         self.args = (f"{field}: {rule}",)
+
+
+class UnknownFieldError(RequestError):
+    """There is no such field."""
 
 
 class RouteError(OverpaintError):
@@ -97,8 +102,10 @@ STATUS_OF: dict[type[OverpaintError], int] = {
     OverpaintError: 500,
     RequestError: 400,
     PictureError: 400,
+    UnreachablePictureError: 400,
     ContentError: 400,
     MissingFieldError: 400,
+    UnknownFieldError: 400,
     BodyTooLargeError: 413,
     AccessError: 401,
     ForbiddenError: 403,
@@ -118,6 +125,7 @@ STATUS_OF_FAILURE: dict[str, int] = {
     ContentError.code: 400,
     RequestError.code: 400,
     PictureError.code: 400,
+    UnreachablePictureError.code: 400,
     CapacityError.code: 503,
 }
 """Of tasks that failed, by the code of their failure; a retry helps against none of the others."""
@@ -168,6 +176,8 @@ def from_validation(exc: RequestValidationError | ValidationError) -> RequestErr
     field = field_name(location[1:] if isinstance(exc, RequestValidationError) else location)
     if found.get("type") == "missing":
         return MissingFieldError(field)
+    if found.get("type") == "extra_forbidden":
+        return UnknownFieldError(field, _plain(found.get("input")), "is not taken: there is no such field")
     rule = str(found.get("msg", "is not usable")).removeprefix("Value error, ")
     if found.get("type") == "json_invalid":
         return RequestError("body", "", f"must be JSON ({rule})")
@@ -186,18 +196,20 @@ def install_errors(app: FastAPI, renderer_of: Callable[[Request], ErrorRenderer]
     """Have every error of the application answered by the renderer of the request's dialect."""
 
     async def on_known(request: Request, exc: Exception) -> Response:
-        return _answer(renderer_of(request), cast("OverpaintError", exc))
+        return answer_error(renderer_of(request), cast("OverpaintError", exc))
 
     async def on_validation(request: Request, exc: Exception) -> Response:
-        return _answer(renderer_of(request), from_validation(cast("RequestValidationError", exc)))
+        return answer_error(renderer_of(request), from_validation(cast("RequestValidationError", exc)))
 
     async def on_route(request: Request, exc: Exception) -> Response:
         http = cast("HTTPException", exc)
-        return _answer(renderer_of(request), RouteError(http.status_code, http.detail, http.headers))
+        return answer_error(renderer_of(request), RouteError(http.status_code, http.detail, http.headers))
 
     async def on_unknown(request: Request, exc: Exception) -> Response:
         log.error("unexpected %s", type(exc).__name__, exc_info=exc)
-        return _answer(renderer_of(request), OverpaintError("an unexpected error; the server's log has the details"))
+        return answer_error(
+            renderer_of(request), OverpaintError("an unexpected error; the server's log has the details")
+        )
 
     app.add_exception_handler(OverpaintError, on_known)
     app.add_exception_handler(RequestValidationError, on_validation)
@@ -210,7 +222,8 @@ def json_answer(status: int, body: Mapping[str, object]) -> Response:
     return Response(json.dumps(body), status_code=status, media_type="application/json")
 
 
-def _answer(render: ErrorRenderer, error: OverpaintError) -> Response:
+def answer_error(render: ErrorRenderer, error: OverpaintError) -> Response:
+    """The answer to a request that ended with `error`, with the headers that belong to it."""
     response = render(status_of(error), error)
     response.headers.update(headers_of(error))
     return response

@@ -1,7 +1,8 @@
 """The dialects this server speaks besides its own API, one row each. A new one is a new folder and a row here."""
 
 from overpaint.api.dialect import Dialect
+from overpaint.api.dialects.dashscope.routes import DASHSCOPE
 from overpaint.api.dialects.segmind.routes import SEGMIND
 from overpaint.api.dialects.wavespeed.routes import WAVESPEED
 
-DIALECTS: tuple[Dialect, ...] = (WAVESPEED, SEGMIND)
+DIALECTS: tuple[Dialect, ...] = (WAVESPEED, SEGMIND, DASHSCOPE)

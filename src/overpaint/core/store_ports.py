@@ -10,6 +10,7 @@ from typing import Protocol
 
 from overpaint.core.account import ApiKey, KeyLimits, UsageRow, WebhookDelivery
 from overpaint.core.result import Timings
+from overpaint.core.session import Session, SessionNode
 from overpaint.core.task import Lease, NewTask, StoredFile, Task, TaskFailure, TaskOutput, TaskState
 
 
@@ -182,6 +183,50 @@ class WebhookStore(Protocol):
         ...
 
 
+class SessionStore(Protocol):
+    """Sessions. A node goes with its task: what is forgotten there is gone here, and its children begin anew."""
+
+    async def create_session(self, session_id: str, key_id: str, name: str) -> Session:
+        """Store an empty session."""
+        ...
+
+    async def get_session(self, session_id: str) -> Session:
+        """One session.
+
+        Raises:
+            TaskError: there is none (``code`` of `TaskNotFoundError`).
+        """
+        ...
+
+    async def list_sessions(self, key_id: str, *, limit: int = 100) -> list[Session]:
+        """A key's sessions, the last touched first."""
+        ...
+
+    async def rename_session(self, session_id: str, name: str) -> Session:
+        """Give it another name.
+
+        Raises:
+            TaskError: there is none.
+        """
+        ...
+
+    async def delete_session(self, session_id: str) -> None:
+        """Forget a session, but none of its tasks; a missing one does not matter."""
+        ...
+
+    async def add_node(self, session_id: str, node: SessionNode) -> None:
+        """Add a task to a session and touch it; adding it again changes nothing. A parent that is gone becomes None.
+
+        Raises:
+            TaskError: there is no such session or task.
+        """
+        ...
+
+    async def list_nodes(self, session_id: str) -> list[SessionNode]:
+        """A session's nodes in the order they were added."""
+        ...
+
+
 class OutputStore(Protocol):
     """A place for files, named by key."""
 
@@ -218,4 +263,4 @@ class OutputStore(Protocol):
         ...
 
 
-__all__ = ["AccountStore", "OutputStore", "StoredFile", "TaskStore", "WebhookStore"]
+__all__ = ["AccountStore", "OutputStore", "SessionStore", "StoredFile", "TaskStore", "WebhookStore"]

@@ -1,4 +1,4 @@
-"""The three stores on one database, ready for use."""
+"""The stores on one database, ready for use."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,17 +8,19 @@ from overpaint.store.accounts import SqlAccountStore
 from overpaint.store.database import Database, connect, parse_url
 from overpaint.store.migrations.run import migrate
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
+from overpaint.store.sessions import SqlSessionStore
 from overpaint.store.tasks import SqlTaskStore
 from overpaint.store.webhooks import SqlWebhookStore
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Tasks, accounts and webhooks on one database."""
+    """Tasks, accounts, webhooks and sessions on one database."""
 
     tasks: SqlTaskStore
     accounts: SqlAccountStore
     webhooks: SqlWebhookStore
+    sessions: SqlSessionStore
     database: Database
 
     async def close(self) -> None:
@@ -42,5 +44,9 @@ async def open_stores(url: str, now: TellTime, order: QueueOrder = by_priority_a
     await asyncio.to_thread(migrate, parsed)
     database = connect(parsed)
     return Stores(
-        SqlTaskStore(database, now, order), SqlAccountStore(database, now), SqlWebhookStore(database, now), database
+        SqlTaskStore(database, now, order),
+        SqlAccountStore(database, now),
+        SqlWebhookStore(database, now),
+        SqlSessionStore(database, now),
+        database,
     )

@@ -1,4 +1,4 @@
-"""The tables. What they hold is said in `core/task.py` and `core/account.py`; here is how it is found and kept whole.
+"""The tables. What they hold is said in `core/task.py`, `account.py` and `session.py`; here is how it is found and kept whole.
 
 The database refuses rows that no legal history leads to (a running task without a lease, a final one without its end).
 Which change may follow which is decided by the `WHERE` of every change, in `transitions.py`.
@@ -145,4 +145,28 @@ probe = Table(
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("checked_at", UtcTime, nullable=False),
+)
+
+# Trees of tasks, for the page. A node goes with its task; what grew from it begins anew.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("touched_at", UtcTime, nullable=False),
+    Index("ix_sessions_key_touched", "key_id", "touched_at", "id"),
+)
+
+session_nodes = Table(
+    "session_nodes",
+    metadata,
+    Column("task_id", String(64), ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("session_id", String(64), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", String(64), ForeignKey("session_nodes.task_id", ondelete="SET NULL")),
+    Column("parent_index", Integer, nullable=False),
+    Column("added_at", UtcTime, nullable=False),
+    Index("ix_session_nodes_session", "session_id", "added_at", "task_id"),
+    Index("ix_session_nodes_parent", "parent_id"),
 )

@@ -62,5 +62,5 @@ async def stores(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIte
         opened = open_memory_stores(clock.now)
     else:
         opened = await open_stores(request.getfixturevalue(f"{request.param}_url"), clock.now)
-    yield StoreSet(opened.tasks, opened.accounts, opened.webhooks)
+    yield StoreSet(opened.tasks, opened.accounts, opened.webhooks, opened.sessions)
     await opened.close()

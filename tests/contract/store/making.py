@@ -7,7 +7,7 @@ from typing import Any
 
 from overpaint.core.account import ApiKey, KeyLimits
 from overpaint.core.result import Timings
-from overpaint.core.store_ports import AccountStore, TaskStore, WebhookStore
+from overpaint.core.store_ports import AccountStore, SessionStore, TaskStore, WebhookStore
 from overpaint.core.task import NewTask, Priority, StoredFile, TaskOutput, TaskSpec
 
 LEASE = timedelta(seconds=30)
@@ -16,11 +16,12 @@ TIMINGS = Timings(queue_s=9.0, condition_s=0.1, prefill_s=0.2, denoise_s=0.3, de
 
 @dataclass(frozen=True)
 class StoreSet:
-    """The three ports over one place."""
+    """The ports over one place."""
 
     tasks: TaskStore
     accounts: AccountStore
     webhooks: WebhookStore
+    sessions: SessionStore
 
 
 class ManualClock:

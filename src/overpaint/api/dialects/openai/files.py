@@ -1,0 +1,94 @@
+"""OpenAI's Files API, for pictures: what `images[].file_id` of a JSON edit names."""
+
+from fastapi import APIRouter, Response
+
+from overpaint.api.body import check_length
+from overpaint.api.deps import Call, CallDep
+from overpaint.api.dialects.openai.answers import ERRORS
+from overpaint.api.dialects.openai.schemas import FileCard, FileList
+from overpaint.api.errors import MissingFieldError
+from overpaint.api.form import read_form
+from overpaint.service.draft import PictureFile
+from overpaint.service.uploads import Upload
+
+router = APIRouter(tags=["openai"], responses=ERRORS)
+PREFIX = "file-"
+_FORM = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}, "purpose": {"type": "string"}},
+                }
+            }
+        }
+    }
+}
+
+
+async def file_source(call: Call, file_id: str) -> PictureFile:
+    """The stored picture that a request names.
+
+    Raises:
+        TaskNotFoundError: there is none of this caller.
+    """
+    return PictureFile((await _find(call, file_id)).key)
+
+
+@router.post("/files", operation_id="openai_upload", openapi_extra=_FORM)
+async def upload(call: CallDep) -> FileCard:
+    """Store a picture (form field `file`); other files are refused."""
+    form = await read_form(call.request)
+    file = form.file("file")
+    if file is None:
+        raise MissingFieldError("file")
+    check_length(len(file.data), call.config.max_upload_bytes, "file")
+    stored, content = await call.service.uploads.create(call.caller, file.data, file.name)
+    return _card(stored, content.num_bytes).model_copy(update={"purpose": form.text("purpose") or "vision"})
+
+
+@router.get("/files", operation_id="openai_files")
+async def list_files(call: CallDep) -> FileList:
+    """The key's uploads, newest first."""
+    found = await call.service.uploads.list_all(call.caller)
+    return FileList(data=[await _read_card(call, upload) for upload in found])
+
+
+@router.get("/files/{file_id}", operation_id="openai_file")
+async def get_file(file_id: str, call: CallDep) -> FileCard:
+    """One upload."""
+    return await _read_card(call, await _find(call, file_id))
+
+
+@router.get("/files/{file_id}/content", operation_id="openai_file_content", response_class=Response)
+async def content(file_id: str, call: CallDep) -> Response:
+    """The picture itself."""
+    found = await call.service.files.read((await _find(call, file_id)).key)
+    return Response(found.data, media_type=found.media_type)
+
+
+@router.delete("/files/{file_id}", operation_id="openai_forget_file")
+async def delete(file_id: str, call: CallDep) -> dict[str, object]:
+    """Forget an upload."""
+    await call.service.uploads.delete(call.caller, file_id.removeprefix(PREFIX))
+    return {"id": file_id, "object": "file", "deleted": True}
+
+
+async def _find(call: Call, file_id: str) -> Upload:
+    return await call.service.uploads.get(call.caller, file_id.removeprefix(PREFIX))
+
+
+async def _read_card(call: Call, upload: Upload) -> FileCard:
+    return _card(upload, len((await call.service.files.read(upload.key)).data))
+
+
+def _card(upload: Upload, num_bytes: int) -> FileCard:
+    return FileCard(
+        id=PREFIX + upload.id,
+        bytes=num_bytes,
+        created_at=int(upload.created_at.timestamp()),
+        expires_at=int(upload.expires_at.timestamp()),
+        filename=upload.name,
+    )

@@ -1,0 +1,90 @@
+"""OpenAI's events while and when pictures are painted: real looks at them, then the pictures, or why there are none.
+
+No event has an ``id:`` line: the client would take the next blank line for one more event.
+"""
+
+import asyncio
+import base64
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from overpaint.api.deps import Call
+from overpaint.api.dialects.openai.answers import to_base64
+from overpaint.api.dialects.openai.convert import Kind, Wanted, created_at, size_of, usage_of
+from overpaint.api.dialects.openai.errors import to_words
+from overpaint.api.errors import raise_unless_painted, status_of
+from overpaint.api.sse import SseEvent
+from overpaint.core.errors import OverpaintError
+from overpaint.core.events import Preview
+from overpaint.core.task import Task, TaskOutput
+from overpaint.images.alpha import has_alpha
+from overpaint.images.encode import encode
+from overpaint.service.watch import Ended
+
+_NAMES: dict[Kind, str] = {"generation": "image_generation", "edit": "image_edit"}
+
+
+async def watch(call: Call, task: Task, wanted: Wanted, kind: Kind) -> AsyncIterator[SseEvent]:
+    """Everything there is to tell of a task, until it is final.
+
+    A client that goes away is given this task when it sends the same request again.
+    """
+    looks: Counter[int] = Counter()
+    try:
+        async for event in call.service.tasks.events(call.caller, task.id):
+            what = event.what
+            if isinstance(what, Preview) and looks[what.index] < wanted.partial_images:
+                yield await _partial(task, what, wanted, looks[what.index], _NAMES[kind])
+                looks[what.index] += 1
+            elif isinstance(what, Ended):
+                async for ending in _endings(call, what.task, wanted, _NAMES[kind]):
+                    yield ending
+    except asyncio.CancelledError:
+        call.service.submit.note_unheard(task)
+        raise
+
+
+async def _endings(call: Call, task: Task, wanted: Wanted, name: str) -> AsyncIterator[SseEvent]:
+    """One event for each picture; or the error."""
+    try:
+        raise_unless_painted(task)
+        for output in task.outputs:
+            yield await _completed(call, task, output, wanted, name)
+    except OverpaintError as error:
+        words = to_words(status_of(error), error)
+        told = {"type": words.type, "code": words.code, "message": words.message, "param": words.param}
+        yield SseEvent(None, "error", {"type": "error", "error": told})
+
+
+async def _partial(task: Task, look: Preview, wanted: Wanted, number: int, name: str) -> SseEvent:
+    output = task.spec.output
+    data = await asyncio.to_thread(encode, look.picture, output)
+    body: dict[str, Any] = {
+        "type": f"{name}.partial_image",
+        "b64_json": base64.b64encode(data).decode(),
+        "created_at": created_at(task),
+        "size": f"{look.picture.width}x{look.picture.height}",
+        "quality": wanted.quality,
+        "background": output.background,
+        "output_format": output.format,
+        "partial_image_index": number,
+    }
+    return SseEvent(None, body["type"], body)
+
+
+async def _completed(call: Call, task: Task, output: TaskOutput, wanted: Wanted, name: str) -> SseEvent:
+    content = await call.service.files.read(output.file.key)
+    body: dict[str, Any] = {
+        "type": f"{name}.completed",
+        "b64_json": to_base64(content),
+        "created_at": created_at(task),
+        "size": size_of(output.file),
+        "quality": wanted.quality,
+        "background": "transparent" if has_alpha(content.data) else "opaque",
+        "output_format": task.spec.output.format,
+        "usage": usage_of(task).model_dump(),
+    }
+    if wanted.safety_identifier:
+        body["safety_identifier"] = wanted.safety_identifier
+    return SseEvent(None, body["type"], body)

@@ -19,6 +19,7 @@ import pytest
 from dashscope import ImageSynthesis, MultiModalConversation
 from dashscope.aigc.image_generation import ImageGeneration
 from dashscope.aigc.image_synthesis import AioImageSynthesis
+from dashscope.api_entities.aio_session import close_shared_aio_session
 from dashscope.common.error import UploadFileException
 from dashscope.v2 import errors as v2
 from PIL import Image
@@ -27,6 +28,11 @@ from tests.contract.api.conftest import RunningServer
 from tests.contract.api.faulty_proxy import faulty_proxy
 
 EDIT = "qwen-image-edit-plus"
+
+# Typed as an answer or a stream of answers; which of them it is, an argument says.
+CONVERSATION: Any = MultiModalConversation
+GENERATION: Any = ImageGeneration
+SYNTHESIS: Any = ImageSynthesis
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +74,7 @@ def tasks_of(server: RunningServer, key: str) -> int:
 
 
 def test_1_an_edit_answers_with_pictures_of_the_asked_size(png: bytes) -> None:
-    answer = MultiModalConversation.call(
+    answer = CONVERSATION.call(
         model=EDIT, messages=turn(data_uri(png)), n=2, size="1024*1536", watermark=False, negative_prompt=" "
     )
     assert answer.status_code == 200, answer
@@ -85,7 +91,7 @@ def test_2_local_files_are_uploaded_with_one_policy(
     Path("a.png").write_bytes(png)
     Path("b.png").write_bytes(png)
     before = server.log.read_text()
-    answer = MultiModalConversation.call(model=EDIT, messages=turn("a.png", "b.png"))
+    answer = CONVERSATION.call(model=EDIT, messages=turn("a.png", "b.png"))
     assert answer.status_code == 200, answer
     seen = server.log.read_text().removeprefix(before)
     assert seen.count("/dashscope/api/v1/uploads") == 1
@@ -98,11 +104,11 @@ def test_3_two_files_of_one_name_are_refused(png: bytes, tmp_path: Path) -> None
         file.parent.mkdir()
         file.write_bytes(png)
     with pytest.raises(UploadFileException, match="FileAlreadyExists"):
-        MultiModalConversation.call(model=EDIT, messages=turn(*map(str, files)))
+        CONVERSATION.call(model=EDIT, messages=turn(*map(str, files)))
 
 
 def test_4_synthesis_waits_and_tells_its_times() -> None:
-    answer = ImageSynthesis.call(model="qwen-image-plus", prompt="a cat", size="1328*1328")
+    answer = SYNTHESIS.call(model="qwen-image-plus", prompt="a cat", size="1328*1328")
     assert answer.status_code == 200, answer
     assert answer.output.task_status == "SUCCEEDED"
     assert picture(answer.output.results[0].url).size == (1328, 1328)
@@ -112,11 +118,11 @@ def test_4_synthesis_waits_and_tells_its_times() -> None:
 
 def test_5_only_what_waits_can_be_cancelled(impatient: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     point(impatient, monkeypatch)
-    tasks = [ImageSynthesis.async_call(model="qwen-image", prompt=f"cat {at}") for at in range(12)]
-    cancelled = ImageSynthesis.cancel(tasks[-1])
+    tasks = [SYNTHESIS.async_call(model="qwen-image", prompt=f"cat {at}") for at in range(12)]
+    cancelled = SYNTHESIS.cancel(tasks[-1])
     assert cancelled.status_code == 200, cancelled
-    assert ImageSynthesis.fetch(tasks[-1]).output.task_status == "CANCELED"
-    again = ImageSynthesis.cancel(tasks[-1])
+    assert SYNTHESIS.fetch(tasks[-1]).output.task_status == "CANCELED"
+    again = SYNTHESIS.cancel(tasks[-1])
     assert (again.status_code, again.code) == (400, "UnsupportedOperation")
     assert "PENDING" in again.message
     with impatient.client() as http:
@@ -132,14 +138,15 @@ def test_6_the_aio_classes_with_their_slashes() -> None:
         assert fetched.output.results[0].url
         refused = await AioImageSynthesis.cancel(done)
         assert (refused.status_code, refused.code) == (400, "UnsupportedOperation")
+        await close_shared_aio_session()
 
     asyncio.run(run())
 
 
 def test_7_image_generation_is_a_task_with_choices(png: bytes) -> None:
-    task = ImageGeneration.async_call(model="wan2.6-image", messages=turn(data_uri(png)))
+    task = GENERATION.async_call(model="wan2.6-image", messages=turn(data_uri(png)))
     assert task.output.task_status in ("PENDING", "RUNNING")
-    done = ImageGeneration.wait(task)
+    done = GENERATION.wait(task)
     part = done.output.choices[0].message.content[0]
     assert part["type"] == "image"
     assert picture(part["image"]).format == "PNG"
@@ -147,25 +154,25 @@ def test_7_image_generation_is_a_task_with_choices(png: bytes) -> None:
 
 def test_8_what_is_not_there_is_unknown() -> None:
     for task_id in ("nope", "00000000-0000-4000-8000-000000000000"):
-        fetched = ImageSynthesis.fetch(task_id)
+        fetched = SYNTHESIS.fetch(task_id)
         assert (fetched.status_code, fetched.output.task_status) == (200, "UNKNOWN")
         started_s = time.monotonic()
-        assert ImageSynthesis.wait(task_id).output.task_status == "UNKNOWN"
+        assert SYNTHESIS.wait(task_id).output.task_status == "UNKNOWN"
         assert time.monotonic() - started_s < 1
 
 
 @pytest.mark.parametrize("parameters", [{"n": 7}, {"size": "10*10"}, {"bbox_list": [[[0, 0, 1, 1]]]}])
 def test_9_bad_parameters_are_told(png: bytes, parameters: dict[str, Any]) -> None:
-    answer = MultiModalConversation.call(model=EDIT, messages=turn(data_uri(png)), **parameters)
+    answer = CONVERSATION.call(model=EDIT, messages=turn(data_uri(png)), **parameters)
     assert (answer.status_code, answer.code) == (400, "InvalidParameter"), answer
     assert answer.request_id
     assert next(iter(parameters)) in answer.message
 
 
 def test_9_keys_and_models_are_told(png: bytes) -> None:
-    wrong = MultiModalConversation.call(model=EDIT, messages=turn(data_uri(png)), api_key="sk-wrong")
+    wrong = CONVERSATION.call(model=EDIT, messages=turn(data_uri(png)), api_key="sk-wrong")
     assert (wrong.status_code, wrong.code) == (401, "InvalidApiKey")
-    unknown = MultiModalConversation.call(model="nothing", messages=turn(data_uri(png)))
+    unknown = CONVERSATION.call(model="nothing", messages=turn(data_uri(png)))
     assert (unknown.status_code, unknown.code) == (404, "ModelNotFound")
 
 
@@ -214,22 +221,22 @@ def test_the_1x_classes_own_retry_makes_one_task(
     key = server.new_key()
     with faulty_proxy(server.url, ["lost answer"]) as proxy:
         monkeypatch.setattr(dashscope, "base_http_api_url", f"{proxy.url}/dashscope/api/v1")
-        answer = MultiModalConversation.call(model=EDIT, messages=turn(data_uri(png)), api_key=key)
+        answer = CONVERSATION.call(model=EDIT, messages=turn(data_uri(png)), api_key=key)
         assert answer.status_code == 200, answer
         assert proxy.posts == 2
     assert tasks_of(server, key) == 1
 
 
 def test_12_a_stream_is_one_answer_and_an_error_is_no_exception(png: bytes) -> None:
-    (answer,) = MultiModalConversation.call(model=EDIT, messages=turn(data_uri(png)), stream=True)
+    (answer,) = CONVERSATION.call(model=EDIT, messages=turn(data_uri(png)), stream=True)
     assert answer.status_code == 200, answer
     assert answer.output.choices[0].message.content[0]["image"]
-    (refused,) = MultiModalConversation.call(model=EDIT, messages=turn(data_uri(png)), stream=True, n=7)
+    (refused,) = CONVERSATION.call(model=EDIT, messages=turn(data_uri(png)), stream=True, n=7)
     assert (refused.status_code, refused.code) == (400, "InvalidParameter")
 
 
 def test_sync_call_answers_with_the_results() -> None:
-    answer = ImageSynthesis.sync_call(model="qwen-image", prompt="a cat")
+    answer = SYNTHESIS.sync_call(model="qwen-image", prompt="a cat")
     assert answer.status_code == 200, answer
     assert answer.output.results[0].url
 
@@ -238,7 +245,7 @@ def test_a_mask_says_where_a_picture_may_change(png: bytes, tmp_path: Path) -> N
     base, mask = tmp_path / "base.png", tmp_path / "mask.png"
     base.write_bytes(png)
     Image.new("L", (400, 384), 255).save(mask)
-    answer = ImageSynthesis.call(
+    answer = SYNTHESIS.call(
         model="wanx2.1-imageedit",
         function="description_edit_with_mask",
         prompt="a cat",

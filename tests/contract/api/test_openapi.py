@@ -56,6 +56,12 @@ def assert_enveloped(path: str, body: dict[str, Any]) -> None:
         assert body["code"] >= 400
         assert body["message"]
         assert isinstance(body["data"]["code"], int)
+    elif path.startswith("/dashscope/compatible-mode"):
+        assert body["error"]["code"]
+        assert body["error"]["message"]
+    elif path.startswith("/dashscope"):
+        assert set(body) == {"code", "message", "request_id"}
+        assert all(body.values())
     elif path.startswith("/segmind"):
         assert isinstance(body["error"], str)
         assert body["error"]

@@ -1,7 +1,9 @@
 """One adapter for each dialect; see `frame`."""
 
+from tests.contract.api.adapters.dashscope import DashScopeAdapter
 from tests.contract.api.adapters.frame import Adapter
+from tests.contract.api.adapters.openai import OpenAIAdapter
 from tests.contract.api.adapters.segmind import SegmindAdapter
 from tests.contract.api.adapters.wavespeed import WaveSpeedAdapter
 
-ADAPTERS: tuple[Adapter, ...] = (WaveSpeedAdapter(), SegmindAdapter())
+ADAPTERS: tuple[Adapter, ...] = (WaveSpeedAdapter(), SegmindAdapter(), DashScopeAdapter(), OpenAIAdapter())

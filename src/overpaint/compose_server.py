@@ -30,8 +30,9 @@ from overpaint.core.errors import ConfigError
 from overpaint.core.store_ports import AccountStore
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.supervisor import Supervisor
-from overpaint.images.fetch import PictureFetcher
+from overpaint.images.fetch import FetchLimits, PictureFetcher
 from overpaint.images.fetch_rules import AddressRules
+from overpaint.images.limits import MIB, PictureLimits
 from overpaint.outputs.opening import open_outputs
 from overpaint.service.build import Outside, Policies, build_service
 from overpaint.service.catalogue_file import read_catalogue
@@ -147,6 +148,7 @@ def _policies(settings: ServerSettings) -> Policies:
         capacity=settings.max_running * BEYOND_RUNNING,
         lease_s=settings.lease_s,
         link_lifetime_s=int(kept.total_seconds()),
+        pictures=PictureLimits(max_bytes=settings.max_picture_mib * MIB),
         retention=Retention(tasks=kept, uploads=kept),
     )
 
@@ -155,7 +157,7 @@ def _outside(settings: ServerSettings, stores: Stores, api: ApiConfig, link_secr
     rules = _address_rules(settings)
     links = FileLinks(link_secret, SystemClock(), int(timedelta(days=settings.keep_days).total_seconds()))
     return Outside(
-        fetcher=PictureFetcher(rules),
+        fetcher=PictureFetcher(rules, FetchLimits(max_bytes=settings.max_picture_mib * MIB)),
         poster=HttpSender(rules),
         formats=webhook_formats(api.link_base, links),
         webhooks=stores.webhooks,
@@ -192,6 +194,8 @@ def _api_config(settings: ServerSettings, listen: Listen) -> ApiConfig:
         public_url=settings.public_url,
         fallback_url=listen.url(),
         sync_timeout_s=settings.sync_timeout_s,
+        max_body_bytes=2 * settings.max_picture_mib * MIB,
+        max_upload_bytes=settings.max_picture_mib * MIB,
         logs_prompts=settings.log_prompts,
     )
 

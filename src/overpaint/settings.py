@@ -64,6 +64,7 @@ class ServerSettings(Settings):
         max_running: tasks that step together at most.
         lease_s: tasks of a process that died come back after this long; longer than its longest silence.
         keep_days: how long inputs and outputs are kept.
+        max_picture_mib: largest picture file that is taken, however it comes.
         safety: off, flag or block.
         enhancer_url: an OpenAI-compatible chat URL that enriches prompts; None enriches by rules.
         enhancer_model: what to ask there.
@@ -89,6 +90,7 @@ class ServerSettings(Settings):
     max_running: int = 8
     lease_s: float = Field(default=20.0, ge=2, le=3600)
     keep_days: float = Field(default=7.0, gt=0)
+    max_picture_mib: int = Field(default=64, ge=1, le=1024)
     safety: Literal["off", "flag", "block"] = "off"
     enhancer_url: str | None = None
     enhancer_model: str = "default"

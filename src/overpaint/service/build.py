@@ -18,6 +18,7 @@ from overpaint.service.joining import Joiner
 from overpaint.service.keys import Keys
 from overpaint.service.limits import Limits
 from overpaint.service.links import FileLinks
+from overpaint.service.parts import Parts
 from overpaint.service.pictures import PictureDesk, UrlFetcher
 from overpaint.service.safety import Safety
 from overpaint.service.service import Service, ServicePorts
@@ -129,6 +130,7 @@ def build_service(
         tasks=Tasks(ports.tasks, ports.outputs, tower, dispatcher.drop, webhooks.wake, clock),
         files=files,
         uploads=Uploads(files, ports.outputs, clock, policies.retention.uploads),
+        parts=Parts(files, ports.outputs, policies.pictures.max_bytes),
         links=links,
         webhooks=webhooks,
         dispatcher=dispatcher,

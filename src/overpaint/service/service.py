@@ -16,6 +16,7 @@ from overpaint.service.files import Files
 from overpaint.service.keys import Keys
 from overpaint.service.limits import Limits
 from overpaint.service.links import FileLinks
+from overpaint.service.parts import Parts
 from overpaint.service.submit import Submitter
 from overpaint.service.sweep import Sweeper
 from overpaint.service.tasks import Tasks
@@ -70,6 +71,7 @@ class Service:
         tasks: what became of them.
         files: uploads and results.
         uploads: those that are named later.
+        parts: those that arrive in parts.
         links: paths of files for people without a key.
         webhooks: deliveries, for people.
         dispatcher: keeps the engine busy.
@@ -84,6 +86,7 @@ class Service:
     tasks: Tasks
     files: Files
     uploads: Uploads
+    parts: Parts
     links: FileLinks
     webhooks: Webhooks
     dispatcher: Dispatcher

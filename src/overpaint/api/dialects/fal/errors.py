@@ -1,0 +1,204 @@
+"""fal's error bodies: a list of findings for what is wrong with an input, a text and a type for everything else.
+
+Sources: https://docs.fal.ai/errors and https://fal.ai/docs/documentation/model-apis/request-errors
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
+
+from fastapi import Response
+from pydantic import ValidationError
+
+from overpaint.api.errors import FailedTaskError, from_validation, json_answer, status_of
+from overpaint.core.errors import CancelledTaskError, OverpaintError, RequestError, TaskError, TaskNotFoundError
+from overpaint.core.task import Task, TaskFailure, TaskState
+
+REFUSAL = "refusal"
+START_BY = "start_by"
+"""Words that a request carries in its task's wording: why it was refused, and until when it had to be started."""
+USER_TIMEOUT = {"X-Fal-Request-Timeout-Type": "user"}
+CLIENT_CLOSED = 499
+_MAX_ECHO = 200
+_TYPE_OF = {
+    "missing": "missing",
+    "content": "content_policy_violation",
+    "invalid_picture": "image_load_error",
+    "unreachable_picture": "file_download_error",
+}
+_INFRA: dict[int, str] = {
+    400: "bad_request",
+    402: "bad_request",
+    404: "bad_request",
+    413: "bad_request",
+    429: "bad_request",
+    503: "runner_scheduling_failure",
+    504: "request_timeout",
+}
+
+Finding = dict[str, Any]
+
+
+class InvalidInputError(RequestError):
+    """What an endpoint found wrong with its input.
+
+    Args:
+        findings: in fal's words.
+    """
+
+    code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = findings
+        first = findings[0]
+        super().__init__(".".join(str(part) for part in first["loc"][1:]) or "body", first.get("input"), first["msg"])
+
+
+class StartTimeoutError(OverpaintError):
+    """The request was not started in the time that its caller gave it."""
+
+
+class StillInProgressError(OverpaintError):
+    """The request is not done."""
+
+    def __init__(self) -> None:
+        super().__init__("Request is still in progress")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is no success."""
+
+    status: int
+    detail: str | list[Finding]
+    kind: str = ""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {"detail": self.detail} | ({"error_type": self.kind} if self.kind else {})
+
+    @property
+    def text(self) -> str:
+        """Why, in one line."""
+        return self.detail if isinstance(self.detail, str) else str(self.detail[0]["msg"])
+
+    @property
+    def error_type(self) -> str:
+        """Its type, wherever it stands."""
+        return self.kind if isinstance(self.detail, str) else str(self.detail[0]["type"])
+
+
+def render_error(status: int, error: OverpaintError) -> Response:
+    """The answer to a request that ended with `error`."""
+    return answer_of(refusal_of(error, status))
+
+
+def answer_of(refusal: Refusal) -> Response:
+    """A refusal as it is sent."""
+    response = json_answer(refusal.status, refusal.body)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def refusal_of(error: OverpaintError, status: int | None = None) -> Refusal:
+    """What fal answers; never 408 or 409, which its client sends again and again.
+
+    Args:
+        error: any.
+        status: as the application has it; None looks it up.
+    """
+    status = status_of(error) if status is None else status
+    if isinstance(error, FailedTaskError):
+        return _of_failure(error.failure, status)
+    if isinstance(error, CancelledTaskError):
+        return _infra(CLIENT_CLOSED, "Request was cancelled", "client_cancelled")
+    if isinstance(error, StartTimeoutError):
+        return _infra(504, error.message, "request_timeout", USER_TIMEOUT)
+    if isinstance(error, StillInProgressError):
+        return _infra(400, error.message, "bad_request")
+    if isinstance(error, RequestError) and status == 400:
+        return Refusal(422, findings_of(error), headers={"X-Fal-Retryable": "false"})
+    if isinstance(error, TaskError) and not isinstance(error, TaskNotFoundError):
+        return _infra(400, error.message, "bad_request")
+    return _infra(status, error.message, _INFRA.get(status, "internal_error"))
+
+
+def findings_of(error: RequestError) -> list[Finding]:
+    """What is wrong with an input."""
+    if isinstance(error, InvalidInputError):
+        return error.findings
+    return [finding(error.code, error.field, error.rule, error.value)]
+
+
+def finding(code: str, name: str, text: str, value: object = None) -> Finding:
+    """One thing that is wrong; `code` is one of the error tree, `name` as in ``"image_urls[0]"``."""
+    kind = _TYPE_OF.get(code, "value_error")
+    stem, _, index = name.partition("[")
+    loc: list[str | int] = [] if name == "body" else [*stem.split(".")]
+    loc += [int(index[:-1])] if index[:-1].isdigit() else []
+    words = "Field required" if kind == "missing" else text
+    return _finding(["body", *loc], words, kind, value)
+
+
+def from_pydantic(exc: ValidationError) -> RequestError:
+    """Everything that pydantic found, as fal shows it."""
+    errors = exc.errors(include_url=False, include_context=False)
+    if not errors:
+        return from_validation(exc)
+    return InvalidInputError(
+        [
+            _finding(["body", *_place(one["loc"])], one["msg"], one["type"], cast("object", one.get("input")))
+            for one in errors
+        ]
+    )
+
+
+def ending_error(task: Task) -> OverpaintError | None:
+    """Why a final task has no pictures; None when it has."""
+    refusal = task.spec.wording.get(REFUSAL)
+    if refusal is not None:
+        return InvalidInputError(json.loads(refusal))
+    if task.failure is not None:
+        return FailedTaskError(task.failure)
+    if task.state is not TaskState.CANCELLED:
+        return None
+    if is_late(task):
+        return StartTimeoutError(f"the request was not started by {task.spec.wording[START_BY]} (unix time)")
+    return CancelledTaskError()
+
+
+def is_late(task: Task) -> bool:
+    """Whether a task was cancelled because it was not started in time."""
+    start_by = float(task.spec.wording.get(START_BY, "inf"))
+    return task.started_at is None and task.finished_at is not None and task.finished_at.timestamp() >= start_by
+
+
+def _of_failure(failure: TaskFailure, status: int) -> Refusal:
+    if status == 400:
+        name, colon, _ = failure.message.partition(": ")
+        return Refusal(422, [finding(failure.code, name if colon else "prompt", failure.message)])
+    if status == 503:
+        return _infra(503, failure.message, "runner_scheduling_failure")
+    return Refusal(status, [_finding(["body"], failure.message, "internal_server_error", None)])
+
+
+def _infra(status: int, text: str, kind: str, headers: dict[str, str] | None = None) -> Refusal:
+    return Refusal(status, text, kind, {"X-Fal-Error-Type": kind, **(headers or {})})
+
+
+def _finding(loc: list[str | int], text: str, kind: str, value: object) -> Finding:
+    found: Finding = {"loc": loc, "msg": text, "type": kind, "url": f"https://docs.fal.ai/errors#{kind}"}
+    return found | ({} if value is None else {"input": _echo(value)})
+
+
+def _place(location: tuple[str | int, ...]) -> list[str | int]:
+    """Where in the body; of a choice of types, pydantic names each, which is no place."""
+    return [part for part in location if part != "ImageSize" and not str(part).startswith("literal[")]
+
+
+def _echo(value: object) -> object:
+    """What was sent, unless it is long: pictures are not sent back."""
+    text = json.dumps(value, default=str)
+    return value if len(text) <= _MAX_ECHO and not isinstance(value, bytes) else f"{text[:_MAX_ECHO]}..."

@@ -4,6 +4,7 @@ Like `compose`, names concrete classes and is named by nobody but the command li
 process's.
 """
 
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from fastapi import FastAPI
 from overpaint.api.app import create_app
 from overpaint.api.config import ApiConfig
 from overpaint.api.dialects import DIALECTS
+from overpaint.api.log import JsonFormatter
 from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
 from overpaint.api.public_url import Links
@@ -124,7 +126,32 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
             listener=metrics.saw,
         )
         tunnel = Tunnel(_vendor_hosts(), settings.host)
-        yield OpenServer(create_app(service, api, metrics=metrics), service, listen, tunnel, settings.proxy_port)
+        app = create_app(service, api, metrics=metrics)
+        if settings.page:
+            _add_page(app, service, stores, settings, stack)
+        yield OpenServer(app, service, listen, tunnel, settings.proxy_port)
+
+
+def _add_page(app: FastAPI, service: Service, stores: Stores, settings: ServerSettings, stack: AsyncExitStack) -> None:
+    """Put the web page at ``/``."""
+    from overpaint.playground.log_tail import LogTail
+    from overpaint.playground.mount import add_page  # takes a second, which a server without a page need not wait
+    from overpaint.playground.parts import PageParts
+    from overpaint.playground.sessions import Sessions
+    from overpaint.playground.visitors import Visitors
+
+    tail, root = LogTail(JsonFormatter(shows_prompts=settings.log_prompts)), logging.getLogger()
+    root.addHandler(tail)
+    stack.callback(root.removeHandler, tail)
+    parts = PageParts(
+        service=service,
+        sessions=Sessions(stores.sessions),
+        visitors=Visitors(service.keys, is_open=settings.open_page),
+        dialects=frozenset(row.name for row in (NATIVE, *DIALECTS)),
+        log=tail,
+        base_url=settings.public_url,
+    )
+    add_page(app, parts)
 
 
 async def _open_stores(settings: ServerSettings) -> Stores:

@@ -97,6 +97,8 @@ class ServerSettings(Settings):
     allowed_hosts: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_prompts: bool = False
+    page: bool = True
+    open_page: bool = False
     trace: Path | None = None
 
 

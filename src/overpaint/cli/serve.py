@@ -29,12 +29,16 @@ def serve(
     ] = None,
     sync_timeout_s: Annotated[float | None, typer.Option(help="Longest that a waiting call is held.")] = None,
     safety: Annotated[str | None, typer.Option(help="off, flag or block.")] = None,
+    page: Annotated[bool | None, typer.Option("--page/--no-page", help="Whether there is a web page at /.")] = None,
+    open_page: Annotated[
+        bool | None, typer.Option("--open-page", help="Visitors from this very machine need no key on the page.")
+    ] = None,
     trace: Annotated[Path | None, typer.Option(help="File for a timeline of the engine's last ticks.")] = None,
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Serve the HTTP APIs until stopped; the first start makes a key and prints it once.
+    """Serve the page and the HTTP APIs until stopped; the first start makes a key and prints it once.
 
     Examples:
       overpaint serve
@@ -55,6 +59,8 @@ def serve(
         "proxy_port": proxy_port,
         "sync_timeout_s": sync_timeout_s,
         "safety": safety,
+        "page": page,
+        "open_page": open_page,
         "trace": trace,
         "model": model,
         "device": device,

@@ -1,4 +1,4 @@
-"""The tables. What they hold is said in `core/task.py`, `account.py` and `session.py`; here is how it is found and kept whole.
+"""The tables. What they hold is said in `core` (`task`, `account`, `session`); here is how it is found and kept whole.
 
 The database refuses rows that no legal history leads to (a running task without a lease, a final one without its end).
 Which change may follow which is decided by the `WHERE` of every change, in `transitions.py`.

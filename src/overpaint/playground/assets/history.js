@@ -1,0 +1,112 @@
+// The history: the session's tree of results, each with its picture, and the sessions themselves.
+
+import { acts, button, h, show } from "./dom.js";
+
+export function mount({ element, props, watch, trigger }) {
+  const root = element.querySelector(".op-history");
+  const words = props.words;
+  const state = { isRenaming: false };
+
+  function node(one, kids) {
+    const shown = one.id === props.value.focus;
+    const below = kids.get(one.id) ?? [];
+    return h(
+      "li",
+      { role: "treeitem", "aria-expanded": below.length ? "true" : null, "aria-selected": String(shown), "data-key": one.id,
+        "aria-label": `${one.prompt} (${words[`state_${one.state}`]})`, tabindex: shown ? 0 : -1, "data-act": "choose", "data-id": one.id },
+      h("div", { class: "op-node", "data-state": one.state, title: one.prompt }, thumbs(one)),
+      below.length ? h("ul", { role: "group" }, below.map((kid) => node(kid, kids))) : null
+    );
+  }
+
+  function thumbs(one) {
+    if (!one.thumbs.length) return h("span", { class: "op-blank", "aria-hidden": "true" }, one.state === "failed" ? "!" : "");
+    return [
+      h("img", { src: one.thumbs[0], alt: "", class: "op-checker", loading: "lazy" }),
+      one.thumbs.length > 1 ? h("span", { class: "op-many", "aria-hidden": "true" }, String(one.thumbs.length)) : null,
+    ];
+  }
+
+  function tree() {
+    const known = new Set(props.value.nodes.map((one) => one.id));
+    const kids = new Map();
+    const roots = [];
+    for (const one of props.value.nodes) {
+      if (one.parent && known.has(one.parent)) kids.set(one.parent, [...(kids.get(one.parent) ?? []), one]);
+      else roots.push(one);
+    }
+    if (!roots.length) return h("p", { class: "op-hint" }, words.history_empty);
+    return h("ul", { class: "op-tree", role: "tree", "aria-label": words.history }, roots.map((one) => node(one, kids)));
+  }
+
+  function head() {
+    const { session, sessions } = props.value;
+    const name = sessions.find((one) => one.id === session)?.name ?? "";
+    const label = h("label", { class: "op-hidden", for: "session" }, words.session);
+    const picker = state.isRenaming
+      ? h("input", { id: "session", type: "text", value: name, maxlength: 80, "data-name": "", "data-own": "value" })
+      : h("select", { id: "session", "data-pick": "" },
+          sessions.map((one) => h("option", { value: one.id, selected: one.id === session }, one.name)));
+    const parent = props.value.nodes.find((one) => one.id === props.value.focus)?.parent;
+    return h(
+      "header",
+      { class: "op-line" },
+      h("h2", {}, words.history),
+      label,
+      picker,
+      state.isRenaming
+        ? button("name", words.save)
+        : [button("rename", words.rename), button("create", words.session_add), button("forget", words.session_forget)],
+      h("a", { class: "op-button", href: `/page/sessions/${session}.zip`, download: "" }, words.export),
+      button("choose", words.back, { id: parent ?? "" }, { disabled: !parent })
+    );
+  }
+
+  function render() {
+    if (!props.value?.session) return;
+    show(root, head(), tree());
+    const picker = root.querySelector("[data-pick]");
+    if (picker) picker.value = props.value.session;
+  }
+
+  function save() {
+    const name = root.querySelector("[data-name]").value;
+    state.isRenaming = false;
+    trigger("rename", { name });
+    render();
+  }
+
+  acts(root, {
+    choose: ({ id }) => trigger("choose", { id, index: 0 }),
+    create: () => trigger("create", {}),
+    forget: () => window.confirm(words.session_forget_sure) && trigger("forget", {}),
+    name: save,
+    rename: () => {
+      state.isRenaming = true;
+      render();
+      root.querySelector("[data-name]").select();
+    },
+  });
+  root.addEventListener("change", (event) => {
+    if (event.target.dataset.pick !== undefined) trigger("session", { id: event.target.value });
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.target.dataset.name !== undefined && event.key === "Enter") save();
+    const item = event.target.closest?.("[role=treeitem]");
+    if (!item) return;
+    const next = {
+      Enter: item,
+      " ": item,
+      ArrowRight: item.querySelector("[role=treeitem]"),
+      ArrowLeft: item.parentElement.closest("[role=treeitem]"),
+      ArrowDown: item.nextElementSibling,
+      ArrowUp: item.previousElementSibling,
+    }[event.key];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    trigger("choose", { id: next.dataset.id, index: 0 });
+  });
+  watch("value", render);
+  render();
+}

@@ -1,0 +1,182 @@
+// The mask: white may change. Painted over the picture in its own pixels, so that the server gets exactly its sides.
+
+import { acts, button, h, show } from "./dom.js";
+import { upload } from "./upload.js";
+
+const UNDO = 20;
+
+/** Let the visitor paint a mask for `picture`; what comes back is the stored mask, or null when they thought better. */
+export function openMask(words, picture, present) {
+  return new Promise((resolve) => new MaskDialog(words, picture, present, resolve).open());
+}
+
+class MaskDialog {
+  constructor(words, picture, present, resolve) {
+    Object.assign(this, { words, picture, present, resolve, tool: "paint", undone: [] });
+    this.mask = h("canvas", { width: picture.width, height: picture.height, tabindex: 0, "aria-label": words.mask_area });
+    this.mask.setAttribute("role", "img");
+    this.pen = this.mask.getContext("2d", { willReadFrequently: true });
+    this.dialog = h("dialog", { class: "op-mask-dialog", "aria-labelledby": "mask-title" }, this.content());
+  }
+
+  content() {
+    const { words } = this;
+    const slider = (id, label, min, max, value) =>
+      h("label", { for: id }, label, h("input", { id, type: "range", min, max, value }));
+    const widest = Math.max(8, Math.round(Math.min(this.picture.width, this.picture.height) / 2));
+    return [
+      h("h2", { id: "mask-title" }, words.mask_title),
+      h("p", { class: "op-hint" }, words.mask_hint),
+      h("div", { class: "op-mask-area" }, h("img", { src: this.picture.url, alt: words.source }), this.mask),
+      h("div", { class: "op-line op-mask-tools", role: "toolbar", "aria-label": words.mask_tools },
+        button("paint", words.mask_tool_paint, {}, { "aria-pressed": "true" }),
+        button("erase", words.mask_tool_erase, {}, { "aria-pressed": "false" }),
+        slider("mask-size", words.mask_size, 1, widest, Math.round(widest / 4)),
+        slider("mask-feather", words.mask_feather, 0, 32, 0)),
+      h("div", { class: "op-line op-mask-tools" },
+        button("undo", words.undo),
+        button("invert", words.mask_invert),
+        button("clear", words.mask_clear),
+        h("label", { class: "op-button" }, words.mask_import,
+          h("input", { type: "file", accept: "image/*", class: "op-hidden-input" }))),
+      h("p", { role: "alert", class: "op-problem", hidden: true }),
+      h("div", { class: "op-line op-mask-end" },
+        button("leave", words.discard),
+        button("keep", words.mask_use, {}, { class: "op-button op-strong" })),
+    ];
+  }
+
+  open() {
+    document.body.append(this.dialog);
+    acts(this.dialog, {
+      paint: () => this.choose("paint"),
+      erase: () => this.choose("erase"),
+      undo: () => this.undone.length && this.pen.putImageData(this.undone.pop(), 0, 0),
+      invert: () => this.change(() => this.invert()),
+      clear: () => this.change(() => this.pen.clearRect(0, 0, this.mask.width, this.mask.height)),
+      leave: () => this.dialog.close(),
+      keep: () => this.keep(),
+    });
+    this.mask.addEventListener("pointerdown", (event) => this.stroke(event));
+    this.mask.addEventListener("pointermove", (event) => event.buttons && this.line(event));
+    this.dialog.querySelector("input[type=file]").addEventListener("change", (event) => this.import(event.target));
+    this.dialog.addEventListener("close", () => {
+      this.dialog.remove();
+      this.resolve(this.kept ?? null);
+    });
+    this.dialog.showModal();
+    if (this.present) this.draw(this.present.url);
+  }
+
+  choose(tool) {
+    this.tool = tool;
+    for (const name of ["paint", "erase"]) {
+      this.dialog.querySelector(`[data-act=${name}]`).setAttribute("aria-pressed", String(name === tool));
+    }
+  }
+
+  /** Do something that can be undone. */
+  change(work) {
+    this.undone.push(this.pen.getImageData(0, 0, this.mask.width, this.mask.height));
+    if (this.undone.length > UNDO) this.undone.shift();
+    work();
+  }
+
+  at(event) {
+    const box = this.mask.getBoundingClientRect();
+    return [
+      ((event.clientX - box.left) * this.mask.width) / box.width,
+      ((event.clientY - box.top) * this.mask.height) / box.height,
+    ];
+  }
+
+  stroke(event) {
+    event.preventDefault();
+    this.mask.setPointerCapture(event.pointerId);
+    this.change(() => {
+      this.last = this.at(event);
+      this.line(event);
+    });
+  }
+
+  line(event) {
+    const pen = this.pen;
+    pen.globalCompositeOperation = this.tool === "paint" ? "source-over" : "destination-out";
+    pen.strokeStyle = "#fff";
+    pen.lineCap = pen.lineJoin = "round";
+    pen.lineWidth = Number(this.dialog.querySelector("#mask-size").value);
+    pen.beginPath();
+    pen.moveTo(...this.last);
+    this.last = this.at(event);
+    pen.lineTo(...this.last);
+    pen.stroke();
+    pen.globalCompositeOperation = "source-over";
+  }
+
+  invert() {
+    const { width, height } = this.mask;
+    const shown = this.pen.getImageData(0, 0, width, height);
+    for (let at = 0; at < shown.data.length; at += 4) {
+      shown.data.fill(255, at, at + 3);
+      shown.data[at + 3] = 255 - shown.data[at + 3];
+    }
+    this.pen.putImageData(shown, 0, 0);
+  }
+
+  import(field) {
+    const file = field.files[0];
+    field.value = "";
+    if (file) this.change(() => this.draw(URL.createObjectURL(file)));
+  }
+
+  /** A mask picture, its light parts painted; scaled to the picture's sides. */
+  async draw(url) {
+    const image = new Image();
+    image.src = url;
+    try {
+      await image.decode();
+    } catch {
+      this.complain(this.words.mask_unreadable);
+      return;
+    }
+    const { width, height } = this.mask;
+    this.pen.clearRect(0, 0, width, height);
+    this.pen.drawImage(image, 0, 0, width, height);
+    const shown = this.pen.getImageData(0, 0, width, height);
+    for (let at = 0; at < shown.data.length; at += 4) {
+      const [red, green, blue, alpha] = shown.data.subarray(at, at + 4);
+      shown.data[at + 3] = Math.round(((0.299 * red + 0.587 * green + 0.114 * blue) * alpha) / 255);
+      shown.data.fill(255, at, at + 3);
+    }
+    this.pen.putImageData(shown, 0, 0);
+  }
+
+  /** White on black, soft at the edge where the visitor wants it. */
+  flattened() {
+    const { width, height } = this.mask;
+    const flat = h("canvas", { width, height });
+    const pen = flat.getContext("2d");
+    pen.fillStyle = "#000";
+    pen.fillRect(0, 0, width, height);
+    const feather = Number(this.dialog.querySelector("#mask-feather").value);
+    pen.filter = feather ? `blur(${feather / 2}px)` : "none";
+    pen.drawImage(this.mask, 0, 0);
+    return flat;
+  }
+
+  async keep() {
+    const blob = await new Promise((done) => this.flattened().toBlob(done, "image/png"));
+    try {
+      this.kept = await upload(blob, "mask.png");
+      this.dialog.close();
+    } catch (problem) {
+      this.complain(problem.message);
+    }
+  }
+
+  complain(text) {
+    const place = this.dialog.querySelector("[role=alert]");
+    place.hidden = false;
+    show(place, text);
+  }
+}

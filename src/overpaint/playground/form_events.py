@@ -1,0 +1,82 @@
+"""What the form does: paint, tell price and time, follow the model, roll the dice, enrich the prompt."""
+
+from typing import Any, cast
+
+import gradio as gr
+
+from overpaint.core.errors import OverpaintError
+from overpaint.playground.controls import Controls, dollars, for_model
+from overpaint.playground.estimate import seconds_per_step
+from overpaint.playground.handlers import Handlers, fresh_seed, told
+from overpaint.playground.request_form import read_form
+from overpaint.playground.stage import QUIET
+
+
+def wire_form(page: gr.Blocks, controls: Controls, masthead: gr.HTML, handlers: Handlers) -> None:
+    """Connect the controls."""
+    service, inputs, listed = handlers.parts.service, controls.inputs, controls.listed
+
+    async def run(request: gr.Request, *values: Any) -> tuple[str, str]:
+        try:
+            form = read_form(controls.named(values))
+            await handlers.submit(await handlers.desk(request), form.draft())
+        except OverpaintError as error:
+            return told(error)
+        return "", ""
+
+    async def greet(request: gr.Request) -> tuple[Any, ...]:
+        """Who looks; and the controls as the engine that is loaded by now wants them."""
+        caller = await handlers.caller(request)
+        who = {"key": caller.key.name, "admin": caller.is_admin}
+        first = service.catalogue.models()[0]
+        kept = ("prompt", "references")
+        changes = {name: part for name, part in for_model(service, first, handlers.words).items() if name not in kept}
+        return who, *controls.filled(changes)
+
+    async def estimate(model: str, count: float, steps: float, request: gr.Request) -> str:
+        entry = service.catalogue.find(model)
+        pace = await seconds_per_step(service, await handlers.caller(request), int(steps))
+        price = dollars(entry.price_microusd * int(count))
+        if pace is None:
+            return handlers.words.say("estimate_price", price=price)
+        return handlers.words.say("estimate", price=price, seconds=f"{max(0.1, pace * steps * count):.1f}")
+
+    def choose_model(model: str) -> tuple[Any, ...]:
+        return controls.filled(for_model(service, service.catalogue.find(model), handlers.words))
+
+    def dice() -> tuple[int, bool]:
+        return fresh_seed(), True
+
+    controls.run.click(run, listed, [controls.notice, controls.problem], **QUIET)
+    page.load(greet, None, [masthead, *listed], **QUIET)
+    priced = [inputs[name] for name in ("model", "count", "steps")]
+    gr.on([page.load, *(part.change for part in priced)], estimate, priced, controls.estimate, **QUIET)
+    inputs["model"].input(choose_model, inputs["model"], listed, **QUIET)
+    controls.dice.click(dice, None, [inputs["seed"], inputs["lock"]], **QUIET)
+    _wire_enhancer(controls, handlers)
+
+
+def _wire_enhancer(controls: Controls, handlers: Handlers) -> None:
+    inputs = controls.inputs
+
+    async def enhance(prompt: str, references: dict[str, Any] | None, request: gr.Request) -> tuple[Any, ...]:
+        """Ask for richer words, and show them for editing before they are used."""
+        nothing = cast("Any", gr.skip())
+        try:
+            caller = await handlers.caller(request)
+            is_edit = bool((references or {}).get("pictures"))
+            richer = await handlers.parts.service.submit.enhance(caller, prompt, is_edit=is_edit)
+        except OverpaintError as error:
+            return nothing, nothing, told(error)[0]
+        if richer is None:
+            return nothing, nothing, f'<p role="status">{handlers.words["nothing_to_add"]}</p>'
+        return gr.Textbox(value=richer, visible=True), gr.Button(visible=True), ""
+
+    def discard() -> tuple[Any, Any]:
+        return gr.Textbox(value="", visible=False), gr.Button(visible=False)
+
+    shown = [inputs["rewritten"], controls.discard]
+    controls.enhance.click(
+        enhance, [inputs["prompt"], inputs["references"]], [*shown, controls.notice], show_progress="hidden"
+    )
+    controls.discard.click(discard, None, shown, **QUIET)

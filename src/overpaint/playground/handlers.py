@@ -1,0 +1,163 @@
+"""What happens when the visitor does something: each is a use case of the service, done as the visitor's key.
+
+Shared by the modules that wire events; an `OverpaintError` becomes a sentence beside the field it is about.
+"""
+
+import asyncio
+import secrets
+from html import escape
+from typing import Any, cast
+
+import gradio as gr
+from starlette.requests import HTTPConnection
+
+from overpaint.core.errors import OverpaintError, RequestError
+from overpaint.core.request import MAX_SEED
+from overpaint.core.task import StoredFile, Task, TaskState
+from overpaint.playground.desk import Desk
+from overpaint.playground.difference import compare
+from overpaint.playground.examples import sample_bytes
+from overpaint.playground.live import data_uri
+from overpaint.playground.parts import PageParts
+from overpaint.playground.request_form import Reference, again
+from overpaint.playground.wording import Words
+from overpaint.service.caller import Caller
+from overpaint.service.draft import Draft
+
+PICTURE_FIELDS = ("images", "mask", "file")
+
+
+class Handlers:
+    """Use cases of an open page.
+
+    Args:
+        parts: what the page stands on.
+        words: its language.
+    """
+
+    def __init__(self, parts: PageParts, words: Words) -> None:
+        self.parts = parts
+        self.words = words
+
+    async def caller(self, request: gr.Request) -> Caller:
+        """Who does this.
+
+        Raises:
+            AccessError: nobody we know (any more).
+        """
+        return await self.parts.visitors.caller(_plain(request))
+
+    async def desk(self, request: gr.Request, remembered: str | None = None) -> Desk:
+        """The desk of the page that asks; a new one where this process has none."""
+        caller = await self.caller(request)
+        known = self.parts.desks.find(request.session_hash)
+        if known is not None and known.caller.key_id == caller.key_id:
+            return known
+        session = await self.parts.sessions.open(caller, remembered, self.words["session_first"])
+        desk = Desk(caller, session.id)
+        self.parts.desks.open(request.session_hash or "", desk)
+        return desk
+
+    def secret(self, request: gr.Request) -> str | None:
+        """The visitor's own key, for code that they want to paste."""
+        return self.parts.visitors.secret(_plain(request))
+
+    def base_url(self, request: gr.Request) -> str:
+        """Where this visitor reaches the server."""
+        url = _plain(request).url
+        return self.parts.base_url or f"{url.scheme}://{url.netloc}"
+
+    async def submit(self, desk: Desk, draft: Draft) -> Task:
+        """Have a draft painted, as a node of the desk's session.
+
+        Raises:
+            OverpaintError: the service does not take it.
+        """
+        task = await self.parts.service.submit.submit(desk.caller, draft)
+        await self.parts.sessions.add(desk.caller, desk.session_id, task, draft)
+        desk.show(task.id)
+        self.parts.desks.ring(desk.caller)
+        return task
+
+    async def paint_again(self, desk: Desk, task_id: str) -> Task:
+        """The same once more, with another seed; it grows from the same picture."""
+        task = await self.parts.service.tasks.get(desk.caller, task_id)
+        pictures, mask = await self.references_of(desk, task)
+        return await self.submit(desk, again(task, pictures, mask))
+
+    async def stop(self, desk: Desk, task_id: str) -> None:
+        """Cancel a task."""
+        await self.parts.service.tasks.cancel(desk.caller, task_id)
+        self.parts.desks.ring(desk.caller)
+
+    async def references_of(self, desk: Desk, task: Task) -> tuple[tuple[Reference, ...], Reference | None]:
+        """The references and the mask of an earlier task, as the form can name them again."""
+        parent = await self._parent_file(desk, task)
+        files = enumerate(task.spec.pictures, 1)
+        pictures = tuple(self._reference(file, parent, f"{self.words['picture']} {number}") for number, file in files)
+        mask = self._reference(task.spec.mask, None, self.words["mask"]) if task.spec.mask else None
+        return pictures, mask
+
+    async def result(self, caller: Caller, task_id: str, index: int) -> Reference:
+        """A finished picture, to go on from.
+
+        Raises:
+            TaskNotFoundError: there is none that the caller may see.
+        """
+        task = await self.parts.service.tasks.get(caller, task_id)
+        file = task.outputs[index].file
+        name = f"{self.words['result']} {index + 1}"
+        return Reference(file.key, self.parts.service.links.link(file.key), name, file.width, file.height)
+
+    async def example_pictures(self, desk: Desk, card: dict[str, Any]) -> tuple[Reference, ...]:
+        """The sample of an example card, uploaded as any other picture."""
+        if card["sample"] is None:
+            return ()
+        files, name = self.parts.service.files, str(card["sample"])
+        stored = await files.upload(files.reserve(desk.caller), sample_bytes(name), name)
+        link = self.parts.service.links.link(stored.key)
+        return (Reference(stored.key, link, name, stored.width, stored.height),)
+
+    async def difference(self, caller: Caller, task_id: str, index: int) -> dict[str, Any]:
+        """What a result changed in the first reference, for the canvas."""
+        task = await self.parts.service.tasks.get(caller, task_id)
+        before = await self.parts.service.files.read(task.spec.pictures[0].key)
+        after = await self.parts.service.files.read(task.outputs[index].file.key)
+        found = await asyncio.to_thread(compare, before.data, after.data)
+        shares = {"share": f"{found.share_untouched * 100:.1f}", "alike": f"{found.share_alike * 100:.1f}"}
+        told = self.words.say("untouched_resized" if found.is_resized else "untouched", **shares)
+        return {"picture": data_uri(found.picture, "image/png"), "told": told, "share": found.share_untouched}
+
+    async def _parent_file(self, desk: Desk, task: Task) -> StoredFile | None:
+        """The picture that a task grew from."""
+        nodes = await self.parts.sessions.nodes(desk.caller, desk.session_id)
+        node = next((node for node in nodes if node.task_id == task.id), None)
+        if node is None or node.parent_id is None:
+            return None
+        parent = await self.parts.service.tasks.get(desk.caller, node.parent_id)
+        is_there = parent.state is TaskState.SUCCEEDED and node.parent_index < len(parent.outputs)
+        return parent.outputs[node.parent_index].file if is_there else None
+
+    def _reference(self, file: StoredFile, parent: StoredFile | None, name: str) -> Reference:
+        """A stored input; named as its parent's output where it is that very picture, so that the tree goes on."""
+        is_parent = parent is not None and (file.num_bytes, file.width) == (parent.num_bytes, parent.width)
+        key = parent.key if is_parent and parent else ""
+        return Reference(key, self.parts.service.links.link(key or file.key), name, file.width, file.height)
+
+
+def told(error: OverpaintError) -> tuple[str, str]:
+    """An error as two pieces of HTML: for below the run button, and for below the pictures."""
+    text = f'<p role="alert" class="op-problem">{escape(error.message)}</p>'
+    is_about_pictures = isinstance(error, RequestError) and error.field.startswith(PICTURE_FIELDS)
+    return ("", text) if is_about_pictures else (text, "")
+
+
+def fresh_seed() -> int:
+    """Any seed."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def _plain(request: gr.Request) -> HTTPConnection:
+    """The request itself, which Gradio wraps; not for the functions that a component's script calls."""
+    given: object = request
+    return given if isinstance(given, HTTPConnection) else cast("HTTPConnection", request.request)

@@ -1,0 +1,37 @@
+"""Everything the page stands on, in one value."""
+
+from dataclasses import dataclass, field
+
+from overpaint.playground.desk import Desks
+from overpaint.playground.log_tail import LogTail
+from overpaint.playground.sessions import Sessions
+from overpaint.playground.views import Views
+from overpaint.playground.visitors import Visitors
+from overpaint.service.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class PageParts:
+    """What the page stands on.
+
+    Args:
+        service: everything that can be done.
+        sessions: trees of results.
+        visitors: who looks.
+        dialects: names of those the server speaks, for the code.
+        log: its last lines, for the operator.
+        base_url: where clients reach this server; None takes it from each visit.
+    """
+
+    service: Service
+    sessions: Sessions
+    visitors: Visitors
+    dialects: frozenset[str]
+    log: LogTail
+    base_url: str | None = None
+    desks: Desks = field(default_factory=Desks)
+
+    @property
+    def views(self) -> Views:
+        """Makes views of tasks."""
+        return Views(self.service.links, self.service.catalogue)

@@ -1,0 +1,75 @@
+"""What the canvas asks: stop, once more, go on from a picture, its settings again, an example."""
+
+from typing import Any
+
+import gradio as gr
+
+from overpaint.core.errors import OverpaintError
+from overpaint.playground.controls import Controls
+from overpaint.playground.handlers import Handlers, told
+from overpaint.playground.request_form import read_form, settings_of, strip_of
+from overpaint.playground.stage import QUIET, Stage
+
+
+def wire_runs(stage: Stage, controls: Controls, handlers: Handlers) -> None:
+    """Connect what stops a run or makes it once more."""
+
+    async def stop(event: gr.EventData, request: gr.Request) -> tuple[str, str]:
+        try:
+            await handlers.stop(await handlers.desk(request), str(event.id))
+        except OverpaintError as error:
+            return told(error)
+        return "", ""
+
+    async def again(event: gr.EventData, request: gr.Request) -> tuple[str, str]:
+        try:
+            await handlers.paint_again(await handlers.desk(request), str(event.id))
+        except OverpaintError as error:
+            return told(error)
+        return "", ""
+
+    notes = [controls.notice, controls.problem]
+    for part in (stage.canvas, stage.tray):
+        part.stop(stop, None, notes, **QUIET)
+    stage.canvas.again(again, None, notes, **QUIET)
+
+
+def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], handlers: Handlers) -> None:
+    """Connect what leads from a result, or from one of the examples `cards`, back to the form."""
+
+    async def use(references: dict[str, Any] | None, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+        """Add a result to the references."""
+        picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
+        present = references or {}
+        return {"pictures": [*present.get("pictures", []), picture.value], "mask": present.get("mask")}
+
+    async def further(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], str]:
+        """Go on from a result alone, with new words."""
+        picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
+        return strip_of((picture,), None), ""
+
+    async def reuse(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """The settings of an earlier run back in the form, its seed locked."""
+        desk = await handlers.desk(request)
+        task = await handlers.parts.service.tasks.get(desk.caller, str(event.id))
+        pictures, mask = await handlers.references_of(desk, task)
+        return controls.filled(settings_of(task, pictures, mask))
+
+    async def example(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Fill in an example and paint it."""
+        card = cards[int(event.index)]
+        try:
+            desk = await handlers.desk(request)
+            pictures = await handlers.example_pictures(desk, card)
+            filled = {"prompt": card["prompt"], "rewritten": "", "references": strip_of(pictures, None)}
+            await handlers.submit(desk, read_form(controls.first_values | filled).draft())
+        except OverpaintError as error:
+            return *controls.filled({}), *told(error)
+        return *controls.filled(filled), "", ""
+
+    canvas, listed, notes = stage.canvas, controls.listed, [controls.notice, controls.problem]
+    references, prompt = controls.inputs["references"], controls.inputs["prompt"]
+    canvas.use(use, references, references, **QUIET)
+    canvas.further(further, None, [references, prompt], **QUIET)
+    canvas.reuse(reuse, None, listed, **QUIET)
+    canvas.example(example, None, [*listed, *notes], **QUIET)

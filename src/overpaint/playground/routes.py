@@ -1,0 +1,92 @@
+"""The page's few routes of its own: signing in and out, uploads, a session as a zip, and its scripts and styles."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
+
+from overpaint.core.errors import AccessError, OverpaintError
+from overpaint.playground import assets
+from overpaint.playground.export import chunks, zip_session
+from overpaint.playground.parts import PageParts
+from overpaint.playground.request_form import Reference
+from overpaint.playground.sign_in import sign_in_page
+from overpaint.playground.visitors import COOKIE
+from overpaint.playground.wording import LANGUAGES
+
+MAX_AGE_S = 30 * 24 * 3600
+SIGN_IN = "/page/sign-in"
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def page_router(parts: PageParts) -> APIRouter:
+    """The routes over `parts`."""
+    router = APIRouter(prefix="/page", include_in_schema=False)
+    _add_sign_in(router, parts)
+    _add_files(router, parts)
+    return router
+
+
+def _add_sign_in(router: APIRouter, parts: PageParts) -> None:
+    @router.get("/sign-in", response_class=HTMLResponse)
+    async def ask_key(request: Request, language: str = "") -> HTMLResponse:
+        return HTMLResponse(sign_in_page(_language(request, language)))
+
+    @router.post("/sign-in", response_model=None)
+    async def take_key(request: Request, key: Annotated[str, Form()] = "", language: str = "") -> Response:
+        chosen = _language(request, language)
+        try:
+            await parts.service.keys.authenticate(key.strip())
+        except AccessError:
+            return HTMLResponse(sign_in_page(chosen, is_wrong=True), status_code=401)
+        answer = RedirectResponse(home_of(chosen), status_code=303)
+        is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        answer.set_cookie(COOKIE, key.strip(), MAX_AGE_S, httponly=True, samesite="lax", secure=is_secure)
+        return answer
+
+    @router.post("/sign-out", response_model=None)
+    async def sign_out() -> Response:
+        answer = RedirectResponse(SIGN_IN, status_code=303)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+def _add_files(router: APIRouter, parts: PageParts) -> None:
+    @router.get("/assets/{version}/{name}", response_model=None)
+    async def asset(version: str, name: str) -> Response:
+        del version  # only keeps old copies out of caches
+        path = assets.find(name)
+        if path is None:
+            return Response(status_code=404)
+        return Response(path.read_bytes(), media_type=assets.MEDIA_TYPES[path.suffix], headers=_FOREVER)
+
+    @router.post("/pictures")
+    async def take_picture(request: Request, file: Annotated[UploadFile, File()]) -> JSONResponse:
+        files, links = parts.service.files, parts.service.links
+        name = file.filename or "picture"
+        try:
+            caller = await parts.visitors.caller(request)
+            stored = await files.upload(files.reserve(caller), await file.read(), name)
+        except OverpaintError as error:
+            return JSONResponse({"message": error.message}, status_code=400)
+        return JSONResponse(Reference(stored.key, links.link(stored.key), name, stored.width, stored.height).value)
+
+    @router.get("/sessions/{session_id}.zip", response_model=None)
+    async def export(request: Request, session_id: str) -> Response:
+        caller = await parts.visitors.caller(request)
+        file = await zip_session(parts.service, parts.sessions, caller, session_id)
+        headers = {"Content-Disposition": f'attachment; filename="overpaint-{session_id[:8]}.zip"'}
+        return StreamingResponse(chunks(file), media_type="application/zip", headers=headers)
+
+
+def home_of(language: str) -> str:
+    """Where the page is in a language."""
+    return "/" if language == "en" else f"/{language}"
+
+
+def _language(request: Request, wanted: str) -> str:
+    """The wanted one, else the first that the browser asks for and we have."""
+    asked = (
+        part.partition(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")
+    )
+    return next((language for language in (wanted, *asked) if language in LANGUAGES), "en")

@@ -31,6 +31,7 @@ class PrefixSpec:
         pictures: references in order.
         picture_keys: hash of each picture alone, for what does not depend on its place; the tenant included.
         num_tokens: transformer tokens it will have.
+        picture_tokens: those of them that are pictures'.
     """
 
     chain: tuple[str, ...]
@@ -38,6 +39,7 @@ class PrefixSpec:
     pictures: tuple[Picture, ...]
     picture_keys: tuple[str, ...]
     num_tokens: int
+    picture_tokens: int = 0
 
     @property
     def key(self) -> PrefixKey:
@@ -168,13 +170,14 @@ class JobPlanner:
         for key in (*picture_keys, _digest("words", words)):
             root = _digest(root, key)
             chain.append(root)
-        return PrefixSpec(tuple(chain), words, pictures, picture_keys, self._count_prefix(words, pictures))
-
-    def _count_prefix(self, words: str, pictures: tuple[Picture, ...]) -> int:
-        """Tokens of the transformer's prefix: what is said without the system turn, latents in place of the marks."""
-        spoken = self.count_tokens(render_prompt(words, len(pictures))) - self.count_tokens(SYSTEM_TURN)
         shown = sum(fit_area(self.info.reference_area, p.aspect).area // TOKEN_AREA for p in pictures)
-        return spoken - len(pictures) + shown
+        num_tokens = self._count_spoken(words, len(pictures)) + shown
+        return PrefixSpec(tuple(chain), words, pictures, picture_keys, num_tokens, shown)
+
+    def _count_spoken(self, words: str, num_pictures: int) -> int:
+        """Tokens of the transformer's prefix that are text: without the system turn and the pictures' marks."""
+        spoken = self.count_tokens(render_prompt(words, num_pictures)) - self.count_tokens(SYSTEM_TURN)
+        return spoken - num_pictures
 
 
 def _digest(*parts: str) -> str:

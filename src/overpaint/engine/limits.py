@@ -47,6 +47,8 @@ class Limits:
         prefill_tokens: prefix tokens run in one tick at most.
         cache_bytes: for keys and values.
         bytes_per_token: keys and values of one token.
+        work_bytes: for everything that is held for the time of one piece of work only.
+        work_bytes_per_token: of a step or a chunk of a prefix.
         costs: of the device.
     """
 
@@ -55,4 +57,6 @@ class Limits:
     prefill_tokens: int = 4096
     cache_bytes: int = UNLIMITED
     bytes_per_token: int = 1
+    work_bytes: int = UNLIMITED
+    work_bytes_per_token: int = 0
     costs: Costs = field(default_factory=Costs)

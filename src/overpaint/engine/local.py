@@ -12,6 +12,7 @@ from typing import Self
 from overpaint.core import (
     BackendError,
     CancelledTaskError,
+    CapacityError,
     EngineConfig,
     Event,
     GenerationRequest,
@@ -22,6 +23,7 @@ from overpaint.core import (
 )
 from overpaint.core.engine_stats import EngineStats
 from overpaint.core.terms import DEFAULT_TERMS
+from overpaint.engine.fitting import out_of_memory
 from overpaint.engine.job import Job, JobPlanner, SequenceId
 from overpaint.engine.limits import UNLIMITED, Limits
 from overpaint.engine.painter import Painter
@@ -56,7 +58,8 @@ class LocalEngine:
         self._info = checkpoint.info
         self._painter = in_passing_thread(lambda: Painter(checkpoint))
         self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
-        self._scheduler = Scheduler(_limits(config, self._painter))
+        self._limits = _limits(config, self._painter)
+        self._scheduler = Scheduler(self._limits)
         self._is_calibrated = config.tick_tokens is not None
         self._runner = Runner(self._painter)
         self._trace = Trace(config.trace) if config.trace else None
@@ -239,7 +242,7 @@ class LocalEngine:
         for task_id in waiting:
             self._book.add_times(task_id, result.times, ("condition_s", "prefill_s"))
             if result.failed_prefix:
-                self._book.fail(task_id, result.failed_prefix[1])
+                self._fail(task_id, result.failed_prefix[1])
         stepped = [work.sequence_id for work in result.stepped]
         for task_id in self._tasks(stepped):
             self._book.add_times(task_id, result.times, ("denoise_s",))
@@ -250,9 +253,15 @@ class LocalEngine:
         for task_id in self._tasks([sequence_id for sequence_id, _ in result.decoded]):
             self._book.add_times(task_id, result.times, ("decode_s",))
         for sequence_id, error in result.failed:
-            self._book.fail(self._sequences[sequence_id][0], error)
+            self._fail(self._sequences[sequence_id][0], error)
         for sequence_id, picture in result.decoded:
             self._book.add_picture(self._sequences[sequence_id][0], sequence_id, picture)
+
+    def _fail(self, task_id: str, error: OverpaintError) -> None:
+        """Fail a task; who ran out of memory is told what would fit."""
+        job = self._book.job_of(task_id)
+        is_memory = job is not None and isinstance(error, CapacityError)
+        self._book.fail(task_id, out_of_memory(job, self._limits) if is_memory else error)
 
     def _tasks(self, sequence_ids: Iterable[SequenceId]) -> list[str]:
         """The tasks of some sequences, each once, in order."""
@@ -260,11 +269,14 @@ class LocalEngine:
 
 
 def _limits(config: EngineConfig, painter: Painter) -> Limits:
-    """The configuration with `auto` values resolved for this device."""
+    """The configuration with `auto` values resolved for this device: half of what is free for keys and values."""
+    at_once = max(1, painter.work_bytes // painter.work_bytes_per_token)
     return Limits(
         max_running=config.max_running,
-        tick_tokens=config.tick_tokens or UNLIMITED,
-        prefill_tokens=config.prefill_tokens,
+        tick_tokens=min(config.tick_tokens or UNLIMITED, at_once),
+        prefill_tokens=min(config.prefill_tokens, at_once),
         cache_bytes=config.cache_bytes or painter.free_bytes() // 2,
         bytes_per_token=painter.bytes_per_token,
+        work_bytes=painter.work_bytes,
+        work_bytes_per_token=painter.work_bytes_per_token,
     )

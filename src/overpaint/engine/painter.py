@@ -28,7 +28,7 @@ from overpaint.model.preview import PreviewMap
 from overpaint.model.references import PIXELS_PER_TOKEN
 from overpaint.model.sampling import base_sigmas, draw_noise, euler_step, guide
 from overpaint.model.transformer import PackedTransformer, StepInput
-from overpaint.model.vae import PictureCodec
+from overpaint.model.vae import PictureCodec, Tiling, work_bytes_per_token
 
 
 @dataclass(slots=True)
@@ -62,7 +62,10 @@ class Painter:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
         self._transformer = PackedTransformer(checkpoint.transformer)
-        self._codec = PictureCodec(checkpoint.vae)
+        self.work_bytes = self.free_bytes() // 4
+        self._codec = PictureCodec(
+            checkpoint.vae, Tiling.within(self.work_bytes // work_bytes_per_token(checkpoint.vae))
+        )
         self.conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
         self.prefixes = Prefixes(self.conditioner, self._codec, self._transformer, checkpoint.info.reference_area)
         self._paintings: dict[SequenceId, _Painting] = {}
@@ -72,6 +75,11 @@ class Painter:
     def bytes_per_token(self) -> int:
         """Bytes of keys and values that one token takes."""
         return self._transformer.prefix_bytes(1, 0)
+
+    @property
+    def work_bytes_per_token(self) -> int:
+        """Bytes that a step or a prefill takes for each of its tokens, for as long as it runs."""
+        return self._transformer.work_bytes_per_token
 
     @property
     def held(self) -> tuple[frozenset[PrefixKey], frozenset[SequenceId]]:
@@ -136,6 +144,11 @@ class Painter:
         if self._transformer.device.type == "cuda":
             return torch.cuda.mem_get_info(self._transformer.device)[0]
         return psutil.virtual_memory().available
+
+    def give_back_memory(self) -> None:
+        """Let go of what the allocator keeps for later, after a failure that may have been for want of memory."""
+        if self._transformer.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def synchronize(self) -> None:
         """Wait for the device, so that time is counted where it was spent and cancels are not outrun."""

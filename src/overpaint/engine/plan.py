@@ -83,6 +83,7 @@ class StepResult:
         decoded: the pictures, by sequence.
         failed_prefix: the prefix that could not be built, and why.
         failed: what else went wrong, by sequence; the rest of the tick is valid.
+        is_crowded: the pack did not fit into the device's memory, so its sequences stepped one by one.
         times: where the tick's time went.
     """
 
@@ -94,4 +95,5 @@ class StepResult:
     decoded: tuple[tuple[SequenceId, Picture], ...] = ()
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
     failed: tuple[tuple[SequenceId, OverpaintError], ...] = ()
+    is_crowded: bool = False
     times: StageTimes = field(default_factory=StageTimes)

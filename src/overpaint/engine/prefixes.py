@@ -97,6 +97,11 @@ class Prefixes:
         self._builds[spec.key] = _Build(condition, cache, latents, todo)
         return todo[0].start
 
+    def num_tokens(self, key: PrefixKey) -> int:
+        """Tokens of a begun or standing prefix."""
+        cache = self._builds[key].cache if key in self._builds else self._standing[key].cache
+        return cache.layout.num_tokens
+
     def is_standing(self, key: PrefixKey) -> bool:
         """Whether a prefix is complete."""
         return key in self._standing

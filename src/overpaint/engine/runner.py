@@ -28,6 +28,7 @@ class _Tick:
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[tuple[SequenceId, OverpaintError]] = field(default_factory=list)
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
+    is_crowded: bool = False
     prefill_tokens: int = 0
     reused_tokens: int = 0
 
@@ -83,6 +84,7 @@ class Runner:
             decoded=tuple(decoded),
             failed_prefix=tick.failed_prefix,
             failed=tuple(tick.failed),
+            is_crowded=tick.is_crowded,
             times=times,
         )
 
@@ -104,17 +106,28 @@ class Runner:
 
     def _denoise(self, work: tuple[StepWork, ...], tick: _Tick) -> tuple[StepWork, ...]:
         """Step a pack; the steps that were taken."""
+        error = self._try_step(work, tick)
+        if error is None:
+            return work
+        if len(work) == 1:
+            tick.failed.append((work[0].sequence_id, error))
+            return ()
+        tick.is_crowded = tick.is_crowded or isinstance(error, CapacityError)
+        # Somebody in the pack is at fault, or it was too many. No latents were changed, so each can be tried alone.
+        return tuple(item for single in work for item in self._denoise((single,), tick))
+
+    def _try_step(self, work: tuple[StepWork, ...], tick: _Tick) -> OverpaintError | None:
+        """Step a pack, or tell why not; nothing of a failed pass is alive afterwards."""
         try:
             with tick.time("denoise"):
                 self._painter.step(work)
                 self._painter.synchronize()
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
-            if len(work) == 1:
-                tick.failed.append((work[0].sequence_id, _ours(error)))
-                return ()
-            # Somebody in the pack is at fault. No latents were changed, so each can be tried alone.
-            return tuple(item for single in work for item in self._denoise((single,), tick))
-        return work
+            found = _ours(error)
+        else:
+            return None
+        self._painter.give_back_memory()
+        return found
 
     def _each(
         self, stage: str, sequence_ids: Sequence[SequenceId], make: Callable[[SequenceId], _T], tick: _Tick
@@ -142,6 +155,6 @@ def _ours(error: Exception) -> OverpaintError:
         return error
     _log.error("the engine failed on a sequence", exc_info=error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return CapacityError("out of memory on the device; try a smaller size or fewer pictures")
+        return CapacityError("out of memory on the device")
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return BackendError(f"the engine failed: {reason}")

@@ -8,8 +8,8 @@ is `prefix_index`'s.
 
 from dataclasses import replace
 
-from overpaint.core import CapacityError
 from overpaint.engine.admission import Admission
+from overpaint.engine.fitting import check_fits
 from overpaint.engine.job import Job, PrefixKey, PrefixSpec, SequenceId
 from overpaint.engine.limits import Costs, Limits
 from overpaint.engine.plan import PrefixWork, StepPlan, StepResult, StepWork
@@ -64,20 +64,11 @@ class Scheduler:
 
     def calibrate(self, tick_tokens: int, costs: Costs) -> None:
         """Take note of what the device was measured to be worth."""
-        self._limits = replace(self._limits, tick_tokens=tick_tokens, costs=costs)
+        self._limits = replace(self._limits, tick_tokens=min(tick_tokens, self._limits.tick_tokens), costs=costs)
 
     def check_fits(self, job: Job) -> None:
-        """Refuse a job whose prefixes could never be held together.
-
-        Raises:
-            CapacityError: naming what it needs and what there is.
-        """
-        need = sum(self._bytes_of(spec, job) for spec in job.prefixes)
-        if not self._index.fits(need):
-            raise CapacityError(
-                f"the references and the size need {need / 2**20:.0f} MiB of keys and values; this device has room for "
-                f"{self._limits.cache_bytes / 2**20:.0f} MiB: fewer or smaller pictures fit"
-            )
+        """Refuse a job that could never be held (see `fitting.check_fits`)."""
+        check_fits(job, self._limits)
 
     def add(self, job: Job) -> None:
         """Let a job's sequences wait for their turn."""
@@ -119,6 +110,8 @@ class Scheduler:
         """Take note of what came of the plan; what was cancelled meanwhile is passed over."""
         self.stats.saw(result)
         self._apply_prefix(result)
+        if result.is_crowded:
+            self._shrink_tick(result)
         for work in result.stepped:
             if sequence := self._sequences.get(work.sequence_id):
                 sequence.step = work.step + 1
@@ -131,6 +124,12 @@ class Scheduler:
         for sequence_id, _ in result.failed:
             if sequence := self._sequences.get(sequence_id):
                 self.cancel(sequence.spec.task_id)
+
+    def _shrink_tick(self, result: StepResult) -> None:
+        """Step half as much together from now on as what did not fit into memory."""
+        known = [self._sequences.get(sequence_id) for sequence_id in _stepped_or_failed(result)]
+        tokens = sum(sequence.spec.step_tokens for sequence in known if sequence)
+        self._limits = replace(self._limits, tick_tokens=max(1, min(self._limits.tick_tokens, tokens // 2)))
 
     def _apply_prefix(self, result: StepResult) -> None:
         users = self.users_of(self._building) if self._building else ()
@@ -259,3 +258,7 @@ def _able(ordered: list[Sequence], builder: Sequence | None) -> list[Sequence]:
         able.remove(builder)
         able.insert(place, builder)
     return able
+
+
+def _stepped_or_failed(result: StepResult) -> list[SequenceId]:
+    return [work.sequence_id for work in result.stepped] + [sequence_id for sequence_id, _ in result.failed]

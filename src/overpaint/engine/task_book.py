@@ -137,6 +137,11 @@ class TaskBook:
         if self._open_entry(task_id):
             self._end(task_id, Failed(task_id, error))
 
+    def job_of(self, task_id: str) -> Job | None:
+        """The job of an open task."""
+        entry = self._open_entry(task_id)
+        return entry.job if entry else None
+
     def _open_entry(self, task_id: str) -> _Entry | None:
         entry = self._entries.get(task_id)
         return entry if entry and entry.is_open else None

@@ -28,6 +28,8 @@ from overpaint.model.projections import BlockProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
 
 _KEPT_TABLES = 64
+_WORK_PER_CHANNEL = 21
+"""Values alive at the peak of a block, for each channel of a token: in the feed-forward, three times as wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,12 @@ class PackedTransformer:
         """Bytes that a `PrefixCache` of this many tokens takes."""
         values = 2 * self._params.num_layers * prod(self._params.kv_shape) * (prefix_tokens + target_tokens)
         return values * self.dtype.itemsize
+
+    @property
+    def work_bytes_per_token(self) -> int:
+        """Bytes of activations that a step or a prefill takes at its peak, for each of its tokens."""
+        width = prod(self._params.kv_shape)
+        return _WORK_PER_CHANNEL * width * self.dtype.itemsize
 
     def new_cache(self, layout: PrefixLayout, target_tokens: int) -> PrefixCache:
         """An empty cache for a prefix, with room for a target of `target_tokens`."""

@@ -9,6 +9,7 @@ Source: `_encode_vae_image` and the last part of `__call__` of diffusers 0.42.1 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import torch
@@ -17,6 +18,12 @@ from torch import Tensor
 
 from overpaint.model.layout import Grid
 from overpaint.model.references import PIXELS_PER_TOKEN
+
+_MIN_TILE = 16
+_WORK_PER_CHANNEL = 16
+"""Values alive at the peak, for each channel and pixel of the widest level."""
+_WORK_PER_PIXEL = 48
+"""Bytes for each pixel of the picture itself: four channels in a few dtypes and layouts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,21 @@ class Tiling:
     threshold_tokens: int = 128 * 128
     tile_tokens: int = 64
     overlap_tokens: int = 16
+
+    @classmethod
+    def within(cls, max_tokens: int) -> "Tiling":
+        """The usual tiling, with smaller tiles where no more than so many tokens can be worked on at once."""
+        usual = cls()
+        side = max(_MIN_TILE, min(usual.tile_tokens, isqrt(max_tokens)))
+        return cls(max(side**2, min(usual.threshold_tokens, max_tokens)), side, side // 4)
+
+
+def work_bytes_per_token(vae: AutoencoderKLQwenImage21) -> int:
+    """Bytes that encoding or decoding takes at its peak, for each latent token; a little too high rather than too low."""
+    config: Mapping[str, Any] = vae.config
+    side = PIXELS_PER_TOKEN // (config.get("patch_size") or 1)
+    width = max(config["base_dim"], config.get("decoder_base_dim") or 0)
+    return _WORK_PER_CHANNEL * width * side**2 * vae.dtype.itemsize + _WORK_PER_PIXEL * PIXELS_PER_TOKEN**2
 
 
 class PictureCodec:

@@ -1,5 +1,7 @@
 """The scheduler, torch-free, against a runner on paper."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -176,6 +178,18 @@ def test_tenants_take_places_in_turn() -> None:
     assert desk.scheduler.stats.num_preemptions == before == 2  # and nobody is sent to and fro
 
 
+def test_a_pack_that_did_not_fit_into_memory_is_halved_from_then_on() -> None:
+    desk = Desk(units=1)
+    for index in range(4):
+        desk.submit(make_job(str(index), steps=9, words="same"))
+    desk.tick()
+    plan = desk.tick()
+    assert len(plan.denoise) == 4
+    plan = desk.scheduler.schedule()
+    desk.scheduler.apply(replace(desk.runner.execute(plan), is_crowded=True))
+    assert [len(desk.tick().denoise) for _ in range(3)] == [2, 2, 2]
+
+
 def test_decoding_counts_towards_the_tick() -> None:
     desk = Desk(Limits(tick_tokens=4 * 64, costs=Costs(decode=Cost(2.0))), units=1)
     for index in range(4):
@@ -186,7 +200,7 @@ def test_decoding_counts_towards_the_tick() -> None:
 
 def test_what_could_never_be_held_is_refused_with_what_would_fit() -> None:
     desk = Desk(Limits(cache_bytes=100, bytes_per_token=1))
-    with pytest.raises(CapacityError, match="fewer or smaller pictures"):
+    with pytest.raises(CapacityError, match="need 0 MiB for keys and values"):
         desk.scheduler.check_fits(make_job("huge", prefix_tokens=1000))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
 
+import torch
 from PIL import Image, ImageDraw
 
 FIELDS = "step,samples,seconds,generate_loss,edit_loss,rate"
@@ -20,14 +22,19 @@ class Curve:
         self.seconds = 60 * minutes
         self.means = [0.0, 0.0]
         self.last = (0.0, 0)
+        self.waiting: list[tuple[torch.Tensor, bool]] = []
         if not self.path.exists():
             self.path.write_text(FIELDS + "\n")
 
-    def add(self, step: int, samples: int, seconds: float, loss: float, edit: bool, rate: float) -> None:
-        mean = self.means[edit]
-        self.means[edit] = loss if mean == 0 else mean + 0.05 * (loss - mean)
+    def add(self, step: int, samples: int, seconds: float, loss: torch.Tensor, edit: bool, rate: float) -> None:
+        """`loss` is read only every `EVERY` steps, so that a device need not wait in between."""
+        self.waiting.append((loss, edit))
         if step % EVERY:
             return
+        for value, kind in self.waiting:
+            mean = self.means[kind]
+            self.means[kind] = float(value) if mean == 0 else mean + 0.05 * (float(value) - mean)
+        self.waiting.clear()
         with self.path.open("a") as file:
             values = (step, samples, round(seconds, 1), *(round(m, 5) for m in self.means), rate)
             file.write(",".join(map(str, values)) + "\n")
@@ -47,8 +54,6 @@ class Curve:
 
     def draw(self, width: int = 900, height: int = 420) -> Path:
         """Both losses over time, on a logarithmic axis."""
-        import math
-
         rows = [line.split(",") for line in self.path.read_text().splitlines()[1:]]
         picture = Image.new("RGB", (width, height), "white")
         pen = ImageDraw.Draw(picture)

@@ -17,23 +17,30 @@ import torch
 from diffusers import AutoencoderKLQwenImage21
 from PIL import Image
 
-from recipes.mini.model import PIXEL_MEAN, PIXEL_STD
+from recipes.mini.composer import Composer, to_uint8
+from recipes.mini.condition import PIXEL_MEAN, PIXEL_STD
 from recipes.mini.objects import NAMES
-from recipes.mini.scenes import SIZE, Composer, Item, Scene, to_uint8
+from recipes.mini.run import Run
+from recipes.mini.scenes import Scene, stand
 from recipes.mini.settings import load_settings
 from recipes.mini.tokenizer import save_tokenizer
-from recipes.mini.train import Run
 from recipes.mini.vae import build_vae
+from recipes.mini.world import World
 
 BUNDLED = Path(__file__).parents[2] / "src" / "overpaint" / "bundled"
 SHARD = "12MB"
 BASE_SHIFT, MAX_SHIFT = 0.5, 1.15
 
-SAMPLES: dict[str, Scene] = {
-    "apple-and-dog": Scene("blue", (Item(NAMES.index("apple"), "left"), Item(NAMES.index("dog"), "right"))),
-    "cat-on-yellow": Scene("yellow", (Item(NAMES.index("cat"), "left"),)),
-    "rocket-on-white": Scene("white", (Item(NAMES.index("rocket"), "center"),)),
-}
+
+def sample_scenes(world: World) -> dict[str, Scene]:
+    """Pictures to try edits on."""
+    apple, dog, cat, rocket = (NAMES.index(name) for name in ("apple", "dog", "cat", "rocket"))
+    pair, single = world.size(2), world.size(1)
+    return {
+        "apple-and-dog": Scene("blue", (stand(apple, "left", pair), stand(dog, "right", pair))),
+        "cat-on-yellow": Scene("yellow", (stand(cat, "left", pair),)),
+        "rocket-on-white": Scene("white", (stand(rocket, "center", single),)),
+    }
 
 
 def pipeline_index(resolution: int) -> dict[str, Any]:
@@ -119,14 +126,15 @@ def export(run: Run, target: Path) -> None:
     save_tokenizer(run.tokenizer, target / "processor")
     write_json(preprocessor_config(), target / "processor" / "preprocessor_config.json")
     write_json(scheduler_config(), target / "scheduler" / "scheduler_config.json")
-    write_json(pipeline_index(SIZE), target / "model_index.json")
+    write_json(pipeline_index(run.settings.world.side), target / "model_index.json")
 
 
-def write_samples(folder: Path) -> None:
+def write_samples(world: World, folder: Path) -> None:
     """Source pictures for trying edits."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = to_uint8(Composer().paint(list(SAMPLES.values()))).permute(0, 2, 3, 1)
-    for name, pixels in zip(SAMPLES, pictures, strict=True):
+    scenes = sample_scenes(world)
+    pictures = to_uint8(Composer(side=world.side).paint(list(scenes.values()))).permute(0, 2, 3, 1)
+    for name, pixels in zip(scenes, pictures, strict=True):
         Image.fromarray(pixels.numpy(), "RGBA").save(folder / f"{name}.png", optimize=True)
 
 
@@ -136,8 +144,9 @@ def main() -> None:
     parser.add_argument("--target", type=Path, default=BUNDLED / "overpaint-mini")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    export(Run(load_settings(arguments.config)), arguments.target)
-    write_samples(arguments.target.parent / "samples")
+    settings = load_settings(arguments.config)
+    export(Run(settings), arguments.target)
+    write_samples(settings.world, arguments.target.parent / "samples")
     files = sorted(arguments.target.rglob("*.safetensors"))
     print(json.dumps({str(f.relative_to(arguments.target)): f.stat().st_size for f in files}))
 

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import io
+import re
+from functools import cache
+
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 
-from recipes.mini.scenes import to_uint8
+from recipes.mini.composer import to_uint8
+from recipes.mini.drawings import FONT, FONT_FILE, archive_of, fetch
 
 
-def picture(pixels: torch.Tensor) -> Image.Image:
-    """One picture (3 or 4, H, W) in -1..1, without its alpha."""
-    return Image.fromarray(to_uint8(pixels[:3]).permute(1, 2, 0).cpu().numpy(), "RGB")
+def picture(pixels: torch.Tensor, side: int) -> Image.Image:
+    """One picture (4, H, W) in -1..1, on a chequered ground where it is transparent."""
+    image = Image.fromarray(to_uint8(pixels).permute(1, 2, 0).cpu().numpy(), "RGBA")
+    image = image.resize((side, side), Image.Resampling.LANCZOS)
+    ground = Image.new("RGBA", image.size, "#ffffff")
+    for y in range(0, side, 8):
+        for x in range(y % 16, side, 16):
+            ground.paste("#cccccc", (x, y, x + 8, y + 8))
+    return Image.alpha_composite(ground, image).convert("RGB")
+
+
+@cache
+def font(size: int = 13) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """The font of the characters in scenes where `drawings.py` has fetched it, else one without hanzi."""
+    if not archive_of(FONT).exists():
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(io.BytesIO(fetch(FONT, FONT_FILE)), size)
 
 
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most about `width` letters."""
     lines = [""]
-    for word in text.split():
+    for word in re.findall(r"[\u3000-\uffef]|[^\s\u3000-\uffef]+\s*", text):
         if len(lines[-1]) + len(word) > width:
             lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
+        lines[-1] += word
     return lines

@@ -13,36 +13,43 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from recipes.mini.pictures import picture, wrapped
-from recipes.mini.scenes import SIZE, Composer
+from recipes.mini.composer import Composer
+from recipes.mini.pictures import font, picture, wrapped
 from recipes.mini.settings import RUNS
 from recipes.mini.tasks import Task, training_tasks
+from recipes.mini.world import FULL, WORLDS, World
+
+CELL, LABEL = 144, 220
 
 
-def preview(tasks: list[Task], columns: int = 3) -> Image.Image:
+def preview(world: World, tasks: list[Task], columns: int = 3) -> Image.Image:
     """One cell per task, filled by columns."""
-    composer, wide, high = Composer(), 2 * SIZE + 240, SIZE + 4
+    composer, wide, high = Composer(side=world.side), 2 * CELL + LABEL, CELL + 4
     rows = -(-len(tasks) // columns)
     sheet = Image.new("RGB", (columns * wide, rows * high), "white")
     pen = ImageDraw.Draw(sheet)
     for index, task in enumerate(tasks):
         left, top = index // rows * wide, index % rows * high
-        if task.source is not None:
-            sheet.paste(picture(composer.paint([task.source])[0]), (left, top))
-        words = "\n".join(wrapped(task.prompt, 34))
-        pen.text((left + SIZE + 8, top + 30), f"{words}\n\n({task.operation})", "black")
-        sheet.paste(picture(composer.paint([task.target])[0]), (left + wide - SIZE - 8, top))
+        size = CELL // max(1, len(task.sources))
+        for number, source in enumerate(task.sources):
+            sheet.paste(picture(composer.paint([source])[0], size), (left + number * size, top))
+        words = "\n".join([*wrapped(task.prompt, 28), "", f"({task.skill})"])
+        pen.text((left + CELL + 6, top + 8), words, "black", font=font())
+        sheet.paste(picture(composer.paint([task.target])[0], CELL), (left + wide - CELL - 8, top))
     return sheet
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, default=30)
+    parser.add_argument("--count", type=int, default=45)
+    parser.add_argument("--world", choices=WORLDS, default=FULL.name)
     parser.add_argument("--output", type=Path, default=RUNS / "preview.png")
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    preview(list(itertools.islice(training_tasks(arguments.seed), arguments.count))).save(arguments.output)
+    world = WORLDS[arguments.world]
+    tasks = list(itertools.islice(training_tasks(world, arguments.seed), arguments.count))
+    preview(world, tasks).save(arguments.output, optimize=True)
     print(arguments.output)
 
 

@@ -16,10 +16,12 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLQwenImage21, QwenImage21Transformer2DModel
 from tokenizers import Tokenizer
+from tqdm import tqdm
 from transformers import Qwen3VLForConditionalGeneration
 
-from recipes.mini.model import MiniModel
-from recipes.mini.scenes import Composer
+from recipes.mini.composer import Composer
+from recipes.mini.networks import Conditions, MiniModel
+from recipes.mini.run import pick_device
 from recipes.mini.tasks import UNCONDITIONAL, Task
 from recipes.mini.tokenizer import Prompts
 
@@ -35,7 +37,7 @@ def sigmas(steps: int, tokens: int, scheduler: dict[str, Any]) -> list[float]:
 
 @dataclass
 class Sampler:
-    """Answers tasks with pictures (B, 4, 128, 128) in -1..1."""
+    """Answers tasks with pictures (B, 4, side, side) in -1..1."""
 
     model: MiniModel
     vae: AutoencoderKLQwenImage21
@@ -44,33 +46,37 @@ class Sampler:
     scheduler: dict[str, Any]
     steps: int = 20
     guidance: float = 1.0
+    most: int = 32  # pictures at once
 
     @classmethod
-    def load(cls, folder: Path, device: str = "cpu", **options: Any) -> Sampler:
+    def load(cls, folder: Path, device: str = "auto", **options: Any) -> Sampler:
         """From a checkpoint in the diffusers layout, computing in fp32."""
+        where = pick_device(device)
         transformer = QwenImage21Transformer2DModel.from_pretrained(folder / "transformer")
         encoder = Qwen3VLForConditionalGeneration.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         vae = AutoencoderKLQwenImage21.from_pretrained(folder / "vae")
-        index = json.loads((folder / "model_index.json").read_text())
-        grid = index["output_resolution"] // 16
-        model = MiniModel(encoder, transformer, grid).float().to(device).eval()
+        side = json.loads((folder / "model_index.json").read_text())["output_resolution"]
+        model = MiniModel(encoder, transformer, side // 16).float().to(where).eval()
         tokenizer = Tokenizer.from_file(str(folder / "processor" / "tokenizer.json"))
-        prompts = Prompts(tokenizer, (grid // 2) ** 2)
         scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-        return cls(model, vae.float().to(device), prompts, Composer(device), scheduler, **options)
+        prompts = Prompts(tokenizer, side // 16)
+        return cls(model, vae.float().to(where), prompts, Composer(where, side), scheduler, **options)
 
     @torch.no_grad()
     def answer(self, tasks: list[Task], seed: int = 0) -> torch.Tensor:
-        """One picture per task; its noise depends on `seed` and its number only."""
-        noise: list[torch.Tensor] = []
-        for index in range(len(tasks)):
-            generator = torch.Generator().manual_seed(seed * 100_003 + index)
-            noise.append(torch.randn(1, self.model.grid**2, 64, generator=generator))
-        latents = torch.cat(noise).to(self.composer.device)
-        for group in self._groups(tasks):
-            latents[group] = self._run([tasks[i] for i in group], latents[group])
-        return self.decode(latents)
+        """One picture per task, on the CPU; its noise depends on `seed` and its number only."""
+        latents = torch.cat([self._noise(seed, index) for index in range(len(tasks))]).to(self.composer.device)
+        pictures = torch.empty(len(tasks), 4, self.composer.side, self.composer.side)
+        for group in tqdm(self._groups(tasks), desc="painting", unit="batch", disable=None):
+            found = self._run([tasks[i] for i in group], latents[group])
+            pictures[group] = self.decode(found).cpu()
+        return pictures
 
+    def _noise(self, seed: int, index: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed * 100_003 + index)
+        return torch.randn(1, self.model.grid**2, 64, generator=generator)
+
+    @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Normalised latent tokens (B, N, 64) to pictures in -1..1."""
         mean, std = self._statistics()
@@ -78,6 +84,7 @@ class Sampler:
         grid = grid.reshape(len(latents), -1, 1, self.model.grid, self.model.grid)
         return self.vae.decode(grid, return_dict=False)[0][:, :, 0]
 
+    @torch.no_grad()
     def encode(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pictures in -1..1 to normalised latent tokens (B, N, 64)."""
         mean, std = self._statistics()
@@ -91,45 +98,33 @@ class Sampler:
             torch.tensor(config.latents_std, device=device),
         )
 
-    def _groups(self, tasks: list[Task], most: int = 32) -> list[list[int]]:
+    def _groups(self, tasks: list[Task]) -> list[list[int]]:
         """Indices of tasks with equal token layout."""
-        by_length: dict[tuple[bool, int], list[int]] = {}
+        by_length: dict[tuple[int, int], list[int]] = {}
         for index, task in enumerate(tasks):
-            edit = task.source is not None
-            key = (edit, len(self.prompts.encode(task.prompt, edit)))
-            by_length.setdefault(key, []).append(index)
-        return [g[i : i + most] for g in by_length.values() for i in range(0, len(g), most)]
+            count = len(task.sources)
+            by_length.setdefault((count, len(self.prompts.encode(task.prompt, count))), []).append(index)
+        return [g[i : i + self.most] for g in by_length.values() for i in range(0, len(g), self.most)]
 
     def _run(self, tasks: list[Task], latents: torch.Tensor) -> torch.Tensor:
-        sources = [task.source for task in tasks if task.source is not None]
-        pictures = self.composer.paint(sources) if sources else None
-        references = None if pictures is None else self.encode(pictures)
-        prompts = [task.prompt for task in tasks]
+        """Euler steps from noise; with guidance, away from what an empty prompt gives."""
+        asked = self._conditions(tasks, [task.prompt for task in tasks])
+        empty = self._conditions(tasks, [UNCONDITIONAL] * len(tasks)) if self.guidance > 1 else None
         levels = sigmas(self.steps, latents.shape[1], self.scheduler)
         for sigma, following in itertools.pairwise(levels):
-            velocity = self._velocity(prompts, pictures, references, latents, sigma)
-            if self.guidance > 1:
-                empty = [UNCONDITIONAL] * len(tasks)
-                without = self._velocity(empty, pictures, references, latents, sigma)
+            level = torch.full((len(tasks), 1), sigma, device=latents.device)
+            velocity = self.model(asked, latents[:, None], level).velocity[:, 0]
+            if empty is not None:
+                without = self.model(empty, latents[:, None], level).velocity[:, 0]
                 velocity = without + self.guidance * (velocity - without)
             latents = latents + (following - sigma) * velocity
         return latents
 
-    def _velocity(
-        self,
-        prompts: list[str],
-        pictures: torch.Tensor | None,
-        references: torch.Tensor | None,
-        latents: torch.Tensor,
-        sigma: float,
-    ) -> torch.Tensor:
-        ids = [self.prompts.encode(prompt, pictures is not None) for prompt in prompts]
-        velocity = self.model(
-            torch.tensor(ids, device=latents.device),
-            self.prompts.drop,
-            pictures,
-            references,
-            latents[:, None],
-            torch.full((len(prompts), 1), sigma, device=latents.device),
-        )
-        return velocity[:, 0]
+    def _conditions(self, tasks: list[Task], prompts: list[str]) -> Conditions:
+        device, count = self.composer.device, len(tasks[0].sources)
+        pictures = torch.stack([self.composer.paint(list(task.sources)) for task in tasks])
+        references = self.encode(pictures.flatten(0, 1)).unflatten(0, (len(tasks), count)) if count else pictures
+        rows = [self.prompts.encode(prompt, count) for prompt in prompts]
+        ids = torch.tensor(rows, device=device)
+        lengths = torch.full((len(tasks),), ids.shape[1], device=device)
+        return Conditions(ids, lengths, self.prompts.starts(rows[0]), self.prompts.drop, pictures, references)

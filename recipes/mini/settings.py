@@ -6,42 +6,51 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recipes.mini.model import Sizes
+from recipes.mini.networks import Sizes
+from recipes.mini.world import WORLDS, World
 
 RUNS = Path(__file__).parent / "runs"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One training run. Times are minutes; a run of any length ends with the rate annealed."""
+    """One training run. `horizon` is the minutes of training after which the rate is annealed."""
 
     name: str
+    world: World
     device: str = "auto"
-    minutes: float = 90.0
+    horizon: float = 90.0
     batch: int = 32
-    noises: int = 4  # noised targets that share one condition
+    noises: int = 2  # noised targets that share one condition
     noise_shift: float = 2.5
     rate: float = 1e-3
     warmup_steps: int = 100
-    optimizer: str = "muon"
     weight_decay: float = 0.01
     ema: float = 0.998
     compile: bool = False
+    pad_to: int | None = None  # tokens of a turn beside its pictures, a multiple of 16; None: exact lengths
+    workers: int = 0
     threads: int = 2
     seed: int = 1
     save_minutes: float = 5.0
-    sample_minutes: float = 12.0
     code_pictures: int = 3000
     decoder_minutes: float = 12.0
+    decoder_batch: int = 16
     sizes: Sizes = field(default_factory=Sizes)
 
     @property
     def folder(self) -> Path:
         return RUNS / self.name
 
+    @property
+    def grid(self) -> int:
+        """Latent tokens a side."""
+        return self.world.side // 16
+
 
 def load_settings(path: Path) -> Settings:
     """Read a configuration; an unknown key is an error."""
     table = tomllib.loads(path.read_text())
     sizes = Sizes(**table.pop("sizes", {}))
-    return Settings(name=path.stem, sizes=sizes, **table)
+    world = WORLDS[table.pop("world")]
+    return Settings(name=path.stem, world=world, sizes=sizes, **table)

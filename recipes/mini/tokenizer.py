@@ -1,6 +1,7 @@
-"""The tokenizer: a small byte-level BPE with Qwen's special tokens, and the two prompt templates.
+"""The tokenizer: a small byte-level BPE with Qwen's special tokens, and the prompt template.
 
-Any UTF-8 text can be written, bytes being the fallback. Knows nothing of pictures or models.
+Any UTF-8 text can be written, bytes being the fallback; a hanzi, a capital and a digit are tokens of
+their own. Knows nothing of pictures or models.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import itertools
 import json
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from recipes.mini.tasks import training_tasks
+from recipes.mini.world import FULL
 
 SPECIAL = (
     "<|endoftext|>",
@@ -25,9 +27,9 @@ SPECIAL = (
     "<|video_pad|>",
 )
 SYSTEM = "<|im_start|>system\nComprehend and analyze the provided prompt.<|im_end|>\n"
-TEXT_TEMPLATE = SYSTEM + "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
-SLOTS = "<|vision_start|>{}<|vision_end|>"
-EDIT_TEMPLATE = SYSTEM + "<|im_start|>user\n<image1>" + SLOTS + "{}<|im_end|>\n<|im_start|>assistant\n"
+TEMPLATE = SYSTEM + "<|im_start|>user\n{}{}<|im_end|>\n<|im_start|>assistant\n"
+PICTURE = "<image{}><|vision_start|>{}<|vision_end|>"
+ALONE = Regex("[\\u3000-\\u9fff\\uff00-\\uffefA-Z0-9]")
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "{{- '<|im_start|>' + message.role + '\\n' -}}"
@@ -42,10 +44,12 @@ CHAT_TEMPLATE = (
 )
 
 
-def train_tokenizer(size: int = 1024, prompts: int = 20_000) -> Tokenizer:
+def train_tokenizer(size: int = 2048, prompts: int = 20_000) -> Tokenizer:
     """Learn merges from the prompts of the tasks; the vocabulary may end up smaller than `size`."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(ALONE, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,
@@ -53,8 +57,8 @@ def train_tokenizer(size: int = 1024, prompts: int = 20_000) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tasks = itertools.islice(training_tasks(seed=0), prompts)
-    frame = [TEXT_TEMPLATE.format(""), "<image1> <image2> <image3> grey centre"] * 50
+    tasks = itertools.islice(training_tasks(FULL, seed=0), prompts)
+    frame = [TEMPLATE.format("", ""), "<image1> <image2> <image3> <image4> grey centre"] * 50
     tokenizer.train_from_iterator(itertools.chain(frame, (t.prompt for t in tasks)), trainer)
     return tokenizer
 
@@ -75,22 +79,26 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 class Prompts:
-    """Prompt text -> token ids of the whole conversation, remembered."""
+    """Prompt text -> token ids of the whole conversation. `grid` latent tokens a side make `grid`² / 4 slots."""
 
-    def __init__(self, tokenizer: Tokenizer, slots: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, grid: int) -> None:
         self.tokenizer = tokenizer
-        self.pads = "<|image_pad|>" * slots
+        self.pads = "<|image_pad|>" * (grid // 2) ** 2
+        self.slots = (grid // 2) ** 2
         self.drop = len(tokenizer.encode(SYSTEM).ids)
         self.image_pad = tokenizer.token_to_id("<|image_pad|>")
-        self._seen: dict[tuple[str, bool], list[int]] = {}
+        self._turns = {count: self._turn(count) for count in range(4)}
 
-    def encode(self, prompt: str, with_picture: bool) -> list[int]:
+    def _turn(self, pictures: int) -> str:
+        return " ".join(PICTURE.format(number, self.pads) for number in range(1, pictures + 1))
+
+    def encode(self, prompt: str, pictures: int) -> list[int]:
         """Ids including the system turn, the first `drop` of which are not the condition."""
-        key = (prompt, with_picture)
-        if key not in self._seen:
-            text = EDIT_TEMPLATE.format(self.pads, prompt) if with_picture else TEXT_TEMPLATE.format(prompt)
-            self._seen[key] = self.tokenizer.encode(text).ids
-        return self._seen[key]
+        return self.tokenizer.encode(TEMPLATE.format(self._turns[pictures], prompt)).ids
+
+    def starts(self, ids: list[int]) -> tuple[int, ...]:
+        """Where the slots of each picture begin."""
+        return tuple(index for index, token in enumerate(ids) if token == self.image_pad)[:: self.slots]
 
 
 def special_ids(tokenizer: Tokenizer) -> dict[str, int]:

@@ -9,8 +9,8 @@ trained further. Knows nothing of prompts or transformers.
 
 from __future__ import annotations
 
+import itertools
 import math
-import random
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,8 +18,9 @@ import torch
 from diffusers import AutoencoderKLQwenImage21
 from torch import nn
 
-from recipes.mini.scenes import Composer
-from recipes.mini.tasks import draw_allowed
+from recipes.mini.composer import Composer
+from recipes.mini.tasks import training_tasks
+from recipes.mini.world import World
 
 PATCH = 16
 LATENTS = 64
@@ -55,22 +56,24 @@ def patches(pictures: torch.Tensor) -> torch.Tensor:
     """Pictures (B, 4, H, W) to patch rows (B, tokens, 1024), channels ordered as the VAE does."""
     b, c, h, w = pictures.shape
     grid = pictures.reshape(b, c, h // PATCH, PATCH, w // PATCH, PATCH)
-    return grid.permute(0, 2, 4, 1, 5, 3).reshape(b, -1, c * PATCH * PATCH)
+    return grid.permute(0, 2, 4, 1, 5, 3).reshape(b, h * w // PATCH**2, c * PATCH * PATCH)
 
 
-def fit_code(composer: Composer, pictures: int = 3000, floor: float = 0.2) -> PatchCode:
+def fit_code(world: World, composer: Composer, pictures: int = 3000, floor: float = 0.2) -> PatchCode:
     """Principal components of the patches of training scenes."""
-    rng = random.Random(7)
-    scenes = [draw_allowed(rng, (1, 2, 2)) for _ in range(pictures)]
-    rows = torch.cat([patches(composer.paint(scenes[i : i + 50])) for i in range(0, pictures, 50)])
-    flat = rows.reshape(-1, rows.shape[-1]).double()
-    mean = flat.mean(0)
-    spread = (flat - mean).T @ (flat - mean) / len(flat)
-    values, vectors = torch.linalg.eigh(spread)
+    tasks = itertools.islice(training_tasks(world, 7), pictures)
+    scenes = [task.target for task in tasks]
+    total, products, count = 0.0, 0.0, 0
+    for start in range(0, pictures, 50):
+        rows = patches(composer.paint(scenes[start : start + 50])).reshape(-1, 4 * PATCH * PATCH).double()
+        total, products, count = total + rows.sum(0), products + rows.T @ rows, count + len(rows)
+    mean = torch.as_tensor(total) / count
+    spread = torch.as_tensor(products) / count - mean[:, None] * mean
+    values, vectors = torch.linalg.eigh(spread.cpu())
     basis = vectors[:, -LATENTS:].flip(1).T
     std = values[-LATENTS:].flip(0).clamp(min=0).sqrt()
     scale = std.clamp(min=float(std[0]) * floor)
-    return PatchCode(*(t.float().contiguous() for t in (mean, basis, std, scale)))
+    return PatchCode(*(t.float().contiguous() for t in (mean.cpu(), basis, std, scale)))
 
 
 def build_vae(code: PatchCode) -> AutoencoderKLQwenImage21:

@@ -1,0 +1,77 @@
+"""Figures with 95 % intervals from the marks of an evaluation. Knows nothing of pictures."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import fmean, stdev
+from typing import Any
+
+from recipes.mini.judge import LEVELS, MEANS, Marks
+from recipes.mini.tasks import Task
+
+Z = 1.96
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share."""
+    if count == 0:
+        return 0.0, 1.0
+    share = right / count
+    centre = share + Z * Z / (2 * count)
+    reach = Z * math.sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
+    scale = 1 + Z * Z / count
+    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+
+
+def share(values: Iterable[float]) -> dict[str, Any]:
+    """Marks of 0 and 1, summed up."""
+    marks = list(values)
+    right = int(sum(marks))
+    low, high = wilson(right, len(marks))
+    found = round(right / len(marks), 3)
+    return {"right": right, "of": len(marks), "share": found, "interval": [round(low, 3), round(high, 3)]}
+
+
+def level(values: Iterable[float]) -> dict[str, Any]:
+    """A mean and its interval from the spread."""
+    found = list(values)
+    reach = round(Z * stdev(found) / math.sqrt(len(found)), 3) if len(found) > 1 else None
+    return {"mean": round(fmean(found), 3), "of": len(found), "plus or minus": reach}
+
+
+def collect(tasks: list[Task], marks: list[Marks]) -> dict[str, Any]:
+    """Every mark over all cases; success by skill, language and phrasing."""
+    by_mark: defaultdict[str, list[float]] = defaultdict(list)
+    groups: dict[str, defaultdict[str, list[float]]] = {
+        name: defaultdict(list) for name in ("skills", "languages", "phrasings")
+    }
+    for task, found in zip(tasks, marks, strict=True):
+        for name, value in found.items():
+            by_mark[name].append(value)
+        groups["skills"][f"{task.skill} {task.language}"].append(found["success"])
+        groups["languages"][task.language].append(found["success"])
+        groups["phrasings"]["unseen" if task.held_out_phrasing else "seen"].append(found["success"])
+    report: dict[str, Any] = {"cases": len(tasks)}
+    report["marks"] = {
+        name: (level if name in (*LEVELS, *MEANS) else share)(values) for name, values in sorted(by_mark.items())
+    }
+    report |= {name: {key: share(values) for key, values in sorted(group.items())} for name, group in groups.items()}
+    return report
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as lines for people."""
+    lines: list[str] = []
+    for title in ("marks", "skills", "languages", "phrasings"):
+        lines.append(f"\n{title}")
+        for name, row in report[title].items():
+            if "share" in row:
+                low, high = row["interval"]
+                lines.append(
+                    f"  {name:24} {row['right']:4}/{row['of']:<4} {row['share']:5.0%}  ({low:.0%} to {high:.0%})"
+                )
+            else:
+                lines.append(f"  {name:24} {row['mean']:9.2f} ± {row['plus or minus'] or math.nan:.2f}  of {row['of']}")
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""A run's folder: what is made once and kept (tokenizer, patch code), and how networks are built from it.
+
+Knows nothing of how they are trained.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+from recipes.mini.composer import Composer
+from recipes.mini.losses import Heads, Networks
+from recipes.mini.networks import MiniModel, build_model
+from recipes.mini.settings import Settings
+from recipes.mini.tokenizer import Prompts, special_ids, train_tokenizer
+from recipes.mini.vae import PatchCode, fit_code
+
+COMPONENTS = ("text_encoder", "transformer")
+
+
+def pick_device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def save_atomically(value: Any, path: Path) -> None:
+    """Write beside the file, then rename: a crash leaves the old one."""
+    beside = path.with_suffix(".part")
+    torch.save(value, beside)
+    beside.replace(path)
+
+
+class Run:
+    """The fixed parts of a run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.device = pick_device(settings.device)
+        self.folder = settings.folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.composer = Composer(self.device, settings.world.side)
+        self.tokenizer = self._tokenizer()
+        self.code = self._code().to(self.device)
+        self.prompts = Prompts(self.tokenizer, settings.grid)
+
+    def _tokenizer(self) -> Tokenizer:
+        path = self.folder / "tokenizer.json"
+        if not path.exists():
+            train_tokenizer().save(str(path))
+        return Tokenizer.from_file(str(path))
+
+    def _code(self) -> PatchCode:
+        path = self.folder / "code.pt"
+        if not path.exists():
+            code = fit_code(self.settings.world, self.composer, self.settings.code_pictures)
+            save_atomically([code.mean, code.basis, code.std, code.scale], path)
+        return PatchCode(*torch.load(path))
+
+    def build(self) -> MiniModel:
+        """The networks with fresh weights, in fp32."""
+        torch.manual_seed(self.settings.seed)
+        special = special_ids(self.tokenizer)
+        model = build_model(self.settings.sizes, self.settings.grid, self.tokenizer.get_vocab_size(), special)
+        return model.to(self.device)
+
+    def networks(self) -> Networks:
+        """What is trained: the networks and their auxiliary heads."""
+        return Networks(self.build(), Heads(self.settings.sizes).to(self.device))
+
+    def averaged(self) -> MiniModel:
+        """The networks with the averaged weights of the last checkpoint."""
+        networks = self.networks()
+        networks.load_state_dict(torch.load(self.folder / "state.pt", map_location=self.device)["ema"])
+        return networks.model.eval()
+
+
+def load_checkpoint(networks: Networks, checkpoint: Path) -> list[str]:
+    """Take over the weights of an exported checkpoint where shapes agree; returns what was left out."""
+    found: dict[str, torch.Tensor] = {}
+    for component in COMPONENTS:
+        for file in sorted((checkpoint / component).glob("*.safetensors")):
+            found |= {f"model.{component}.{name}": tensor.float() for name, tensor in load_file(file).items()}
+    wanted = networks.state_dict()
+    fitting = {name: tensor for name, tensor in found.items() if name in wanted and wanted[name].shape == tensor.shape}
+    networks.load_state_dict(fitting, strict=False)
+    return sorted(found.keys() - fitting.keys())

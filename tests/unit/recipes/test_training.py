@@ -1,0 +1,81 @@
+"""The training run end to end with tiny numbers: the code a GPU runs, on a CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from recipes.mini import settings as settings_module
+from recipes.mini.batches import Painter, TaskRows
+from recipes.mini.evaluate import evaluate
+from recipes.mini.export import export
+from recipes.mini.run import Run, load_checkpoint
+from recipes.mini.sampling import Sampler
+from recipes.mini.settings import Settings, load_settings
+from recipes.mini.tokenizer import train_tokenizer
+from recipes.mini.train import Trainer
+
+CONFIGS = Path("recipes/mini/configs")
+
+
+@pytest.fixture
+def smoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(settings_module, "RUNS", tmp_path)
+    settings = replace(load_settings(CONFIGS / "smoke.toml"), code_pictures=20, batch=2, workers=0)
+    settings.folder.mkdir()
+    train_tokenizer(prompts=300).save(str(settings.folder / "tokenizer.json"))
+    return settings
+
+
+def take_steps(trainer: Trainer, count: int) -> None:
+    run, settings = trainer.run, trainer.settings
+    painter = Painter(run.composer, run.code, run.prompts.drop)
+    rows = iter(TaskRows(settings.world, run.prompts, settings.batch, 1, settings.pad_to))
+    for _ in range(count):
+        assert torch.isfinite(trainer.step(painter.batch(next(rows))))
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_configuration_can_be_read(path: Path) -> None:
+    settings = load_settings(path)
+    assert settings.pad_to is None or settings.pad_to % 16 == 0
+    assert settings.sizes.width % settings.sizes.heads == 0
+
+
+def test_a_run_goes_on_where_it_stopped_and_its_export_can_be_judged(smoke: Settings, tmp_path: Path) -> None:
+    trainer = Trainer(Run(smoke))
+    take_steps(trainer, 3)
+    trainer.save()
+    again = Trainer(Run(smoke))
+    assert again.resume()
+    assert again.steps == 3
+    for first, second in zip(trainer.average.parameters(), again.average.parameters(), strict=True):
+        assert torch.equal(first, second)
+    take_steps(again, 1)
+    export(again.run, tmp_path / "checkpoint")
+    report = evaluate(Sampler.load(tmp_path / "checkpoint", steps=1), 15, tmp_path / "figures")
+    assert report["cases"] == 15
+    assert set(report["marks"]) >= {"object", "background", "text", "alpha IoU"}
+    assert json.loads((tmp_path / "figures" / "evaluation.json").read_text()) == report
+    fresh = Run(smoke).networks()
+    assert load_checkpoint(fresh, tmp_path / "checkpoint") == []
+    want = torch.load(smoke.folder / "state.pt")["ema"]["model.transformer.img_in.weight"]
+    torch.testing.assert_close(fresh.model.transformer.img_in.weight, want, atol=2e-2, rtol=2e-2)
+
+
+@pytest.mark.slow
+def test_the_command_for_a_gpu_leaves_at_most_eight_small_files(tmp_path: Path) -> None:
+    given = {"CONFIG": str(CONFIGS / "smoke.toml"), "MINUTES": "3", "RESERVE": "2", "DECODER": "0.05", "CASES": "15"}
+    environment = {**os.environ, **given, "PYTHON": sys.executable, "OUT": str(tmp_path)}
+    subprocess.run(["bash", "recipes/mini/gpu.sh"], env=environment, check=True, timeout=400)
+    files = list(tmp_path.iterdir())
+    assert len(files) <= 8
+    assert all(file.stat().st_size <= 16_000_000 for file in files)
+    assert {"checkpoint.tar.00", "evaluation.json", "loss.png"} <= {file.name for file in files}

@@ -4,6 +4,7 @@ The secret (``op_...``) is shown once, when it is made; stored is its SHA-256 (2
 no HTTP header.
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -36,6 +37,7 @@ class Keys:
         self._clock = clock
         self._remember_s = remember_s
         self._known: dict[str, tuple[float, ApiKey]] = {}
+        self._looking_up: dict[str, asyncio.Task[ApiKey | None]] = {}
         self._by_id: dict[str, ApiKey] = {}
 
     async def create(self, name: str, *, limits: KeyLimits | None = None, is_admin: bool = False) -> tuple[ApiKey, str]:
@@ -109,6 +111,14 @@ class Keys:
         return key if key and self._clock.now_s() < until_s else None
 
     async def _look_up(self, secret_hash: str) -> ApiKey | None:
+        """Ask the store, once for all who wait for the same key: it is asked for with every request."""
+        looking = self._looking_up.get(secret_hash)
+        if looking is None:
+            looking = self._looking_up[secret_hash] = asyncio.create_task(self._find(secret_hash))
+            looking.add_done_callback(lambda _: self._looking_up.pop(secret_hash, None))
+        return await asyncio.shield(looking)
+
+    async def _find(self, secret_hash: str) -> ApiKey | None:
         key = await self._accounts.find_key(secret_hash)
         if key is not None:
             if len(self._known) >= _MAX_REMEMBERED:

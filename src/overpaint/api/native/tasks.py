@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from overpaint.api.closing import wait_for
-from overpaint.api.deps import CallDep, CallerDep, LinksDep, ServiceDep, note_task
+from overpaint.api.deps import CallDep, note_task
 from overpaint.api.native.convert import from_delivery, from_task, to_draft
 from overpaint.api.native.envelope import ANSWERS, SUBMIT_ANSWERS
 from overpaint.api.native.form import read_task_body
@@ -24,7 +24,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-def _query(
+async def _query(
     state: Annotated[list[STATES], Query(description="Any of these; repeat it.")] = [],  # noqa: B006 - FastAPI copies it
     model: Annotated[str | None, Query()] = None,
     created_after: Annotated[datetime | None, Query()] = None,
@@ -68,43 +68,39 @@ async def create_task(
 
 
 @router.get("/tasks", operation_id="list_tasks")
-async def list_tasks(
-    service: ServiceDep, caller: CallerDep, links: LinksDep, query: Annotated[TaskQuery, Depends(_query)]
-) -> TaskListOut:
+async def list_tasks(call: CallDep, query: Annotated[TaskQuery, Depends(_query)]) -> TaskListOut:
     """The key's tasks, newest first; an admin's key sees everybody's."""
-    page = await service.tasks.list_tasks(caller, query)
-    return TaskListOut(tasks=[from_task(task, links) for task in page.tasks], next_cursor=page.next_cursor)
+    page = await call.service.tasks.list_tasks(call.caller, query)
+    return TaskListOut(tasks=[from_task(task, call.links) for task in page.tasks], next_cursor=page.next_cursor)
 
 
 @router.get("/tasks/{task_id}", operation_id="get_task")
-async def get_task(task_id: str, request: Request, service: ServiceDep, caller: CallerDep, links: LinksDep) -> TaskOut:
+async def get_task(task_id: str, call: CallDep) -> TaskOut:
     """One task as it is now."""
-    task = await service.tasks.get(caller, task_id)
-    note_task(request, task)
-    return from_task(task, links)
+    task = await call.service.tasks.get(call.caller, task_id)
+    note_task(call.request, task)
+    return from_task(task, call.links)
 
 
 @router.post("/tasks/{task_id}/cancel", operation_id="cancel_task")
-async def cancel_task(
-    task_id: str, request: Request, service: ServiceDep, caller: CallerDep, links: LinksDep
-) -> TaskOut:
+async def cancel_task(task_id: str, call: CallDep) -> TaskOut:
     """Stop a task: a queued one at once, a running one within one step. A final one comes back as it is."""
-    task = await service.tasks.cancel(caller, task_id)
-    note_task(request, task)
-    return from_task(task, links)
+    task = await call.service.tasks.cancel(call.caller, task_id)
+    note_task(call.request, task)
+    return from_task(task, call.links)
 
 
 @router.delete("/tasks/{task_id}", status_code=204, operation_id="delete_task")
-async def delete_task(task_id: str, service: ServiceDep, caller: CallerDep) -> None:
+async def delete_task(task_id: str, call: CallDep) -> None:
     """Forget a final task and its files; its usage stays."""
-    await service.tasks.delete(caller, task_id)
+    await call.service.tasks.delete(call.caller, task_id)
 
 
 @router.get("/tasks/{task_id}/deliveries", operation_id="list_deliveries")
-async def list_deliveries(task_id: str, service: ServiceDep, caller: CallerDep) -> list[DeliveryOut]:
+async def list_deliveries(task_id: str, call: CallDep) -> list[DeliveryOut]:
     """The webhook messages of a task and how they went, newest first."""
-    task = await service.tasks.get(caller, task_id)
-    return [from_delivery(delivery) for delivery in await service.webhooks.deliveries(task_id=task.id)]
+    task = await call.service.tasks.get(call.caller, task_id)
+    return [from_delivery(delivery) for delivery in await call.service.webhooks.deliveries(task_id=task.id)]
 
 
 def aware(moment: datetime | None) -> datetime | None:

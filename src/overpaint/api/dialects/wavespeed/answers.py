@@ -4,13 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from overpaint.api.config import ApiConfig
+from overpaint.api.deps import Call
 from overpaint.api.dialects.wavespeed.convert import BASE64, to_prediction
 from overpaint.api.dialects.wavespeed.schemas import Prediction
 from overpaint.api.inline import read_inline
-from overpaint.api.public_url import Links
 from overpaint.core.task import Task
-from overpaint.service.service import Service
 
 
 class Refusal(BaseModel):
@@ -37,9 +35,10 @@ def success(data: Any) -> dict[str, Any]:
     return {"code": 200, "message": "success", "data": data}
 
 
-async def prediction_of(task: Task, service: Service, links: Links, config: ApiConfig) -> Prediction:
+async def prediction_of(task: Task, call: Call) -> Prediction:
     """A task as WaveSpeed shows one, its pictures in the form that was asked for when it was submitted."""
+    links = call.links
     if task.spec.wording != BASE64:
         return to_prediction(task, links, [links.file(output.file) for output in task.outputs])
-    pictures = [await read_inline(service, output.file) for output in task.outputs]
-    return to_prediction(task, links, [one.data_uri if config.is_base64_uri else one.base64 for one in pictures])
+    pictures = [await read_inline(call.service, output.file) for output in task.outputs]
+    return to_prediction(task, links, [one.data_uri if call.config.is_base64_uri else one.base64 for one in pictures])

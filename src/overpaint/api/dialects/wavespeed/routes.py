@@ -35,9 +35,9 @@ async def submit(
     body = await read_input(call, SubmitInput)
     task = await accept(call, to_draft(body, entry, webhook, idempotency_key))
     if not body.enable_sync_mode:
-        return PredictionAnswer(data=await prediction_of(task, service, call.links, config))
+        return PredictionAnswer(data=await prediction_of(task, call))
     task = await finish(call, task)
-    prediction = await prediction_of(task, service, call.links, config)
+    prediction = await prediction_of(task, call)
     return PredictionAnswer(data=prediction if task.state.is_final else timed_out(prediction, config.sync_timeout_s))
 
 

@@ -259,9 +259,9 @@ class LocalEngine:
 
     def _fail(self, task_id: str, error: OverpaintError) -> None:
         """Fail a task; who ran out of memory is told what would fit."""
-        job = self._book.job_of(task_id)
-        is_memory = job is not None and isinstance(error, CapacityError)
-        self._book.fail(task_id, out_of_memory(job, self._limits) if is_memory else error)
+        if isinstance(error, CapacityError) and (job := self._book.job_of(task_id)):
+            error = out_of_memory(job, self._limits)
+        self._book.fail(task_id, error)
 
     def _tasks(self, sequence_ids: Iterable[SequenceId]) -> list[str]:
         """The tasks of some sequences, each once, in order."""

@@ -49,7 +49,7 @@ class Tiling:
 
 
 def work_bytes_per_token(vae: AutoencoderKLQwenImage21) -> int:
-    """Bytes that encoding or decoding takes at its peak, for each latent token; a little too high rather than too low."""
+    """Bytes that encoding or decoding takes at its peak, for each latent token; rather too high than too low."""
     config: Mapping[str, Any] = vae.config
     side = PIXELS_PER_TOKEN // (config.get("patch_size") or 1)
     width = max(config["base_dim"], config.get("decoder_base_dim") or 0)

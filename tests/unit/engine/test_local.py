@@ -361,3 +361,21 @@ def test_what_was_done_is_counted_and_traced(checkpoint: Checkpoint, tmp_path: P
     assert stats.prefix_bytes_held > 0
     names = {event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
     assert names == {"condition", "prefill", "denoise", "decode"}
+
+
+def test_who_runs_out_of_memory_is_told_what_would_fit_and_who_was_packed_with_it_goes_on(engine: LocalEngine) -> None:
+    step = engine._painter.step
+
+    def crowded(work: Any) -> None:
+        if len(work) > 1 or work[0].sequence_id == "large/0":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        step(work)
+
+    engine._painter.step = crowded  # type: ignore[method-assign]
+    engine.submit("small", replace(_SHORT, steps=20))
+    engine.submit("large", replace(_SHORT, size=Size(64, 64), steps=20))
+    error = _error(list(engine.events("large")))
+    assert isinstance(error, CapacityError)
+    assert "ran out of memory on 0 references and a picture of about 64x64" in error.message
+    assert _result(list(engine.events("small")))
+    _assert_nothing_is_held_for_nobody(engine)

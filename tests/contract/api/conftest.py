@@ -47,6 +47,13 @@ class RunningServer:
         """What to trust, of a server that was started with ``--tls-self-signed``."""
         return self.data_dir / "self-signed.crt"
 
+    @property
+    def proxy(self) -> str:
+        """Where it listens as a proxy for fixed hosts."""
+        found = re.search(r"fixed hosts: (\S+)", self.log.read_text())
+        assert found
+        return found[1].replace("localhost", "127.0.0.1")
+
     def client(self, key: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key or self.key}"}
         trusted = ssl.create_default_context(cafile=self.certificate) if self.certificate.exists() else True
@@ -114,6 +121,25 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServe
     running = start_server(tmp_path_factory.mktemp("impatient"), "--sync-timeout-s", "1", model="null:0.15")
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with https, a proxy for fixed hosts, large pictures and one task at a time (two are leased)."""
+    folder = tmp_path_factory.mktemp("secure")
+    settings = folder / "overpaint.toml"
+    settings.write_text("tls_self_signed = true\nproxy_port = 0\nmax_picture_mib = 128\nmax_running = 1\n")
+    running = start_server(folder, "--config", str(settings), model="null:0.03")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def secure(secure_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
+    """That server, trusted by every client that is made in the test."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        monkeypatch.setenv(name, str(secure_server.certificate))
+    return secure_server
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import torch
@@ -18,10 +19,10 @@ class Reader:
         self._engine: Any = RapidOCR(params={"Global.log_level": "error"})
 
     def read(self, line: torch.Tensor) -> str:
-        """The characters in a line (4, H, W) in -1..1."""
+        """The characters in a line (4, H, W) in -1..1, full-width ones as their plain forms."""
         pixels = to_uint8(line[:3]).permute(1, 2, 0).flip(-1).contiguous().numpy()
         found = self._engine(pixels, use_det=False, use_cls=False, use_rec=True)
-        return "".join(found.txts or ()).replace(" ", "")
+        return unicodedata.normalize("NFKC", "".join(found.txts or ())).replace(" ", "")
 
 
 def find_reader() -> Reader | None:

@@ -19,7 +19,9 @@ PROGRAMS = {".py": sys.executable, ".mjs": str(NODE), ".sh": "bash"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_edits_a_picture(server: RunningServer, example: Path, png: bytes, tmp_path: Path) -> None:
+def test_an_example_edits_a_picture(request: pytest.FixtureRequest, example: Path, png: bytes, tmp_path: Path) -> None:
+    needs_https = "--tls-self-signed" in example.read_text()
+    server: RunningServer = request.getfixturevalue("secure" if needs_https else "server")
     (tmp_path / "apple.png").write_bytes(png)
     script = tmp_path / example.name
     script.write_text(example.read_text())

@@ -275,15 +275,20 @@ def test_11_an_upload_that_is_not_kept_is_gone_after_its_time(secure: RunningSer
     del secure
 
 
+def noise(folder: Path) -> Path:
+    """A picture of more than 101 MiB; one that is smaller would go in one piece."""
+    side = 5950
+    picture = Image.frombytes("RGB", (side, side), random.Random(1).randbytes(side * side * 3))
+    file = folder / "noise.png"
+    picture.save(file, compress_level=0)
+    assert file.stat().st_size > 101 * 1024 * 1024
+    return file
+
+
 @LEAKS
 @pytest.mark.slow
 def test_11_a_picture_of_101_mib_arrives_in_parts(proxied: Any, tmp_path: Path) -> None:
-    """Noise cannot be compressed; a smaller picture would go in one piece."""
-    side = 5950
-    picture = Image.frombytes("RGB", (side, side), random.Random(1).randbytes(side * side * 3))
-    file = tmp_path / "noise.png"
-    picture.save(file, compress_level=0)
-    assert file.stat().st_size > 101 * 1024 * 1024
+    file = noise(tmp_path)
     url = proxied.upload_file(file)
     sent, got = hashlib.sha256(file.read_bytes()).digest(), hashlib.sha256(fetch(url).content).digest()
     assert sent == got

@@ -62,6 +62,8 @@ def assert_enveloped(path: str, body: dict[str, Any]) -> None:
     elif path.startswith("/dashscope"):
         assert set(body) == {"code", "message", "request_id"}
         assert all(body.values())
+    elif path.startswith("/fal"):
+        assert body["detail"]
     elif path.startswith("/segmind"):
         assert isinstance(body["error"], str)
         assert body["error"]

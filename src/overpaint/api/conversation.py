@@ -4,7 +4,7 @@
 ``{"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": [{"image": URL}]}}]}``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from overpaint.api.json_numbers import Whole
 from overpaint.core.errors import RequestError
-from overpaint.core.request import MAX_SEED
+from overpaint.core.request import MAX_SEED, RANDOM_SEED
+from overpaint.service.draft import Draft, PictureSource, picture_source
 
 MAX_NEGATIVE_CHARS = 500
 
@@ -72,6 +73,38 @@ def read_turn(messages: Sequence[Message], field: str) -> Turn:
     if len(texts) != 1:
         raise RequestError(f"{field}[0].content", f"{len(texts)} texts", "must have exactly one text")
     return Turn(texts[0], tuple(part.image for part in parts if part.image is not None))
+
+
+def draft_of(
+    turn: Turn,
+    body: TurnParameters,
+    model: str,
+    dialect: str,
+    source: Callable[[str, str], PictureSource] = picture_source,
+) -> Draft:
+    """What a turn and its parameters ask for.
+
+    Args:
+        turn: words and pictures.
+        body: the parameters.
+        model: its id in the catalogue.
+        dialect: whose task it will be.
+        source: tells what a picture's text stands for, given the name of its field.
+
+    Raises:
+        PictureError: a picture's text stands for nothing.
+    """
+    return Draft(
+        model=model,
+        prompt=turn.prompt,
+        dialect=dialect,
+        negative_prompt=negative_words(body.negative_prompt),
+        pictures=tuple(source(text, f"images[{at}]") for at, text in enumerate(turn.images)),
+        size=body.size or None,
+        seed=RANDOM_SEED if body.seed is None else body.seed,
+        num_images=1 if body.n is None else body.n,
+        enhance=body.prompt_extend,
+    )
 
 
 def answer(urls: Sequence[str], extra: dict[str, str] | None = None) -> dict[str, Any]:

@@ -62,6 +62,13 @@ def assert_enveloped(path: str, body: dict[str, Any]) -> None:
     elif path.startswith("/dashscope"):
         assert set(body) == {"code", "message", "request_id"}
         assert all(body.values())
+    elif path.startswith("/pixazo"):
+        assert set(body) == {"error", "message", "statusCode"}
+        assert all(body.values())
+    elif path.startswith("/replicate"):
+        assert body["title"]
+        assert body["detail"]
+        assert body["status"] >= 400
     elif path.startswith("/fal"):
         assert body["detail"]
     elif path.startswith("/segmind"):

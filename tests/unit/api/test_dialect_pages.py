@@ -7,6 +7,7 @@ reads an input's field as ``body.field``, a schema its own as ``self.field``.
 
 import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,10 @@ def attributes(name: str) -> dict[str, str]:
 
 
 def read_fields(name: str) -> set[str]:
-    """Everything that the dialect's code reads of a body."""
+    """Everything that the dialect's code reads of a body, or the code that stands beside a schema below it."""
     folder = Path(next(iter(importlib.import_module(f"{dialects.__name__}.{name}").__path__)))
-    return {field for path in folder.rglob("*.py") for field in READ.findall(path.read_text())}
+    below = {Path(str(sys.modules[model.__module__].__file__)) for model in inputs(name)}
+    return {field for path in {*folder.rglob("*.py"), *below} for field in READ.findall(path.read_text())}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,8 @@ from overpaint.api.dialect import Dialect
 from overpaint.api.dialects.dashscope.routes import DASHSCOPE
 from overpaint.api.dialects.fal.routes import FAL
 from overpaint.api.dialects.openai.routes import OPENAI
+from overpaint.api.dialects.pixazo.routes import PIXAZO
 from overpaint.api.dialects.segmind.routes import SEGMIND
 from overpaint.api.dialects.wavespeed.routes import WAVESPEED
 
-DIALECTS: tuple[Dialect, ...] = (WAVESPEED, FAL, SEGMIND, DASHSCOPE, OPENAI)
+DIALECTS: tuple[Dialect, ...] = (WAVESPEED, FAL, SEGMIND, DASHSCOPE, PIXAZO, OPENAI)

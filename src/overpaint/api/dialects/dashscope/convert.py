@@ -1,14 +1,12 @@
 """What DashScope's callers ask, in the service's words. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from overpaint.api.conversation import Turn, TurnParameters, negative_words, read_turn
+from overpaint.api.conversation import Turn, TurnParameters, draft_of, negative_words, read_turn
 from overpaint.api.dialects.dashscope.oss import SCHEME, stored_key
 from overpaint.api.dialects.dashscope.schemas import CompatibleInput, Form, Input, Parameters, Submission
 from overpaint.api.errors import MissingFieldError
 from overpaint.core.errors import RequestError
-from overpaint.core.request import RANDOM_SEED
 from overpaint.service.draft import Draft, PictureFile, PictureSource, picture_source
 
 NAME = "dashscope"
@@ -32,9 +30,9 @@ def to_draft(body: Submission, model: str, form: Form) -> Draft:
     """
     turn = _turn(body.input)
     _refuse_unknown_work(body.parameters)
-    draft = _draft(turn, model, body.parameters, {FORM: form})
+    draft = draft_of(turn, body.parameters, model, NAME, source_of)
     negative = negative_words(body.input.negative_prompt) or draft.negative_prompt
-    return replace(draft, negative_prompt=negative, mask=_mask(body.input))
+    return replace(draft, negative_prompt=negative, mask=_mask(body.input), wording={FORM: form})
 
 
 def to_compatible_draft(body: CompatibleInput, model: str) -> Draft:
@@ -53,7 +51,7 @@ def to_compatible_draft(body: CompatibleInput, model: str) -> Draft:
         seed=body.seed,
         prompt_extend=body.prompt_extend,
     )
-    return _draft(Turn(body.prompt, tuple(body.image)), model, asked, {})
+    return draft_of(Turn(body.prompt, tuple(body.image)), asked, model, NAME, source_of)
 
 
 def require_model(model: str | None) -> str:
@@ -74,21 +72,6 @@ def source_of(text: str, field: str) -> PictureSource:
         PictureError: it is none of them.
     """
     return PictureFile(stored_key(text)) if text.startswith(SCHEME) else picture_source(text, field)
-
-
-def _draft(turn: Turn, model: str, body: TurnParameters, wording: Mapping[str, str]) -> Draft:
-    return Draft(
-        model=model,
-        prompt=turn.prompt,
-        dialect=NAME,
-        wording=wording,
-        negative_prompt=negative_words(body.negative_prompt),
-        pictures=tuple(source_of(text, f"images[{at}]") for at, text in enumerate(turn.images)),
-        size=body.size or None,
-        seed=RANDOM_SEED if body.seed is None else body.seed,
-        num_images=1 if body.n is None else body.n,
-        enhance=body.prompt_extend,
-    )
 
 
 def _turn(body: Input) -> Turn:

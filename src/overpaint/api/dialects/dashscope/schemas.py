@@ -81,7 +81,7 @@ class CompatibleInput(BaseModel):
     response_format: str | None = None
 
 
-INPUTS = (Submission, Input, Parameters, CompatibleInput)
+INPUTS = (Submission, Input, Parameters, TurnParameters, CompatibleInput)
 """What a painting can be asked for with."""
 
 

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from overpaint.api.dialects.fal.endpoints import Endpoint
 from overpaint.api.dialects.fal.errors import START_BY, InvalidInputError, finding
 from overpaint.api.dialects.fal.schemas import (
-    PRESET_PX,
     AnyInput,
     EditInput,
+    EditLoraInput,
     EditPlusInput,
+    EditPlusLoraInput,
     Image,
-    ImageSize,
     InpaintInput,
     Input,
     LayeredInput,
-    LoraWeight,
     NewEditInput,
     NewOutput,
     NewTextInput,
     Output,
+    Text2512LoraInput,
     TextInput,
     TunedInput,
 )
+from overpaint.api.named_sizes import size_of
 from overpaint.core.errors import RequestError
 from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
-from overpaint.core.sizes import Size
 from overpaint.core.task import Priority, StoredFile, Task
 from overpaint.service.draft import Draft, PictureSource, picture_source
 
@@ -86,7 +86,7 @@ def to_draft(body: AnyInput, endpoint: Endpoint, manners: Manners) -> Draft:
         negative_prompt=negative,
         pictures=_pictures(body),
         mask=picture_source(body.mask_url, "mask_url") if isinstance(body, InpaintInput) else None,
-        size=_size(body.image_size or endpoint.size),
+        size=size_of(body.image_size or endpoint.size),
         seed=RANDOM_SEED if body.seed is None else body.seed,
         num_images=body.num_images,
         steps=_steps(body),
@@ -161,12 +161,6 @@ def _pictures(body: Input) -> tuple[PictureSource, ...]:
     return ()
 
 
-def _size(asked: ImageSize | str | None) -> Size | None:
-    if asked is None:
-        return None
-    return Size(*PRESET_PX[asked]) if isinstance(asked, str) else Size(asked.width, asked.height)
-
-
 def _steps(body: Input) -> int | None:
     if not isinstance(body, TunedInput):
         return None
@@ -191,5 +185,6 @@ def _is_turbo(body: Input) -> bool:
 
 
 def _adapters(body: Input) -> tuple[AdapterRef, ...]:
-    loras: list[LoraWeight] = getattr(body, "loras", [])
-    return tuple(AdapterRef(lora.path, lora.scale) for lora in loras)
+    if not isinstance(body, TextInput | Text2512LoraInput | EditLoraInput | EditPlusLoraInput):
+        return ()
+    return tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras)

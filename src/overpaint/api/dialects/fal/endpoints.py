@@ -17,6 +17,7 @@ from overpaint.api.dialects.fal.schemas import (
     Text2512LoraInput,
     TextInput,
 )
+from overpaint.api.named_sizes import SizeName
 from overpaint.core.errors import TaskNotFoundError
 
 
@@ -34,7 +35,7 @@ class Endpoint:
     id: str
     body: type[AnyInput]
     guidance: float = 4.0
-    size: str | None = None
+    size: SizeName | None = None
 
     @property
     def is_new(self) -> bool:

@@ -8,25 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from overpaint.api.json_numbers import Number, Whole
+from overpaint.api.named_sizes import ImageSize, SizeName
 from overpaint.core.request import MAX_SEED
 
-Preset = Literal["square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9"]
-PRESET_PX: dict[str, tuple[int, int]] = {
-    "square_hd": (1024, 1024),
-    "square": (512, 512),
-    "portrait_4_3": (768, 1024),
-    "portrait_16_9": (576, 1024),
-    "landscape_4_3": (1024, 768),
-    "landscape_16_9": (1024, 576),
-}
 EXAMPLE_ID = "9f0c6c1f-0f6b-4b58-a0e3-f3f6a1b2c3d4"
-
-
-class ImageSize(BaseModel):
-    """Sides of a picture, in pixels."""
-
-    width: Whole = Field(default=512, gt=0, le=14142)
-    height: Whole = Field(default=512, gt=0, le=14142)
 
 
 class LoraWeight(BaseModel):
@@ -42,7 +27,7 @@ class Input(BaseModel):
     model_config = ConfigDict(str_strip_whitespace=False)
 
     prompt: str
-    image_size: ImageSize | Preset | None = Field(default=None, examples=["square_hd"])
+    image_size: ImageSize | SizeName | None = Field(default=None, examples=["square_hd"])
     seed: Whole | None = Field(default=None, ge=0, le=MAX_SEED, description="Repeats a picture; fresh without.")
     num_images: Whole = Field(default=1, ge=1, le=4)
     sync_mode: bool = Field(default=False, description="Pictures in the answer as data URIs.")

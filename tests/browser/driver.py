@@ -1,0 +1,91 @@
+"""What a person does on the page, in their words."""
+
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+LONG_STEPS = 150
+
+
+class Paint:
+    """The page in a browser.
+
+    Args:
+        page: the browser's.
+        url: of the server.
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+
+    def sign_in(self, secret: str, path: str = "/") -> None:
+        """Give the key and wait until the page is there."""
+        self.page.goto(f"{self.url}/page/sign-in")
+        self.page.locator("#key").fill(secret)
+        self.page.locator("button[type=submit]").click()
+        self.page.locator(".op-history header").wait_for()
+        if path != "/":
+            self.page.goto(f"{self.url}{path}")
+            self.ready()
+
+    def ready(self) -> None:
+        """Wait until the page shows its session."""
+        self.page.locator(".op-history header").wait_for()
+
+    def write(self, prompt: str) -> None:
+        """Write a prompt."""
+        self.page.locator("#prompt textarea").fill(prompt)
+
+    def steps(self, number: int) -> None:
+        """Set the steps, under "Advanced"."""
+        field = self.page.locator("#steps input[type=number]")
+        if not field.is_visible():
+            self.page.locator("#advanced > button").click()
+        field.fill(str(number))
+        field.press("Tab")
+
+    def count(self, number: int) -> None:
+        """Set the number of pictures."""
+        field = self.page.locator("#count input[type=number]")
+        field.fill(str(number))
+        field.press("Tab")
+
+    def run(self) -> None:
+        """Have it painted."""
+        self.page.locator("#run").click()
+
+    def paint(self, prompt: str, steps: int | None = None) -> None:
+        """Paint and wait for the result."""
+        self.write(prompt)
+        if steps is not None:
+            self.steps(steps)
+        self.run()
+        self.result_of(prompt)
+
+    def result_of(self, prompt: str) -> None:
+        """Wait until the result of a prompt is on the canvas."""
+        expect(self.page.locator(".op-canvas[data-state=succeeded] .op-below > .op-said")).to_have_text(prompt)
+
+    def upload(self, *paths: Path) -> None:
+        """Choose pictures as references."""
+        self.page.locator(".op-references input[type=file]").set_input_files(list(paths))
+
+    def looks(self, number: int) -> None:
+        """Wait for that many previews of the run on the canvas."""
+        self.page.wait_for_function(
+            "(number) => Number(document.querySelector('.op-canvas .op-look')?.dataset.looks ?? 0) >= number",
+            arg=number,
+        )
+
+    def nodes(self) -> Locator:
+        """The history's results."""
+        return self.page.get_by_role("treeitem")
+
+    def tab(self, name: str) -> None:
+        """Open a tab."""
+        self.page.get_by_role("tab", name=name).click()
+
+    def button(self, name: str) -> Locator:
+        """A button by its exact word."""
+        return self.page.get_by_role("button", name=name, exact=True)

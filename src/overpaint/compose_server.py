@@ -4,6 +4,7 @@ Like `compose`, names concrete classes and is named by nobody but the command li
 process's.
 """
 
+import asyncio
 import logging
 import os
 import secrets
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from socket import socket
 
 from fastapi import FastAPI
 
@@ -72,6 +74,7 @@ class OpenServer:
         app: the application.
         service: what it is over.
         listen: where.
+        socket: bound to it.
         tunnel: leads vendors' host names to it.
         proxy_port: where that listens; None does not.
     """
@@ -79,6 +82,7 @@ class OpenServer:
     app: FastAPI
     service: Service
     listen: Listen
+    socket: socket
     tunnel: Tunnel
     proxy_port: int | None
 
@@ -101,10 +105,11 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         ConfigError: a setting cannot be used.
         BackendError: the database is out of reach.
     """
-    listen = _listen(settings)
-    api = _api_config(settings, listen)
     metrics = Metrics()
     async with AsyncExitStack() as stack:
+        listen, bound = _listen(settings).bind()
+        stack.callback(bound.close)
+        api = _api_config(settings, listen)
         stores = await _open_stores(settings)
         stack.push_async_callback(stores.close)
         engine = _start_engine(settings, stack)
@@ -125,11 +130,13 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
             _safety(settings),
             listener=metrics.saw,
         )
+        loop = asyncio.get_running_loop()
+        engine.on_change(lambda: loop.call_soon_threadsafe(service.dispatcher.wake))
         tunnel = Tunnel(_vendor_hosts(), settings.host)
         app = create_app(service, api, metrics=metrics)
         if settings.page:
             _add_page(app, service, stores, settings, stack)
-        yield OpenServer(app, service, listen, tunnel, settings.proxy_port)
+        yield OpenServer(app, service, listen, bound, tunnel, settings.proxy_port)
 
 
 def _add_page(app: FastAPI, service: Service, stores: Stores, settings: ServerSettings, stack: AsyncExitStack) -> None:
@@ -219,7 +226,7 @@ def _address_rules(settings: ServerSettings) -> AddressRules:
 def _api_config(settings: ServerSettings, listen: Listen) -> ApiConfig:
     return ApiConfig(
         public_url=settings.public_url,
-        fallback_url=listen.url(),
+        fallback_url=listen.outer_url,
         sync_timeout_s=settings.sync_timeout_s,
         max_body_bytes=2 * settings.max_picture_mib * MIB,
         max_upload_bytes=settings.max_picture_mib * MIB,

@@ -35,10 +35,12 @@ async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     async with open_server(settings) as opened:
         secret = await _first_key(opened)
 
-        def greet(port: int) -> None:
-            url = opened.listen.url(port)
-            opened.tunnel.port = port
+        def greet() -> None:
+            url = opened.listen.url
+            opened.tunnel.port = opened.listen.port
             say(f"Overpaint listens at {url} (the API: {url}/docs)")
+            if settings.public_url is None:
+                say(f"Links in webhooks begin with {opened.listen.outer_url}; --public-url names another address")
             if proxy_port is not None:
                 say(f"Proxy for clients with fixed hosts: http://localhost:{proxy_port}")
             if secret is not None:
@@ -47,7 +49,7 @@ async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
         _spare_the_collector()
         async with AsyncExitStack() as stack:
             proxy_port = await _open_proxy(opened, stack)
-            await Server(opened.app, opened.listen, greet).serve()
+            await Server(opened.app, opened.listen, greet).serve(sockets=[opened.socket])
 
 
 async def _open_proxy(opened: OpenServer, stack: AsyncExitStack) -> int | None:

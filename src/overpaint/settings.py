@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from overpaint.core.config import ModelConfig
+from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
 
 PREFIX = "OVERPAINT_"
@@ -87,7 +87,7 @@ class ServerSettings(Settings):
     tls_self_signed: bool = False
     proxy_port: int | None = Field(default=None, ge=0, le=65535)
     sync_timeout_s: float = 120.0
-    max_running: int = 8
+    max_running: int = Field(default=EngineConfig().max_running, ge=1)
     lease_s: float = Field(default=20.0, ge=2, le=3600)
     keep_days: float = Field(default=7.0, gt=0)
     max_picture_mib: int = Field(default=64, ge=1, le=1024)

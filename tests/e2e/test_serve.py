@@ -95,6 +95,18 @@ def test_a_second_start_goes_on_with_what_was_queued_and_prints_no_key(tmp_path:
         second.stop()
 
 
+def test_a_port_that_is_taken_is_told_before_anything_is_started(running: RunningServer, tmp_path: Path) -> None:
+    port = running.url.rpartition(":")[2]
+    done = overpaint("serve", "--data-dir", str(tmp_path / "other"), "--model", "null:", "--port", port)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: port: 127.0.0.1:{port} cannot be had")
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_start_says_where_links_in_webhooks_point(running: RunningServer) -> None:
+    assert f"Links in webhooks begin with {running.url};" in running.log.read_text()
+
+
 def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
     server = start_server(tmp_path, "--tls-self-signed")
     try:

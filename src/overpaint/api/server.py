@@ -6,7 +6,7 @@ On SIGTERM or SIGINT it takes no new connection, ends held calls and streams, st
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -14,9 +14,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from overpaint.api.closing import Closing
+from overpaint.core.errors import ConfigError
 
 GRACE_S = 2
 BACKLOG = 2048
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Listen:
 
     Args:
         host: address.
-        port: 0 takes a free one.
+        port: 0 takes a free one when it is bound.
         certificate: PEM, for https.
         key: PEM.
     """
@@ -40,10 +42,33 @@ class Listen:
         """Either http or https."""
         return "https" if self.certificate else "http"
 
-    def url(self, port: int | None = None) -> str:
+    @property
+    def url(self) -> str:
         """What a client on this machine reaches it by."""
-        host = "localhost" if self.host in ("0.0.0.0", "::", "127.0.0.1", "::1") else self.host  # noqa: S104
-        return f"{self.scheme}://{host}:{port or self.port}"
+        return self._url("localhost" if self.host in (*EVERY_ADDRESS, "127.0.0.1", "::1") else self.host)
+
+    @property
+    def outer_url(self) -> str:
+        """What a client elsewhere may reach it by: the address, or the machine's name when that is every address."""
+        return self._url(socket.gethostname() if self.host in EVERY_ADDRESS else self.host)
+
+    def bind(self) -> "tuple[Listen, socket.socket]":
+        """Take the port before anything else is started; the same with the port it is.
+
+        Raises:
+            ConfigError: it cannot be had.
+        """
+        bound = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((self.host, self.port))
+        except OSError as exc:
+            bound.close()
+            raise ConfigError(f"port: {self.host}:{self.port} cannot be had ({exc.strerror or exc})") from exc
+        return replace(self, port=bound.getsockname()[1]), bound
+
+    def _url(self, host: str) -> str:
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 class Server(uvicorn.Server):
@@ -51,16 +76,14 @@ class Server(uvicorn.Server):
 
     Args:
         app: with `closing` in its state.
-        listen: where.
-        on_listening: called once with the real port.
+        listen: how.
+        on_listening: called once.
     """
 
-    def __init__(self, app: FastAPI, listen: Listen, on_listening: Callable[[int], None] = lambda _port: None) -> None:
+    def __init__(self, app: FastAPI, listen: Listen, on_listening: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                host=listen.host,
-                port=listen.port,
                 ssl_certfile=listen.certificate,
                 ssl_keyfile=listen.key,
                 log_config=None,
@@ -75,10 +98,10 @@ class Server(uvicorn.Server):
         self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell the port."""
+        """Listen, then tell."""
         await super().startup(sockets)
         if not self.should_exit:
-            self._on_listening(self.servers[0].sockets[0].getsockname()[1])
+            self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal ends held calls at once, a second one everything."""

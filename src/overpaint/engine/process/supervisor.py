@@ -72,18 +72,16 @@ class Supervisor:
     Args:
         start: starts a child; its argument is to be called when the child is gone.
         policy: how long to pause between lives.
-        on_change: called, from any thread, when readiness may have changed.
     """
 
     def __init__(
         self,
         start: Callable[[Callable[[], None]], EngineProcess],
         policy: RestartPolicy | None = None,
-        on_change: Callable[[], None] | None = None,
     ) -> None:
         self._start = start
         self._policy = policy or RestartPolicy()
-        self._on_change = on_change
+        self._on_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._homes: dict[str, EngineProcess] = {}
         self._info: ModelInfo | None = None
@@ -133,6 +131,11 @@ class Supervisor:
     def stats(self) -> EngineStats:
         """Of the present child; they begin anew with each."""
         return self._current.stats if self._current else NO_STATS
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Have `call` called, from any thread, whenever readiness may have changed; now, too."""
+        self._on_change = call
+        call()
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Wait for the first readiness.
@@ -201,10 +204,6 @@ class Supervisor:
             child.close()
         if child.wait_loaded():
             self._info = child.info
-            self._changed()
-        ended.wait()
-        self._changed()
-
-    def _changed(self) -> None:
-        if self._on_change:
             self._on_change()
+        ended.wait()
+        self._on_change()

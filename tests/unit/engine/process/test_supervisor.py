@@ -1,6 +1,7 @@
 """Lives and deaths of engines, mostly with engines that are no processes at all, once with real ones."""
 
 import os
+import queue
 import signal
 import threading
 import time
@@ -94,10 +95,8 @@ def request(steps: int = 2) -> GenerationRequest:
 def supervise() -> Iterator[Callable[..., Supervisor]]:
     made: list[Supervisor] = []
 
-    def make(
-        start: Callable[[Callable[[], None]], FakeChild | ProcessEngine], **more: Callable[[], None]
-    ) -> Supervisor:
-        made.append(Supervisor(start, QUICK, **more))
+    def make(start: Callable[[Callable[[], None]], FakeChild | ProcessEngine]) -> Supervisor:
+        made.append(Supervisor(start, QUICK))
         return made[-1]
 
     yield make
@@ -145,12 +144,16 @@ def test_a_bad_checkpoint_is_told_to_whoever_waits_for_the_start(supervise: Call
         _ = supervisor.info
 
 
-def test_whoever_asked_hears_of_readiness(supervise: Callable[..., Supervisor]) -> None:
-    heard = threading.Event()
-    supervisor = supervise(Nursery().start, on_change=heard.set)
-    assert heard.wait(10)
-    assert supervisor.is_ready
+def test_whoever_asked_hears_of_every_change(supervise: Callable[..., Supervisor]) -> None:
+    nursery, heard = Nursery(), queue.SimpleQueue[bool]()
+    supervisor = supervise(nursery.start)
+    assert supervisor.wait_ready(10)
+    supervisor.on_change(lambda: heard.put(supervisor.is_ready))
+    assert heard.get(timeout=10)
     assert supervisor.problem is None
+    nursery.children[-1].die()
+    changes = [heard.get(timeout=10), heard.get(timeout=10)]
+    assert changes == [False, True], "it is gone, and another one is there"
 
 
 def test_a_real_engine_comes_back_after_kill_9(supervise: Callable[..., Supervisor]) -> None:

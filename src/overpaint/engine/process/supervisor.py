@@ -81,7 +81,7 @@ class Supervisor:
     ) -> None:
         self._start = start
         self._policy = policy or RestartPolicy()
-        self._on_change: Callable[[], None] = lambda: None
+        self._on_change: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
         self._homes: dict[str, EngineProcess] = {}
         self._info: ModelInfo | None = None
@@ -132,7 +132,7 @@ class Supervisor:
         """Of the present child; they begin anew with each."""
         return self._current.stats if self._current else NO_STATS
 
-    def on_change(self, call: Callable[[], None]) -> None:
+    def on_change(self, call: Callable[[], object]) -> None:
         """Have `call` called, from any thread, whenever readiness may have changed; now, too."""
         self._on_change = call
         call()

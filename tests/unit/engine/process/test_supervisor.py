@@ -3,7 +3,6 @@
 import os
 import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -5,7 +5,8 @@ from overpaint.api.dialects.dashscope.routes import DASHSCOPE
 from overpaint.api.dialects.fal.routes import FAL
 from overpaint.api.dialects.openai.routes import OPENAI
 from overpaint.api.dialects.pixazo.routes import PIXAZO
+from overpaint.api.dialects.replicate.routes import REPLICATE
 from overpaint.api.dialects.segmind.routes import SEGMIND
 from overpaint.api.dialects.wavespeed.routes import WAVESPEED
 
-DIALECTS: tuple[Dialect, ...] = (WAVESPEED, FAL, SEGMIND, DASHSCOPE, PIXAZO, OPENAI)
+DIALECTS: tuple[Dialect, ...] = (WAVESPEED, FAL, SEGMIND, DASHSCOPE, PIXAZO, OPENAI, REPLICATE)

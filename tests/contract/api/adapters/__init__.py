@@ -5,6 +5,7 @@ from tests.contract.api.adapters.fal import FalAdapter
 from tests.contract.api.adapters.frame import Adapter
 from tests.contract.api.adapters.openai import OpenAIAdapter
 from tests.contract.api.adapters.pixazo import PixazoAdapter
+from tests.contract.api.adapters.replicate import ReplicateAdapter
 from tests.contract.api.adapters.segmind import SegmindAdapter
 from tests.contract.api.adapters.wavespeed import WaveSpeedAdapter
 
@@ -15,4 +16,5 @@ ADAPTERS: tuple[Adapter, ...] = (
     DashScopeAdapter(),
     PixazoAdapter(),
     OpenAIAdapter(),
+    ReplicateAdapter(),
 )

@@ -1,0 +1,47 @@
+"""The dialect's row. It shares `/v1/models` and `/v1/files` with others, and knows its clients there by their names."""
+
+import re
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.datastructures import Headers
+
+from overpaint.api.dialect import Dialect
+from overpaint.api.dialects.replicate import files, models, predictions, stream
+from overpaint.api.dialects.replicate.convert import NAME
+from overpaint.api.dialects.replicate.errors import render_error
+from overpaint.api.dialects.replicate.webhook import webhook_format
+
+ROOT = "/v1"
+OWN_PATHS = ("predictions", "deployments/", "account", "hardware", "collections", "webhooks/default/")
+_OWN = re.compile(r"/v1/models/[^/]+/[^/]+/(predictions|versions)(/.*)?")
+_SHARED = re.compile(r"/v1/(models|files)(/.*)?")
+
+
+def claims(path: str, headers: Headers) -> bool:
+    """Whether a request is for this dialect: by what only it has, or by the client's name or the token's kind."""
+    if _OWN.fullmatch(path):
+        return True
+    is_client = headers.get("user-agent", "").lower().startswith("replicate-")
+    token = headers.get("authorization", "").partition(" ")[2].strip()
+    return _SHARED.fullmatch(path) is not None and (is_client or token.startswith("r8_"))
+
+
+def _router() -> APIRouter:
+    router = APIRouter()
+    for part in (stream, predictions, models, files):
+        router.include_router(part.router, prefix=ROOT)
+    return router
+
+
+REPLICATE = Dialect(
+    name=NAME,
+    prefix="/replicate",
+    router=_router(),
+    render_error=render_error,
+    native_paths=tuple(f"{ROOT}/{path}" for path in OWN_PATHS),
+    hosts=("api.replicate.com",),
+    webhooks=webhook_format,
+    models=Path(__file__).with_name("models.toml"),
+    claims=claims,
+)

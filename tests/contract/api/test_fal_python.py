@@ -8,7 +8,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -352,3 +352,46 @@ def assert_signed(jwk: dict[str, str], headers: dict[str, str], body: bytes) -> 
     )
     key = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(jwk["x"] + "="))
     key.verify(bytes.fromhex(headers["x-fal-webhook-signature"]), "\n".join(signed).encode())
+
+
+def test_12_realtime_answers_each_message_with_its_output(secure: RunningServer, fal: Any) -> None:
+    with fal.realtime(PAINT, use_jwt=False) as connection:
+        for seed in (1, 2):
+            connection.send(CAT | {"seed": seed})
+            told = connection.recv()
+            assert told["seed"] == seed
+            assert Image.open(io.BytesIO(told["images"][0]["content"])).size == (512, 512)
+        connection.send({"seed": 3})
+        with pytest.raises(fal_client_at(secure.url).client.RealtimeError, match="MISSING"):
+            connection.recv()
+
+
+def test_12_who_hangs_up_stops_what_is_painted_for_them(secure: RunningServer, fal: Any) -> None:
+    def newest() -> dict[str, Any]:
+        with secure.client() as http:
+            return http.get("/overpaint/v1/tasks", params={"limit": 1}).json()["tasks"][0]
+
+    before = newest()["id"]
+    with fal.realtime(PAINT, use_jwt=False) as connection:
+        connection.send(SLOW)
+        wait_until(lambda: newest()["id"] != before)
+    wait_until(lambda: newest()["state"] == "cancelled")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def test_12_realtime_takes_a_token_for_its_endpoint_alone(proxied: Any) -> None:
+    with proxied.realtime(PAINT) as connection:
+        connection.send(CAT)
+        assert connection.recv()["images"]
+    error = fal_client_at("").client.RealtimeError
+    token = proxied._get_realtime_token(PAINT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(proxied), "_get_realtime_token", lambda *_args, **_options: token)
+        with proxied.realtime(EDIT) as connection, pytest.raises(error, match="UNAUTHORIZED"):
+            connection.recv()

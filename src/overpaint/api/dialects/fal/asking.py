@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydantic import ValidationError
 from starlette.requests import HTTPConnection
@@ -70,8 +72,19 @@ async def take(call: Call, endpoint: Endpoint, fields: object, manners: Manners)
         InvalidInputError: it breaks a rule; worded as fal words it.
         OverpaintError: as `Submitter.submit`.
     """
-    try:
+    with fals_words(endpoint):
         return await accept(call, to_draft(endpoint.body.model_validate(fields), endpoint, manners))
+
+
+@contextmanager
+def fals_words(endpoint: Endpoint) -> Iterator[None]:
+    """Whatever is found wrong with an input inside is told as fal tells it.
+
+    Raises:
+        InvalidInputError: in the place of other errors of the input.
+    """
+    try:
+        yield
     except ValidationError as exc:
         raise from_pydantic(exc) from exc
     except BodyTooLargeError:

@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from overpaint.api.dialect import Dialect
-from overpaint.api.dialects.fal import files, proxy, queue, rest, run
+from overpaint.api.dialects.fal import files, proxy, queue, realtime, rest, run
 from overpaint.api.dialects.fal.answers import PREFIX
 from overpaint.api.dialects.fal.convert import NAME
 from overpaint.api.dialects.fal.errors import render_error
@@ -21,6 +21,7 @@ def _router() -> APIRouter:
     router.include_router(files.router, prefix="/cdn")
     router.include_router(queue.router, prefix="/queue")
     router.include_router(run.router, prefix="/run")
+    router.include_router(realtime.router, prefix="/run")
     router.add_api_route(JWKS, rest.jwks, methods=["GET"], include_in_schema=False)
     return router
 

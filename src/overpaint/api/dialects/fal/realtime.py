@@ -1,0 +1,110 @@
+"""fal's realtime connections: a WebSocket on which each message is an input and is answered with its output.
+
+Messages are MessagePack maps; errors are texts of JSON (``x-fal-error``). Pictures are sent as bytes in ``content`` and
+as links. Whoever hangs up stops what is being painted for them.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+import msgpack
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from overpaint.api.dialects.fal.access import authenticate
+from overpaint.api.dialects.fal.answers import output_of
+from overpaint.api.dialects.fal.asking import fals_words
+from overpaint.api.dialects.fal.convert import Manners, to_draft
+from overpaint.api.dialects.fal.endpoints import Endpoint, endpoint_at
+from overpaint.api.dialects.fal.errors import ending_error, refusal_of
+from overpaint.api.public_url import Links, base_url
+from overpaint.core.errors import OverpaintError, RequestError, TaskError
+from overpaint.core.task import Task
+from overpaint.service.caller import Caller
+from overpaint.service.service import Service
+
+router = APIRouter()
+POLICY_VIOLATION = 1008
+MAX_BUFFERED = 60
+
+
+@router.websocket("/{app:path}/realtime")
+async def realtime(socket: WebSocket, app: str) -> None:
+    """Answer one message after the other until the other side ends it."""
+    await socket.accept()
+    service: Service = socket.app.state.service
+    try:
+        caller, endpoint = await authenticate(socket, service), endpoint_at(app)
+    except OverpaintError as error:
+        await _tell(socket, error)
+        await socket.close(POLICY_VIOLATION)
+        return
+    inbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(MAX_BUFFERED)
+    answering = asyncio.ensure_future(_answer_all(socket, service, caller, endpoint, inbox))
+    try:
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            await inbox.put(message)
+    finally:
+        answering.cancel()
+        with suppress(asyncio.CancelledError, WebSocketDisconnect):
+            await answering
+
+
+async def _answer_all(
+    socket: WebSocket, service: Service, caller: Caller, endpoint: Endpoint, inbox: "asyncio.Queue[Mapping[str, Any]]"
+) -> None:
+    while True:
+        message = await inbox.get()
+        try:
+            with fals_words(endpoint):
+                body = endpoint.body.model_validate(_read(message))
+                task = await service.submit.submit(caller, to_draft(body, endpoint, Manners()))
+            task = await _painted(socket, service, caller, task)
+            error = ending_error(task)
+            if error is not None:
+                raise error
+            await socket.send_bytes(await _output(socket, service, task))
+        except OverpaintError as error:
+            await _tell(socket, error)
+
+
+async def _painted(socket: WebSocket, service: Service, caller: Caller, task: Task) -> Task:
+    """Wait for the end; the task is cancelled when the wait is."""
+    try:
+        while not task.state.is_final:
+            task = await service.tasks.wait(caller, task.id, socket.app.state.config.sync_timeout_s)
+    except BaseException:
+        with suppress(TaskError):
+            await service.tasks.cancel(caller, task.id)
+        raise
+    return task
+
+
+async def _output(socket: WebSocket, service: Service, task: Task) -> bytes:
+    links = Links(base_url(socket, socket.app.state.config), "", service.links)
+    told = output_of(task, links).model_dump()
+    for image, output in zip(told["images"], task.outputs, strict=True):
+        image["content"] = (await service.files.read(output.file.key)).data
+    return cast("bytes", msgpack.packb(told, use_bin_type=True))
+
+
+def _read(message: Mapping[str, Any]) -> object:
+    """What a message says, in either form.
+
+    Raises:
+        RequestError: nothing that can be understood.
+    """
+    try:
+        data, text = message.get("bytes"), message.get("text")
+        return cast("object", msgpack.unpackb(data)) if data else json.loads(text or "")
+    except (ValueError, RecursionError, msgpack.UnpackException) as exc:
+        raise RequestError("body", "a message", "must be a MessagePack map") from exc
+
+
+async def _tell(socket: WebSocket, error: OverpaintError) -> None:
+    refusal = refusal_of(error)
+    code = "UNAUTHORIZED" if refusal.status == 401 else refusal.error_type.upper()
+    told = {"type": "x-fal-error", "error": code, "reason": refusal.text, "detail": refusal.detail}
+    await socket.send_text(json.dumps(told))

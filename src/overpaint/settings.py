@@ -16,6 +16,8 @@ from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
 
 PREFIX = "OVERPAINT_"
+_OF_CLIENTS = ("key", "url")
+"""What examples and copied code read from the environment; no settings, and no mistakes."""
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
 _NO_BARS = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 _NO_TELEMETRY = {
@@ -66,7 +68,8 @@ class ServerSettings(Settings):
         keep_days: how long inputs and outputs are kept.
         max_picture_mib: largest picture file that is taken, however it comes.
         safety: off, flag or block.
-        enhancer_url: an OpenAI-compatible chat URL that enriches prompts; None enriches by rules.
+        enhancer: who enriches prompts: rules, or the checkpoint's own language model.
+        enhancer_url: an OpenAI-compatible chat URL that does instead.
         enhancer_model: what to ask there.
         allowed_hosts: networks and hosts besides public ones that pictures may be fetched from and webhooks sent to,
             separated by commas.
@@ -92,6 +95,7 @@ class ServerSettings(Settings):
     keep_days: float = Field(default=7.0, gt=0)
     max_picture_mib: int = Field(default=64, ge=1, le=1024)
     safety: Literal["off", "flag", "block"] = "off"
+    enhancer: Literal["rules", "model"] = "rules"
     enhancer_url: str | None = None
     enhancer_model: str = "default"
     allowed_hosts: str = ""
@@ -148,8 +152,9 @@ def stay_at_home() -> None:
 
 def _check_names() -> None:
     known = {_variable(name) for name in (*ServerSettings.model_fields, "config")}
+    theirs = {_variable(name) for name in _OF_CLIENTS}
     for name in os.environ:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
+        if name.upper().startswith(PREFIX) and name.upper() not in known | theirs:
             raise ConfigError(f"{name}: is not a setting; the settings are {', '.join(sorted(known))}")
 
 

@@ -111,7 +111,7 @@ def test_a_restart_of_the_server_loses_nothing(open_page: OpenPage, tmp_path: Pa
 def test_two_runs_are_under_way_at_once(open_page: OpenPage, shot: SaveShot) -> None:
     at = open_page()
     at.steps(LONG_STEPS)
-    at.count(3)
+    at.count(6)
     for prompt in (PROMPT, "a red car, yellow background"):
         at.write(prompt)
         at.run()
@@ -120,16 +120,16 @@ def test_two_runs_are_under_way_at_once(open_page: OpenPage, shot: SaveShot) -> 
     shot(at.page, "tray")
     at.page.locator(".op-tray .op-run").first.click()
     expect(at.page.locator(".op-painting > .op-said")).to_have_text(PROMPT)
-    for stop in at.page.locator(".op-tray .op-button").all():
-        stop.click()
-    expect(at.page.locator(".op-tray li")).to_have_count(0)
+    for left in (1, 0):
+        at.page.locator(".op-tray .op-button").first.click()
+        expect(at.page.locator(".op-tray li")).to_have_count(left)
 
 
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
         ("notes.txt", b"just words", "must be a JPEG, PNG, WebP or GIF picture"),
-        ("broken.png", b"\x89PNG\r\n\x1a\n" + b"x" * 30, "cannot be read"),
+        ("broken.png", b"\x89PNG\r\n\x1a\n\x00\x00", "cannot be read"),
     ],
 )
 def test_a_wrong_file_is_told_beside_the_field(

@@ -42,3 +42,9 @@ def test_a_level_that_the_person_set_is_left_alone(monkeypatch: pytest.MonkeyPat
     assert os.environ["TRANSFORMERS_VERBOSITY"] == "debug"
     assert os.environ["DIFFUSERS_VERBOSITY"] == "error"
     assert "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ
+
+
+def test_the_key_that_examples_read_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERPAINT_KEY", "op_x")
+    monkeypatch.setenv("OVERPAINT_URL", "http://localhost:8000")
+    assert read_settings().device == "auto"

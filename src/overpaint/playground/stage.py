@@ -10,8 +10,8 @@ from overpaint.playground.component import component
 from overpaint.playground.handlers import Handlers
 from overpaint.playground.wording import Words
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False}
-"""Short handlers are answered at once; only the stream of frames goes through Gradio's queue."""
+QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "trigger_mode": "multiple"}
+"""Short handlers are answered at once and nothing is dropped; only the stream of frames goes through Gradio's queue."""
 
 
 @dataclass(frozen=True, slots=True)

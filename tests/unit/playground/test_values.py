@@ -157,7 +157,7 @@ def test_code_names_what_was_set_and_the_key_only_when_asked() -> None:
         code = snippet.render(request)
         assert "cat" in code
         assert "http://localhost:8000" in code
-        assert "OVERPAINT_API_KEY" in code, snippet.name
+        assert "OVERPAINT_KEY" in code, snippet.name
         assert "op_secret" in snippet.render(replace(request, key="op_secret"))
         if snippet.language == "python":
             compile(code, snippet.name, "exec")

@@ -8,7 +8,7 @@ from overpaint.core.sizes import Size, parse_size
 from overpaint.service.draft import Draft
 
 Language = Literal["bash", "python", "javascript"]
-KEY_VARIABLE = "OVERPAINT_API_KEY"
+KEY_VARIABLE = "OVERPAINT_KEY"
 
 
 @dataclass(frozen=True, slots=True)

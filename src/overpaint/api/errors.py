@@ -169,6 +169,13 @@ def raise_unless_painted(task: Task) -> None:
         raise CancelledTaskError
 
 
+def why_unpainted(task: Task) -> str | None:
+    """What a final task without pictures says for itself; None of any other."""
+    if task.state is TaskState.CANCELLED:
+        return "the task was cancelled"
+    return task.failure.message if task.failure else None
+
+
 def from_validation(exc: RequestValidationError | ValidationError) -> RequestError:
     """What pydantic found wrong with a request, as field, value and rule; only the first finding."""
     found = cast("Mapping[str, object]", exc.errors()[0])

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from overpaint.api.errors import MissingFieldError
 from overpaint.api.json_numbers import Whole
 from overpaint.core.sizes import Size
 
@@ -30,3 +31,16 @@ def size_of(asked: ImageSize | SizeName | None) -> Size | None:
     if asked is None:
         return None
     return Size(asked.width, asked.height) if isinstance(asked, ImageSize) else SIZES[asked]
+
+
+def size_of_sides(width: int | None, height: int | None) -> Size | None:
+    """What two fields ask for together; None when neither is there.
+
+    Raises:
+        MissingFieldError: one is there without the other.
+    """
+    if width is None and height is None:
+        return None
+    if width is None or height is None:
+        raise MissingFieldError("height" if height is None else "width", None, "is required with the other side")
+    return Size(width, height)

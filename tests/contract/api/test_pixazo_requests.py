@@ -110,7 +110,7 @@ def test_8_a_request_that_ends_without_a_picture(impatient: RunningServer) -> No
         http.post(f"/overpaint/v1/tasks/{task_id}/cancel").raise_for_status()
     headers = {"Ocp-Apim-Subscription-Key": impatient.key}
     state = requests.get(asked["polling_url"], headers=headers, timeout=10).json()
-    assert (state["status"], state["error"]) == ("FAILED", "the request was cancelled")
+    assert (state["status"], state["error"]) == ("FAILED", "the task was cancelled")
 
 
 def test_9_keys(server: RunningServer) -> None:

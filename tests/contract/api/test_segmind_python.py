@@ -104,7 +104,7 @@ def test_4_a_request_that_ends_without_a_picture_is_raised_and_is_422(impatient:
         assert http.get(job.status_url).status_code == 422
     with pytest.raises(InferenceFailed) as raised:
         job.wait(interval=0.1)
-    assert raised.value.detail == "the request was cancelled"
+    assert raised.value.detail == "the task was cancelled"
 
 
 def test_5_a_wait_that_is_too_short_can_be_taken_up_again(impatient: RunningServer, sdk: Sdk) -> None:

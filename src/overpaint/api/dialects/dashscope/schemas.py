@@ -6,9 +6,10 @@ Source: help.aliyun.com/zh/model-studio (qwen-image-edit-api, text-to-image refe
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from overpaint.api.conversation import Message, TurnParameters
+from overpaint.api.json_lists import Listed
 from overpaint.api.json_numbers import Whole
 from overpaint.core.request import MAX_SEED
 
@@ -18,14 +19,7 @@ Form = Literal["choices", "results"]
 MAX_PAGE = 100
 
 
-def _listed(value: Any) -> Any:
-    """One picture where a list is documented is meant as a list of one; null is none."""
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else value
-
-
-Images = Annotated[list[str], BeforeValidator(_listed)]
+Images = Annotated[list[str], Listed]
 
 
 class Input(BaseModel):

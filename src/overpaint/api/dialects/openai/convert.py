@@ -14,10 +14,10 @@ from overpaint.api.dialects.openai.schemas import (
     Usage,
 )
 from overpaint.api.errors import MissingFieldError
+from overpaint.api.named_sizes import size_of_sides
 from overpaint.api.names import pick
 from overpaint.core.errors import RequestError
 from overpaint.core.request import BACKGROUNDS, MAX_SEED, OUTPUT_FORMATS, RANDOM_SEED, AdapterRef, OutputSpec
-from overpaint.core.sizes import Size
 from overpaint.core.task import StoredFile, Task
 from overpaint.service.catalogue import ModelEntry
 from overpaint.service.draft import Draft, PictureSource
@@ -104,7 +104,7 @@ def to_draft(
         pictures=pictures,
         mask=mask or mask_image,
         mask_meaning="holes" if mask else "either",
-        size=_size(body),
+        size=size_of_sides(body.width, body.height) or (None if body.size in (None, "", "auto") else body.size),
         seed=_seed(body),
         num_images=1 if body.n is None else body.n,
         steps=_steps(body, entry),
@@ -196,14 +196,6 @@ def usage_of(task: Task) -> Usage:
 
 def _picture_tokens(files: "tuple[StoredFile, ...] | list[StoredFile]") -> int:
     return sum(math.ceil(file.width * file.height / PIXELS_PER_TOKEN) for file in files)
-
-
-def _size(body: ImageInput) -> str | Size | None:
-    if body.width is None and body.height is None:
-        return None if body.size in (None, "", "auto") else body.size
-    if body.width is None or body.height is None:
-        raise MissingFieldError("height" if body.height is None else "width", None, "is required with the other side")
-    return Size(body.width, body.height)
 
 
 def _seed(body: ImageInput) -> int:

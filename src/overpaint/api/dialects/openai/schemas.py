@@ -3,21 +3,15 @@
 One model takes them all: a field means the same in a generation and in an edit. Unknown fields are refused, as there.
 """
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from overpaint.api.json_lists import Listed
 from overpaint.api.json_numbers import Number, Whole
 
 Quality = Literal["low", "medium", "high"]
 Flag = bool | None
-
-
-def _listed(value: Any) -> Any:
-    """One where a list is meant is a list of one; null is none."""
-    if value is None:
-        return []
-    return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
 class PictureRef(BaseModel):
@@ -37,7 +31,6 @@ class LoraRef(BaseModel):
 
 
 PictureText = str | PictureRef
-Listed = BeforeValidator(_listed)
 
 
 class ImageInput(BaseModel):

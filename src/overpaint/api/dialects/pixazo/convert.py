@@ -10,14 +10,14 @@ from overpaint.api.dialects.pixazo.schemas import (
     RequestState,
     Status,
 )
-from overpaint.api.errors import MissingFieldError
+from overpaint.api.errors import MissingFieldError, why_unpainted
 from overpaint.api.models import vendor_name
 from overpaint.api.named_sizes import size_of
-from overpaint.api.names import pick
+from overpaint.api.names import pick_format
 from overpaint.api.public_url import Links
 from overpaint.api.task_ids import dashed, undashed
 from overpaint.core.errors import RequestError
-from overpaint.core.request import OUTPUT_FORMATS, RANDOM_SEED, AdapterRef, OutputSpec
+from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
 from overpaint.core.task import Task, TaskState
 from overpaint.service.draft import Draft, picture_source
 
@@ -63,7 +63,7 @@ def to_draft(body: OperationInput, model: str) -> Draft:
         steps=body.num_inference_steps,
         true_cfg_scale=scale,
         adapters=tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras),
-        output=OutputSpec(pick("output_format", body.output_format.lower().replace("jpg", "jpeg"), OUTPUT_FORMATS)),
+        output=OutputSpec(pick_format("output_format", body.output_format)),
     )
 
 
@@ -94,7 +94,7 @@ def to_state(task: Task, links: Links) -> RequestState:
         polling_url=links.route(f"/v2/requests/status/{request_id}"),
         images=images or None,
         output=Media(media_url=[image.url for image in images]) if images else None,
-        error=_error(task),
+        error=why_unpainted(task),
     )
 
 
@@ -127,9 +127,3 @@ def _scale(body: OperationInput) -> float | None:
     """Callers send 1 or less for "not guided"."""
     scale = body.guidance_scale if body.true_cfg_scale is None else body.true_cfg_scale
     return None if scale is None else max(1.0, scale)
-
-
-def _error(task: Task) -> str | None:
-    if task.state is TaskState.CANCELLED:
-        return "the request was cancelled"
-    return task.failure.message if task.failure else None

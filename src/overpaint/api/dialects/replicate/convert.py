@@ -11,11 +11,11 @@ from overpaint.api.dialects.replicate.pages import MATCH, OWNER, ModelPage, page
 from overpaint.api.dialects.replicate.schemas import CreateInput, PaintingInput, Prediction, PredictionUrls, Status
 from overpaint.api.errors import MissingFieldError, UnknownFieldError
 from overpaint.api.json_body import validated
-from overpaint.api.names import pick
+from overpaint.api.names import pick, pick_format
 from overpaint.api.public_url import Links
 from overpaint.core.errors import RequestError
 from overpaint.core.events import Progress
-from overpaint.core.request import OUTPUT_FORMATS, RANDOM_SEED, AdapterRef, OutputSpec
+from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
 from overpaint.core.sizes import Size
 from overpaint.core.task import Task, TaskState
 from overpaint.service.catalogue import ModelEntry
@@ -227,8 +227,7 @@ def _output(body: PaintingInput) -> OutputSpec:
     quality = 95 if body.output_quality is None else body.output_quality
     if not 0 <= quality <= 100:
         raise RequestError("output_quality", quality, "must be 0 to 100")
-    asked = (body.output_format or "png").lower().replace("jpg", "jpeg")
-    return OutputSpec(pick("output_format", asked, OUTPUT_FORMATS), max(1, quality))
+    return OutputSpec(pick_format("output_format", body.output_format or "png"), max(1, quality))
 
 
 def _echo(given: Mapping[str, Any]) -> str:

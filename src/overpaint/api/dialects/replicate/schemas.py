@@ -3,10 +3,11 @@
 Models differ in which inputs they take; `PaintingInput` has all of them, and `pages` says which are whose.
 """
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
+from overpaint.api.json_lists import Listed
 from overpaint.api.json_numbers import Number, Whole
 
 Status = Literal["starting", "processing", "succeeded", "failed", "canceled"]
@@ -14,15 +15,8 @@ WebhookEvent = Literal["start", "output", "logs", "completed"]
 EXAMPLE_ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
 
 
-def _listed(value: Any) -> Any:
-    """One where a list is meant is a list of one; null is none."""
-    if value is None:
-        return []
-    return cast("list[Any]", value) if isinstance(value, list) else [value]
-
-
-Texts = Annotated[list[str], BeforeValidator(_listed)]
-Numbers = Annotated[list[Number], BeforeValidator(_listed)]
+Texts = Annotated[list[str], Listed]
+Numbers = Annotated[list[Number], Listed]
 
 
 class PaintingInput(BaseModel):

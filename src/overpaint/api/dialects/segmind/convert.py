@@ -1,13 +1,13 @@
 """Segmind's words to the service's and back. Pure: pictures and links arrive as values."""
 
 from overpaint.api.dialects.segmind.schemas import ModelInput, OutputImage, RequestState, Status, Submitted
-from overpaint.api.errors import MissingFieldError
+from overpaint.api.errors import MissingFieldError, why_unpainted
 from overpaint.api.models import vendor_name
-from overpaint.api.names import pick
+from overpaint.api.names import pick_format
 from overpaint.api.public_url import Links
 from overpaint.api.task_ids import dashed
 from overpaint.core.errors import RequestError
-from overpaint.core.request import OUTPUT_FORMATS, RANDOM_SEED, OutputSpec
+from overpaint.core.request import RANDOM_SEED, OutputSpec
 from overpaint.core.task import Task, TaskState
 from overpaint.service.catalogue import ModelEntry
 from overpaint.service.draft import Draft, picture_source
@@ -87,7 +87,7 @@ def to_state(task: Task, links: Links, *, with_output: bool) -> RequestState:
         response_url=accepted.response_url,
         output=images[0].url if is_shown else None,
         images=images if is_shown else None,
-        error=_error(task),
+        error=why_unpainted(task),
         metrics={"inference_time": round(task.timings.work_s, 3)} if task.timings else {},
     )
 
@@ -120,10 +120,4 @@ def _output(body: ModelInput, entry: ModelEntry) -> OutputSpec:
     if not MIN_QUALITY <= quality <= MAX_QUALITY:
         raise RequestError("quality", quality, f"must be {MIN_QUALITY} to {MAX_QUALITY}")
     asked = body.image_format or FORMATS.get(vendor_name(entry.id, FAMILY), "png")
-    return OutputSpec(pick("image_format", asked.lower().replace("jpg", "jpeg"), OUTPUT_FORMATS), quality)
-
-
-def _error(task: Task) -> str | None:
-    if task.state is TaskState.CANCELLED:
-        return "the request was cancelled"
-    return task.failure.message if task.failure else None
+    return OutputSpec(pick_format("image_format", asked), quality)

@@ -6,10 +6,11 @@ from typing import Any
 from overpaint.api.dialects.wavespeed.errors import FAILED, OK, TIMED_OUT, code_of, error_text
 from overpaint.api.dialects.wavespeed.schemas import ListInput, Prediction, Status, SubmitInput, Times, Urls
 from overpaint.api.errors import MissingFieldError
-from overpaint.api.names import pick
+from overpaint.api.named_sizes import size_of_sides
+from overpaint.api.names import pick_format
 from overpaint.api.public_url import Links
 from overpaint.core.errors import RequestError
-from overpaint.core.request import OUTPUT_FORMATS, RANDOM_SEED, AdapterRef, OutputSpec
+from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
 from overpaint.core.sizes import Size
 from overpaint.core.task import Task, TaskState
 from overpaint.service.catalogue import ModelEntry
@@ -47,7 +48,7 @@ def to_draft(body: SubmitInput, entry: ModelEntry, webhook: str | None, idempote
         wording=BASE64 if body.enable_base64_output else {},
         negative_prompt=body.negative_prompt,
         pictures=tuple(picture_source(text, f"images[{at}]") for at, text in enumerate(body.all_images)),
-        size=_size(body),
+        size=size_of_sides(body.width, body.height) or body.size or None,
         seed=RANDOM_SEED if body.seed is None else body.seed,
         adapters=tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras or ()),
         output=_output(body, entry),
@@ -136,18 +137,10 @@ def timestamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _size(body: SubmitInput) -> str | Size | None:
-    if body.width is None and body.height is None:
-        return body.size or None
-    if body.width is None or body.height is None:
-        raise MissingFieldError("height" if body.height is None else "width", None, "is required with the other side")
-    return Size(body.width, body.height)
-
-
 def _output(body: SubmitInput, entry: ModelEntry) -> OutputSpec:
     """The older models answer with JPEG unless told otherwise; the others do not document it and stay lossless."""
-    asked = (body.output_format or ("jpeg" if entry.id.startswith(_JPEG_FAMILY) else "png")).lower()
-    return OutputSpec(format=pick("output_format", asked.replace("jpg", "jpeg"), OUTPUT_FORMATS))
+    asked = body.output_format or ("jpeg" if entry.id.startswith(_JPEG_FAMILY) else "png")
+    return OutputSpec(format=pick_format("output_format", asked))
 
 
 def _code(task: Task) -> int:

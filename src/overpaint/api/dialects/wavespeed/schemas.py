@@ -3,22 +3,16 @@
 Source: the API section of WaveSpeed's model pages, and its Python client 2.0.5 and npm client 0.3.2.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
+from overpaint.api.json_lists import Listed
 from overpaint.api.json_numbers import Whole
 from overpaint.core.request import MAX_SEED
 
 Status = Literal["created", "processing", "completed", "failed", "cancelled"]
 EXAMPLE_ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
-
-
-def _listed(value: Any) -> Any:
-    """One picture where a list is documented is meant as a list of one; null is none."""
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else value
 
 
 class Lora(BaseModel):
@@ -32,7 +26,7 @@ class SubmitInput(BaseModel):
     """The input of any of the image models."""
 
     prompt: str | None = Field(default=None, description="Required.", examples=["replace the apple with a banana"])
-    images: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    images: Annotated[list[str], Listed] = Field(
         [],
         description="URLs, data URIs or base64; required by the edit models.",
         examples=[["https://example.com/a.png"]],

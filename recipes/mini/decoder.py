@@ -59,7 +59,7 @@ def build_optimizer(vae: AutoencoderKLQwenImage21) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
 
-def train_decoder(run: Run, minutes: float, resume: bool) -> None:
+def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | None = None) -> None:
     """Train for a time budget, keep an average of the weights, save both."""
     vae = build_vae(run.code.to("cpu")).to(run.device)
     print(json.dumps({"closed form dB": round(measure(vae, run), 2)}), flush=True)
@@ -69,6 +69,10 @@ def train_decoder(run: Run, minutes: float, resume: bool) -> None:
         state = torch.load(path, map_location=run.device)
         vae.decoder.load_state_dict(state["model"])
         average.load_state_dict(state["ema"])
+    elif checkpoint is not None:
+        exported: Any = AutoencoderKLQwenImage21.from_pretrained(checkpoint / "vae")
+        vae.decoder.load_state_dict(exported.decoder.state_dict())
+        average.load_state_dict(exported.decoder.state_dict())
     optimizer = build_optimizer(vae)
     parameters = list(vae.decoder.parameters())
     settings = run.settings
@@ -109,10 +113,12 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--from", dest="checkpoint", type=Path, help="an exported checkpoint to start from")
     arguments = parser.parse_args()
     settings = load_settings(arguments.config)
     torch.set_num_threads(settings.threads)
-    train_decoder(Run(settings), arguments.minutes or settings.decoder_minutes, arguments.resume)
+    minutes = arguments.minutes or settings.decoder_minutes
+    train_decoder(Run(settings), minutes, arguments.resume, arguments.checkpoint)
 
 
 if __name__ == "__main__":

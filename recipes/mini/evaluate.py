@@ -23,7 +23,7 @@ from recipes.mini.composer import Composer
 from recipes.mini.judge import Judge, Marks, decibels
 from recipes.mini.pictures import font, picture, wrapped
 from recipes.mini.reading import find_reader
-from recipes.mini.report import collect, level, table
+from recipes.mini.report import collect, level, markdown, table
 from recipes.mini.sampling import Sampler
 from recipes.mini.settings import RUNS
 from recipes.mini.tasks import Task, evaluation_tasks
@@ -90,6 +90,7 @@ def evaluate(sampler: Sampler, count: int, folder: Path, held_out: bool = True) 
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evaluation.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    (folder / "evaluation.md").write_text(markdown(report))
     shown = sorted(range(count), key=lambda index: (index // (2 * len(world.skills)), tasks[index].skill))[:40]
     sheet = contact_sheet(world, [tasks[i] for i in shown], outputs[shown], [marks[i] for i in shown])
     sheet.save(folder / "evaluation.png", optimize=True)

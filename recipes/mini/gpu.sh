@@ -9,7 +9,7 @@
 # Results go to $OUT as eight files of at most 15 MB: checkpoint.tar.0? (join with cat), curve, log, figures.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-CONFIG=${CONFIG:-recipes/mini/configs/gpu.toml} MINUTES=${MINUTES:-9} CASES=${CASES:-150}
+CONFIG=${CONFIG:-recipes/mini/configs/gpu.toml} MINUTES=${MINUTES:-9} CASES=${CASES:-90}
 PYTHON=${PYTHON:-python3}
 RUN=recipes/mini/runs/$(basename "$CONFIG" .toml)
 OUT=${OUT:-$RUN/out}
@@ -22,10 +22,12 @@ left() { "$PYTHON" -c "print($MINUTES - $SECONDS / 60 - ${1})"; }
 # 100 seconds stay for the decoder, the export and the evaluation.
 "$PYTHON" -m recipes.mini.train --config "$CONFIG" --minutes "$(left "${RESERVE:-1.7}")" \
   ${HORIZON:+--horizon "$HORIZON"} ${START:+--from "$START"} 2>&1 | tee -a "$RUN/train.log"
-"$PYTHON" -m recipes.mini.decoder --config "$CONFIG" --resume --minutes "${DECODER:-0.4}" 2>&1 | tee -a "$RUN/train.log"
+"$PYTHON" -m recipes.mini.decoder --config "$CONFIG" --resume --minutes "${DECODER:-0.4}" \
+  ${START:+--from "$START"} 2>&1 | tee -a "$RUN/train.log"
 "$PYTHON" -m recipes.mini.export --config "$CONFIG" --target "$RUN/checkpoint/overpaint-mini"
 tar -C "$RUN/checkpoint" -cf - overpaint-mini | split -b 15000000 -d -a 2 - "$OUT/checkpoint.tar."
 cp "$RUN/loss.png" "$RUN/loss.csv" "$RUN/train.log" "$OUT"
 timeout "$(left 0.1)m" "$PYTHON" -m recipes.mini.evaluate --checkpoint "$RUN/checkpoint/overpaint-mini" \
   --cases "$CASES" --folder "$OUT" --threads 8 || echo "evaluation did not finish in time; the checkpoint is there"
+rm -f "$OUT/evaluation.md"
 ls -l "$OUT"

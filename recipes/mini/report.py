@@ -61,6 +61,20 @@ def collect(tasks: list[Task], marks: list[Marks]) -> dict[str, Any]:
     return report
 
 
+def markdown(report: dict[str, Any]) -> str:
+    """The report as rows of the model card."""
+    lines = ["| | |", "|---|---|"]
+    for title in ("marks", "skills", "languages", "phrasings"):
+        for name, row in report[title].items():
+            if "share" in row:
+                low, high = (round(100 * edge) for edge in row["interval"])
+                found = f"{row['right']}/{row['of']} = {row['share']:.0%} ({low}-{high})"
+            else:
+                found = f"{row['mean']:.2f} ± {row['plus or minus'] or math.nan:.2f}"
+            lines.append(f"| {'' if title == 'marks' else f'{title}: '}{name} | {found} |")
+    return "\n".join(lines) + "\n"
+
+
 def table(report: dict[str, Any]) -> str:
     """The report as lines for people."""
     lines: list[str] = []

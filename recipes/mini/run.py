@@ -1,4 +1,4 @@
-"""A run's folder: what is made once and kept (tokenizer, patch code), and how networks are built from it.
+"""A run: its folder, its device, what it takes from its world, and how its networks are built.
 
 Knows nothing of how they are trained.
 """
@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
 
 from recipes.mini.composer import Composer
+from recipes.mini.fixed import load_code, load_tokenizer
 from recipes.mini.losses import Heads, Networks
 from recipes.mini.networks import MiniModel, build_model
 from recipes.mini.settings import Settings
-from recipes.mini.tokenizer import Prompts, special_ids, train_tokenizer
-from recipes.mini.vae import PatchCode, fit_code
+from recipes.mini.tokenizer import Prompts, special_ids
 
 COMPONENTS = ("text_encoder", "transformer")
 
@@ -44,22 +43,9 @@ class Run:
         self.folder = settings.folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.composer = Composer(self.device, settings.world.side)
-        self.tokenizer = self._tokenizer()
-        self.code = self._code().to(self.device)
+        self.tokenizer = load_tokenizer(settings.world)
+        self.code = load_code(settings.world).to(self.device)
         self.prompts = Prompts(self.tokenizer, settings.grid)
-
-    def _tokenizer(self) -> Tokenizer:
-        path = self.folder / "tokenizer.json"
-        if not path.exists():
-            train_tokenizer().save(str(path))
-        return Tokenizer.from_file(str(path))
-
-    def _code(self) -> PatchCode:
-        path = self.folder / "code.pt"
-        if not path.exists():
-            code = fit_code(self.settings.world, self.composer, self.settings.code_pictures)
-            save_atomically([code.mean, code.basis, code.std, code.scale], path)
-        return PatchCode(*torch.load(path))
 
     def build(self) -> MiniModel:
         """The networks with fresh weights, in fp32."""

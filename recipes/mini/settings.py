@@ -33,7 +33,6 @@ class Settings:
     threads: int = 2
     seed: int = 1
     save_minutes: float = 5.0
-    code_pictures: int = 3000
     decoder_minutes: float = 12.0
     decoder_batch: int = 16
     sizes: Sizes = field(default_factory=Sizes)

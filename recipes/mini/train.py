@@ -40,7 +40,9 @@ class Trainer:
         self.run, self.settings = run, run.settings
         self.master = run.networks()
         self.average = run.networks().requires_grad_(False)
-        self.worker = run.networks().to(torch.bfloat16)
+        self.worker = run.networks()
+        for parameter in self.worker.parameters():  # buffers stay: a rotary frequency must not be rounded
+            parameter.data = parameter.data.to(torch.bfloat16)
         self.optimizers = Optimizers(self.master, self.settings.weight_decay)
         self.weights = channel_weights(run.code)
         self.steps, self.samples, self.elapsed = 0, 0, 0.0

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
-from overpaint.core.ports import EngineClient
+from overpaint.core.ports import WritingEngine
 from overpaint.engine.null import NullEngine
 from overpaint.model.checkpoint_files import WEIGHTED, check_weights, locate, read_index
 
 NULL_SCHEME = "null:"
 
 
-def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> EngineClient:
+def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> WritingEngine:
     """Load the checkpoint and start an engine on it; the caller closes it.
 
     A `model.source` of ``"null:"`` gives the engine that paints flat colours without a checkpoint; ``"null:0.5"`` has

@@ -31,6 +31,7 @@ from overpaint.api.tunnel import Tunnel, host_names
 from overpaint.compose import open_engine
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
+from overpaint.core.ports import TextWriter
 from overpaint.core.store_ports import AccountStore
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.supervisor import Supervisor
@@ -41,7 +42,7 @@ from overpaint.outputs.opening import open_outputs
 from overpaint.service.build import Outside, Policies, build_service
 from overpaint.service.catalogue_file import read_catalogue
 from overpaint.service.clock import SystemClock
-from overpaint.service.enhance import ChatEnhancer, Enhancer, RuleEnhancer
+from overpaint.service.enhance import ChatEnhancer, Enhancer, ModelEnhancer, RuleEnhancer
 from overpaint.service.keys import Keys
 from overpaint.service.links import FileLinks
 from overpaint.service.opennsfw import OpenNsfwChecker
@@ -124,7 +125,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         policies = _policies(settings)
         service = build_service(
             ports,
-            _outside(settings, stores, api, policies.link_secret),
+            _outside(settings, stores, api, policies.link_secret, engine),
             read_catalogue(settings.models_file, [row.models for row in DIALECTS if row.models is not None]),
             policies,
             _safety(settings),
@@ -187,7 +188,9 @@ def _policies(settings: ServerSettings) -> Policies:
     )
 
 
-def _outside(settings: ServerSettings, stores: Stores, api: ApiConfig, link_secret: bytes) -> Outside:
+def _outside(
+    settings: ServerSettings, stores: Stores, api: ApiConfig, link_secret: bytes, writer: TextWriter
+) -> Outside:
     rules = _address_rules(settings)
     links = FileLinks(link_secret, SystemClock(), int(timedelta(days=settings.keep_days).total_seconds()))
     return Outside(
@@ -195,7 +198,7 @@ def _outside(settings: ServerSettings, stores: Stores, api: ApiConfig, link_secr
         poster=HttpSender(rules),
         formats=webhook_formats(api.link_base, links),
         webhooks=stores.webhooks,
-        enhancer=_enhancer(settings),
+        enhancer=_enhancer(settings, writer),
     )
 
 
@@ -205,9 +208,9 @@ def webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:
     return {row.name: row.webhooks(Links(base, row.prefix, files)) for row in rows if row.webhooks is not None}
 
 
-def _enhancer(settings: ServerSettings) -> Enhancer:
+def _enhancer(settings: ServerSettings, writer: TextWriter) -> Enhancer:
     if settings.enhancer_url is None:
-        return RuleEnhancer()
+        return ModelEnhancer(writer) if settings.enhancer == "model" else RuleEnhancer()
     return ChatEnhancer(settings.enhancer_url, settings.enhancer_model, HttpSender(None))
 
 

@@ -52,3 +52,19 @@ class EngineClient(Protocol):
     def close(self) -> None:
         """Fail what is left and free the device; can be called twice."""
         ...
+
+
+class TextWriter(Protocol):
+    """A language model; an engine whose checkpoint has one is one."""
+
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:
+        """Answer `words` as told by `instructions`; blocks.
+
+        Raises:
+            BackendError: there is no language model, or it is not running.
+        """
+        ...
+
+
+class WritingEngine(EngineClient, TextWriter, Protocol):
+    """An engine that can be asked for words, too; one without a language model says so."""

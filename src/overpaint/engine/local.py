@@ -33,8 +33,10 @@ from overpaint.engine.scheduler import Scheduler
 from overpaint.engine.task_book import TaskBook
 from overpaint.engine.threads import in_passing_thread
 from overpaint.engine.trace import Trace
+from overpaint.engine.writing import Writing
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
 from overpaint.model.device import keep_host_memory
+from overpaint.model.writer import Writer
 
 
 class MonotonicClock:
@@ -71,6 +73,8 @@ class LocalEngine:
         self._is_idle = True
         self._sequences: dict[SequenceId, tuple[str, int]] = {}
         self._held_tasks: set[str] = set()
+        self._writer = Writer(checkpoint.text_encoder, checkpoint.tokenizer)
+        self._writing = Writing()
         self._thread = threading.Thread(target=self._run, name="overpaint-engine", daemon=True)
         self._thread.start()
 
@@ -136,6 +140,15 @@ class LocalEngine:
             self._cancels.append(task_id)
             self._door.notify_all()
 
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:
+        """See `TextWriter.write`; a token between two ticks."""
+        with self._door:
+            if self._is_closing:
+                raise BackendError("the engine is closed")
+            text = self._writing.add(lambda: self._writer.write(instructions, words, max_tokens))
+            self._door.notify_all()
+        return text.result()
+
     def close(self) -> None:
         """See `EngineClient.close`."""
         with self._door:
@@ -161,13 +174,17 @@ class LocalEngine:
         error: OverpaintError = BackendError("the engine was closed")
         try:
             while self._take_in():
-                self._tick()
+                if self._scheduler.has_work:
+                    self._tick()
+                if self._writing.has_work:
+                    self._writing.step()
         except Exception as crash:  # an invariant broke: no caller may be left waiting
             error = BackendError(f"the engine stopped: {crash!r}")
             raise
         finally:
             with self._door:
                 self._is_closing = True
+                self._writing.fail(error)
                 for task_id in self._book.open_tasks:
                     self._book.fail(task_id, error)
             if self._trace:
@@ -205,7 +222,8 @@ class LocalEngine:
         self._door.notify_all()
 
     def _has_something_to_do(self) -> bool:
-        return bool(self._is_closing or self._arrivals or self._cancels or self._scheduler.has_work)
+        has_arrivals = self._arrivals or self._cancels
+        return bool(self._is_closing or has_arrivals or self._scheduler.has_work or self._writing.has_work)
 
     def _tick(self) -> None:
         if not self._is_calibrated and self._scheduler.num_running > 1:

@@ -85,6 +85,10 @@ class NullEngine:
         if task_id in self._tasks:
             self._cancelled.add(task_id)
 
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:  # noqa: ARG002
+        """See `TextWriter.write`; adds what this engine can paint."""
+        return f"{words}, in one flat colour"
+
     def close(self) -> None:
         """Fail what is still being read."""
         self._closed.set()

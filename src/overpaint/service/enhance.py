@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from overpaint.core.errors import BackendError
+from overpaint.core.ports import TextWriter
 
 MAX_CHARS = 2000
+MAX_TOKENS = 256
 _SUBJECT_END = re.compile(r"[.!?。！？\s]+$")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _log = logging.getLogger(__name__)
@@ -64,6 +66,24 @@ class RuleEnhancer:
             else "clear subject, balanced composition, soft light, fine detail"
         )
         return f"{words}, {tail}."
+
+
+class ModelEnhancer:
+    """Asks the checkpoint's own language model, which is there anyway.
+
+    Args:
+        writer: the engine.
+    """
+
+    def __init__(self, writer: TextWriter) -> None:
+        self._writer = writer
+
+    async def enhance(self, prompt: str, *, is_edit: bool) -> str:
+        """See `Enhancer.enhance`."""
+        enriched = await asyncio.to_thread(self._writer.write, INSTRUCTIONS[is_edit], prompt, MAX_TOKENS)
+        if not enriched:
+            raise BackendError("the checkpoint's language model has nothing to say")
+        return enriched
 
 
 class JsonPoster(Protocol):

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from overpaint.core.errors import BackendError
-from overpaint.service.enhance import ChatEnhancer, Enhancer, RuleEnhancer, enhance_or_keep
+from overpaint.engine.null import NullEngine
+from overpaint.service.enhance import ChatEnhancer, Enhancer, ModelEnhancer, RuleEnhancer, enhance_or_keep
 
 pytestmark = pytest.mark.anyio
 
@@ -71,3 +72,13 @@ class Echo:
 @pytest.mark.parametrize("enhancer", [Slow(), Echo(), None])
 async def test_too_slow_nothing_new_and_nobody_leave_it_as_it_was(enhancer: Enhancer | None) -> None:
     assert await enhance_or_keep(enhancer, "a cat", is_edit=False, timeout_s=0.05) is None
+
+
+class Speechless(NullEngine):
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:  # noqa: ARG002
+        raise BackendError("no lm_head")
+
+
+async def test_the_engines_own_model_is_asked_and_may_have_no_words() -> None:
+    assert await enhance_or_keep(ModelEnhancer(NullEngine()), "a cat", is_edit=False) == "a cat, in one flat colour"
+    assert await enhance_or_keep(ModelEnhancer(Speechless()), "a cat", is_edit=False) is None

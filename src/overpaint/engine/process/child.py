@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from overpaint.core.engine_stats import NO_STATS
 from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Failed
-from overpaint.core.ports import EngineClient
+from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.engine.process.messages import (
     Accepted,
@@ -29,9 +29,11 @@ from overpaint.engine.process.messages import (
     Submit,
     ToChild,
     Told,
+    Write,
+    Written,
 )
 
-EngineOpener = Callable[[], EngineClient]
+EngineOpener = Callable[[], WritingEngine]
 WARM_UP_ID = "warm-up"
 GRACE_S = 8.0
 COUNT_EVERY_S = 1.0
@@ -60,7 +62,7 @@ def run_child(pipe: Connection, open_engine: EngineOpener) -> None:
     _Desk(engine, channel).serve()
 
 
-def warm_up(engine: EngineClient) -> None:
+def warm_up(engine: WritingEngine) -> None:
     """Paint two pictures at the default size, one step each, so that the first callers meet no cold start.
 
     Two, because an engine measures what sharing its device costs when pictures first share it.
@@ -100,7 +102,7 @@ class _Channel:
 class _Desk:
     """Hands orders to the engine and its events back, one thread for each open task."""
 
-    def __init__(self, engine: EngineClient, channel: _Channel) -> None:
+    def __init__(self, engine: WritingEngine, channel: _Channel) -> None:
         self._engine = engine
         self._channel = channel
         self._listeners: list[threading.Thread] = []
@@ -114,6 +116,8 @@ class _Desk:
                     self._submit(order)
                 case Cancel():
                     self._engine.cancel(order.task_id)
+                case Write():
+                    threading.Thread(target=self._write, args=(order,), name="overpaint-text", daemon=True).start()
         self._engine.close()
         for listener in self._listeners:
             listener.join(1.0)
@@ -145,6 +149,17 @@ class _Desk:
         listener = threading.Thread(target=self._listen, args=(order.task_id,), name=order.task_id, daemon=True)
         self._listeners.append(listener)
         listener.start()
+
+    def _write(self, order: Write) -> None:
+        outcome: str | OverpaintError
+        try:
+            outcome = self._engine.write(order.instructions, order.words, order.max_tokens)
+        except OverpaintError as error:
+            outcome = error
+        except Exception as crash:  # noqa: BLE001  whoever waits for this text must hear of its end
+            _log.exception("the engine failed to write")
+            outcome = BackendError(f"the engine failed: {crash!r}")
+        self._channel.send(Written(order.text_id, outcome))
 
     def _listen(self, task_id: str) -> None:
         try:

@@ -3,10 +3,12 @@
 When the child dies, every open task fails with a retryable `BackendError`; starting another one is the supervisor's.
 """
 
+import itertools
 import logging
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, OverpaintError
@@ -28,6 +30,8 @@ from overpaint.engine.process.messages import (
     Submit,
     ToChild,
     Told,
+    Write,
+    Written,
 )
 
 CLOSE_S = 5.0
@@ -55,6 +59,8 @@ class ProcessEngine:
         self._on_end = on_end
         self._boxes = Mailboxes()
         self._answers: dict[str, _Answer] = {}
+        self._texts: dict[int, Future[str]] = {}
+        self._text_ids = itertools.count()
         self._lock = threading.Lock()
         self._info: ModelInfo | None = None
         self._stats = NO_STATS
@@ -119,6 +125,20 @@ class ProcessEngine:
         """See `EngineClient.events`."""
         return self._boxes.listen(task_id)
 
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:
+        """See `TextWriter.write`."""
+        if not self.is_loaded:
+            raise BackendError("the engine is not running")
+        text_id, text = next(self._text_ids), Future[str]()
+        self._texts[text_id] = text
+        try:
+            self._send(Write(text_id, instructions, words, max_tokens))
+            return text.result(ANSWER_S)
+        except TimeoutError as exc:
+            raise BackendError(f"the engine wrote nothing within {ANSWER_S:g} s") from exc
+        finally:
+            self._texts.pop(text_id, None)
+
     def cancel(self, task_id: str) -> None:
         """See `EngineClient.cancel`."""
         if task_id in self._boxes.open_tasks and self.is_loaded:
@@ -174,8 +194,19 @@ class ProcessEngine:
                 self._answer(task_id, error)
             case Told(event):
                 self._boxes.put(event)
+            case Written(text_id, outcome):
+                self._give_text(text_id, outcome)
             case Counted(stats):
                 self._stats = stats
+
+    def _give_text(self, text_id: int, outcome: str | OverpaintError) -> None:
+        text = self._texts.get(text_id)
+        if text is None:
+            return
+        if isinstance(outcome, str):
+            text.set_result(outcome)
+        else:
+            text.set_exception(outcome)
 
     def _answer(self, task_id: str, error: OverpaintError | None) -> None:
         if answer := self._answers.get(task_id):
@@ -189,6 +220,8 @@ class ProcessEngine:
         error = BackendError(f"the engine ended while it worked on this ({self._last_words()})")
         for answer in list(self._answers.values()):
             answer.give(error)
+        for text_id in list(self._texts):
+            self._give_text(text_id, error)
         self._boxes.fail_all(error)
         self._settled.set()
         if self._on_end:

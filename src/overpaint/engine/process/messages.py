@@ -29,11 +29,21 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """Answer `words` as a language model told `instructions`; answered with `Written`."""
+
+    text_id: int
+    instructions: str
+    words: str
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End: fail what is left and exit."""
 
 
-ToChild = Submit | Cancel | Close
+ToChild = Submit | Cancel | Write | Close
 
 # --- from the child
 
@@ -75,10 +85,18 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A text, or why there is none."""
+
+    text_id: int
+    outcome: str | OverpaintError
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """What the engine has counted so far; comes every now and then, when it has changed."""
 
     stats: EngineStats
 
 
-FromChild = Loaded | LoadFailed | Accepted | Refused | Told | Counted
+FromChild = Loaded | LoadFailed | Accepted | Refused | Told | Written | Counted

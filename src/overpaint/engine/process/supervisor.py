@@ -15,7 +15,7 @@ from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, ConfigError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
-from overpaint.core.ports import EngineClient
+from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 
@@ -43,7 +43,7 @@ class RestartPolicy:
         return min(self.max_s, self.first_s * self.factor ** max(0, num_deaths - 1))
 
 
-class EngineProcess(EngineClient, Protocol):
+class EngineProcess(WritingEngine, Protocol):
     """What the supervisor needs of a child; `ProcessEngine` is one."""
 
     @property
@@ -168,6 +168,12 @@ class Supervisor:
         if child is None:
             raise BackendError("the engine is not running")
         return child.events(task_id)
+
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:
+        """See `TextWriter.write`."""
+        if self._current is None:
+            raise BackendError(self.problem or "the engine is not running")
+        return self._current.write(instructions, words, max_tokens)
 
     def cancel(self, task_id: str) -> None:
         """See `EngineClient.cancel`."""

@@ -1,26 +1,27 @@
 """What the child opens in these tests. Module-level, because a spawned process imports them by name."""
 
+import time
 from collections.abc import Iterator
 
 from overpaint.core.config import ModelConfig
 from overpaint.core.engine_stats import EngineStats
 from overpaint.core.errors import CheckpointError
 from overpaint.core.events import Event
-from overpaint.core.ports import EngineClient
+from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.null import NullEngine
 
 
-def open_null(step_s: float = 0.0) -> EngineClient:
+def open_null(step_s: float = 0.0) -> WritingEngine:
     return NullEngine(step_s)
 
 
-def open_nothing() -> EngineClient:
+def open_nothing() -> WritingEngine:
     raise CheckpointError("/nowhere", "does not exist")
 
 
-def open_broken() -> EngineClient:
+def open_broken() -> WritingEngine:
     raise RuntimeError("a bug at start")
 
 
@@ -48,15 +49,27 @@ class Counting(NullEngine):
         return EngineStats(num_steps=7)
 
 
-def open_counting() -> EngineClient:
+class SlowWriter(NullEngine):
+    """Thinks for a minute."""
+
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:
+        time.sleep(60)
+        return super().write(instructions, words, max_tokens)
+
+
+def open_slow_writer() -> WritingEngine:
+    return SlowWriter()
+
+
+def open_counting() -> WritingEngine:
     return Counting()
 
 
-def open_clumsy() -> EngineClient:
+def open_clumsy() -> WritingEngine:
     return Clumsy()
 
 
-def open_real(model: ModelConfig) -> EngineClient:
+def open_real(model: ModelConfig) -> WritingEngine:
     from overpaint.compose import open_engine
 
     return open_engine(model)

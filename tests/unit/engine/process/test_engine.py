@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,7 +19,14 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.engine.null import NULL_INFO, NullEngine
 from overpaint.engine.process.engine import ProcessEngine
-from tests.unit.engine.process.openers import open_broken, open_clumsy, open_counting, open_nothing, open_null
+from tests.unit.engine.process.openers import (
+    open_broken,
+    open_clumsy,
+    open_counting,
+    open_nothing,
+    open_null,
+    open_slow_writer,
+)
 
 LOAD_S = 60
 Start = Callable[..., ProcessEngine]
@@ -191,3 +199,21 @@ def test_a_terminals_ctrl_c_does_not_end_the_child(start: Start) -> None:
     os.kill(engine.pid, signal.SIGINT)
     engine.submit("t", request())
     assert isinstance(list(engine.events("t"))[-1], Finished)
+
+
+def test_a_text_comes_back_and_so_does_why_there_is_none(start: Start) -> None:
+    engine = start()
+    assert engine.write("be kind", "a cat", 16) == "a cat, in one flat colour"
+    engine.close()
+    with pytest.raises(BackendError, match="not running"):
+        engine.write("be kind", "a cat", 16)
+
+
+def test_who_waits_for_a_text_hears_of_the_end(start: Start) -> None:
+    engine = start(open_slow_writer)
+    assert engine.pid
+    killer = threading.Timer(0.3, os.kill, (engine.pid, signal.SIGKILL))
+    killer.start()
+    with pytest.raises(BackendError, match="signal 9"):
+        engine.write("be kind", "a cat", 16)
+    killer.join()

@@ -54,6 +54,9 @@ class FakeChild:
     def events(self, task_id: str) -> Iterator[Event]:
         return self._boxes.listen(task_id)
 
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:  # noqa: ARG002
+        return words
+
     def cancel(self, task_id: str) -> None:
         self._boxes.forget(task_id)
 

@@ -29,6 +29,7 @@ class Plan:
         rounds: kills.
         longest_s: at most so long between two kills.
         end_s: until all tasks have ended after the last one.
+        waits: for readiness before each round: an engine that takes long to load would else be killed while it does.
     """
 
     model: str
@@ -36,11 +37,12 @@ class Plan:
     rounds: int
     longest_s: float
     end_s: float
+    waits: bool = False
 
 
 SHORT = Plan("null:0.1", tasks=24, rounds=3, longest_s=1.5, end_s=60)
 FLAT = Plan("null:0.2", tasks=140, rounds=20, longest_s=6, end_s=240)
-BUNDLED = Plan("", tasks=60, rounds=20, longest_s=12, end_s=300)
+BUNDLED = Plan("", tasks=60, rounds=20, longest_s=2, end_s=300, waits=True)
 
 
 def hurt(plan: Plan, folder: Path, picture: bytes, seed: int) -> None:
@@ -51,6 +53,8 @@ def hurt(plan: Plan, folder: Path, picture: bytes, seed: int) -> None:
         clients = Clients(victim, receiver.url, picture)
         with at_work(clients):
             for number, target in enumerate(targets):
+                if plan.waits:
+                    victim.wait_ready()
                 clients.allow(plan.tasks * (number + 1) // plan.rounds - plan.tasks * number // plan.rounds)
                 time.sleep(draw.uniform(0.05, plan.longest_s))
                 victim.kill(target)

@@ -5,7 +5,7 @@ Every error that leaves the application passes here, those of the framework too:
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, cast
 
 from fastapi import FastAPI, Request, Response
@@ -62,6 +62,25 @@ class UnknownFieldError(RequestError):
     """There is no such field."""
 
 
+class FindingsError(RequestError):
+    """A request breaks rules, for dialects that tell everything they find at once.
+
+    Args:
+        findings: as the dialect words them; at least one.
+        field: of the first one.
+        value: that it has.
+        rule: that it breaks.
+    """
+
+    findings: Sequence[Mapping[str, object]] = ()
+
+    def __init__(
+        self, findings: Sequence[Mapping[str, object]], field: str = "body", value: object = "", rule: str = "is wrong"
+    ) -> None:
+        super().__init__(field, value, rule)
+        self.findings = findings
+
+
 class RouteError(OverpaintError):
     """The framework's own answers: no such path, not with this method.
 
@@ -105,6 +124,7 @@ STATUS_OF: dict[type[OverpaintError], int] = {
     UnreachablePictureError: 400,
     ContentError: 400,
     MissingFieldError: 400,
+    FindingsError: 400,
     UnknownFieldError: 400,
     BodyTooLargeError: 413,
     AccessError: 401,

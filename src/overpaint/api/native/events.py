@@ -1,7 +1,5 @@
 """``GET /tasks/{id}/events``: what happens to a task, as server-sent events that can be resumed."""
 
-import asyncio
-import base64
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -9,18 +7,16 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import StreamingResponse
 
 from overpaint.api.deps import CallerDep, ClosingDep, LinksDep, ServiceDep, note_task
+from overpaint.api.inline import look_uri
 from overpaint.api.native.convert import from_task
 from overpaint.api.native.envelope import ANSWERS
 from overpaint.api.public_url import Links
 from overpaint.api.sse import SseEvent, event_stream, parse_last_event_id
 from overpaint.core.events import Preview, Progress
-from overpaint.core.request import OutputSpec
-from overpaint.images.encode import encode
 from overpaint.service.watch import Queued, TaskEvent
 
 router = APIRouter(tags=["tasks"], responses=ANSWERS)
 
-_PREVIEW = OutputSpec(format="webp", quality=70)
 _EXAMPLE = (
     'id: 1\nevent: queued\ndata: {"position":3}\n\n'
     'id: 1000002\nevent: progress\ndata: {"stage":"denoise","step":2,"num_steps":4}\n\n'
@@ -60,7 +56,6 @@ async def _render(event: TaskEvent, links: Links) -> SseEvent:
         data = {"stage": what.stage, "step": what.step, "num_steps": what.num_steps}
         return SseEvent(event.sequence, "progress", data)
     if isinstance(what, Preview):
-        picture = base64.b64encode(await asyncio.to_thread(encode, what.picture, _PREVIEW)).decode()
-        data = {"index": what.index, "step": what.step, "picture": f"data:image/webp;base64,{picture}"}
+        data = {"index": what.index, "step": what.step, "picture": await look_uri(what.picture)}
         return SseEvent(event.sequence, "preview", data)
     return SseEvent(event.sequence, "done", {"task": from_task(what.task, links).model_dump(mode="json")})

@@ -6,9 +6,9 @@ from fastapi import Response
 
 from overpaint.api.dialects.fal.convert import APP, INLINE, lifetime_s, to_output
 from overpaint.api.dialects.fal.endpoints import ENDPOINTS, alias_of
-from overpaint.api.dialects.fal.errors import StillInProgressError, answer_of, ending_error, refusal_of
+from overpaint.api.dialects.fal.errors import answer_of, ending_error, refusal_of
 from overpaint.api.dialects.fal.schemas import NewOutput, Output
-from overpaint.api.errors import json_answer
+from overpaint.api.errors import RouteError, json_answer
 from overpaint.api.inline import read_inline
 from overpaint.api.public_url import Links
 from overpaint.api.task_ids import dashed
@@ -39,7 +39,7 @@ def urls_of(task: Task, links: Links) -> list[str]:
 
 async def result(service: Service, task: Task, links: Links) -> Response:
     """The output of a task, why there is none, or that it is not done."""
-    error = ending_error(task) if task.state.is_final else StillInProgressError()
+    error = ending_error(task) if task.state.is_final else RouteError(400, "Request is still in progress")
     if error is not None:
         answer = answer_of(refusal_of(error))
     else:

@@ -12,8 +12,8 @@ from overpaint.api.body import read_body
 from overpaint.api.deps import Call
 from overpaint.api.dialects.fal.convert import NAME, Manners, in_fals_words, to_draft
 from overpaint.api.dialects.fal.endpoints import Endpoint
-from overpaint.api.dialects.fal.errors import REFUSAL, InvalidInputError, from_pydantic
-from overpaint.api.errors import BodyTooLargeError
+from overpaint.api.dialects.fal.errors import REFUSAL, from_pydantic
+from overpaint.api.errors import BodyTooLargeError, FindingsError
 from overpaint.api.json_body import parse_json
 from overpaint.api.submission import accept
 from overpaint.core.errors import RequestError
@@ -69,7 +69,7 @@ async def take(call: Call, endpoint: Endpoint, fields: object, manners: Manners)
     """Check an input and accept it.
 
     Raises:
-        InvalidInputError: it breaks a rule; worded as fal words it.
+        FindingsError: it breaks a rule; worded as fal words it.
         OverpaintError: as `Submitter.submit`.
     """
     with fals_words(endpoint):
@@ -81,7 +81,7 @@ def fals_words(endpoint: Endpoint) -> Iterator[None]:
     """Whatever is found wrong with an input inside is told as fal tells it.
 
     Raises:
-        InvalidInputError: in the place of other errors of the input.
+        FindingsError: in the place of other errors of the input.
     """
     try:
         yield
@@ -97,8 +97,8 @@ async def take_or_refuse(call: Call, endpoint: Endpoint, fields: object, manners
     """Accept an input, or a failed request in its place: fal's queue takes everything and answers where results are."""
     try:
         return await take(call, endpoint, fields, manners)
-    except InvalidInputError as error:
-        wording = manners.words(endpoint.id) | {REFUSAL: json.dumps(error.findings)}
+    except FindingsError as error:
+        wording = manners.words(endpoint.id) | {REFUSAL: json.dumps(list(error.findings))}
         draft = Draft(endpoint.id, "", NAME, webhook_url=manners.webhook_url, wording=wording)
         return await call.service.submit.refuse(call.caller, draft, TaskFailure(error.code, error.message))
 

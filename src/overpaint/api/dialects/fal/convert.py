@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overpaint.api.dialects.fal.endpoints import Endpoint
-from overpaint.api.dialects.fal.errors import START_BY, InvalidInputError, finding
+from overpaint.api.dialects.fal.errors import START_BY, findings_of
 from overpaint.api.dialects.fal.schemas import (
     AnyInput,
     EditInput,
@@ -23,6 +23,7 @@ from overpaint.api.dialects.fal.schemas import (
     TextInput,
     TunedInput,
 )
+from overpaint.api.errors import FindingsError
 from overpaint.api.named_sizes import size_of
 from overpaint.core.errors import RequestError
 from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
@@ -100,16 +101,11 @@ def to_draft(body: AnyInput, endpoint: Endpoint, manners: Manners) -> Draft:
     )
 
 
-def in_fals_words(error: RequestError, endpoint: Endpoint) -> InvalidInputError:
+def in_fals_words(error: RequestError, endpoint: Endpoint) -> FindingsError:
     """The same error, its field as fal's callers know it."""
-    if isinstance(error, InvalidInputError):
-        return error
-    stem, bracket, rest = error.field.partition("[")
-    if stem == "images":
-        name = f"image_urls{bracket}{rest}" if "image_urls" in endpoint.body.model_fields else "image_url"
-    else:
-        name = NAMES.get(stem, stem) + bracket + rest
-    return InvalidInputError([finding(error.code, name, error.rule, error.value)])
+    several = "image_urls" in endpoint.body.model_fields
+    names = NAMES | ({"images": "image_urls"} if several else {"images": "image_url", "images[0]": "image_url"})
+    return FindingsError(findings_of(error, names), error.field, error.value, error.rule)
 
 
 def to_output(task: Task, urls: Sequence[str], *, is_new: bool) -> NewOutput | Output:

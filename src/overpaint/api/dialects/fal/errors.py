@@ -4,13 +4,23 @@ Sources: https://docs.fal.ai/errors and https://fal.ai/docs/documentation/model-
 """
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from fastapi import Response
 from pydantic import ValidationError
 
-from overpaint.api.errors import FailedTaskError, from_validation, json_answer, status_of
+from overpaint.api.errors import (
+    FailedTaskError,
+    FindingsError,
+    RouteError,
+    from_validation,
+    json_answer,
+    status_of,
+)
+from overpaint.api.field_names import in_words
 from overpaint.core.errors import CancelledTaskError, OverpaintError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.task import Task, TaskFailure, TaskState
 
@@ -37,32 +47,6 @@ _INFRA: dict[int, str] = {
 }
 
 Finding = dict[str, Any]
-
-
-class InvalidInputError(RequestError):
-    """What an endpoint found wrong with its input.
-
-    Args:
-        findings: in fal's words.
-    """
-
-    code: ClassVar[str] = "invalid_request"
-
-    def __init__(self, findings: list[Finding]) -> None:
-        self.findings = findings
-        first = findings[0]
-        super().__init__(".".join(str(part) for part in first["loc"][1:]) or "body", first.get("input"), first["msg"])
-
-
-class StartTimeoutError(OverpaintError):
-    """The request was not started in the time that its caller gave it."""
-
-
-class StillInProgressError(OverpaintError):
-    """The request is not done."""
-
-    def __init__(self) -> None:
-        super().__init__("Request is still in progress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,60 +97,52 @@ def refusal_of(error: OverpaintError, status: int | None = None) -> Refusal:
     if isinstance(error, FailedTaskError):
         return _of_failure(error.failure, status)
     if isinstance(error, CancelledTaskError):
-        return _infra(CLIENT_CLOSED, "Request was cancelled", "client_cancelled")
-    if isinstance(error, StartTimeoutError):
-        return _infra(504, error.message, "request_timeout", USER_TIMEOUT)
-    if isinstance(error, StillInProgressError):
-        return _infra(400, error.message, "bad_request")
+        return _infra(CLIENT_CLOSED, error.message, "client_cancelled")
     if isinstance(error, RequestError) and status == 400:
         return Refusal(422, findings_of(error), headers={"X-Fal-Retryable": "false"})
     if isinstance(error, TaskError) and not isinstance(error, TaskNotFoundError):
         return _infra(400, error.message, "bad_request")
-    return _infra(status, error.message, _INFRA.get(status, "internal_error"))
+    headers = error.headers if isinstance(error, RouteError) else {}
+    return _infra(status, error.message, _INFRA.get(status, "internal_error"), headers)
 
 
-def findings_of(error: RequestError) -> list[Finding]:
-    """What is wrong with an input."""
-    if isinstance(error, InvalidInputError):
-        return error.findings
-    return [finding(error.code, error.field, error.rule, error.value)]
+def findings_of(error: RequestError, names: Mapping[str, str] | None = None) -> list[Finding]:
+    """What is wrong with an input.
 
-
-def finding(code: str, name: str, text: str, value: object = None) -> Finding:
-    """One thing that is wrong; `code` is one of the error tree, `name` as in ``"image_urls[0]"``."""
-    kind = _TYPE_OF.get(code, "value_error")
-    stem, _, index = name.partition("[")
-    loc: list[str | int] = [] if name == "body" else [*stem.split(".")]
-    loc += [int(index[:-1])] if index[:-1].isdigit() else []
-    words = "Field required" if kind == "missing" else text
-    return _finding(["body", *loc], words, kind, value)
+    Args:
+        error: any.
+        names: fal's names of fields, by the service's.
+    """
+    if isinstance(error, FindingsError) and error.findings:
+        return [dict(one) for one in error.findings]
+    message = in_words(error, names or {})
+    kind = _TYPE_OF.get(error.code, "value_error")
+    words = "Field required" if kind == "missing" else message
+    return [_finding(["body", *_steps_to(message.partition(":")[0])], words, kind, error.value, message)]
 
 
 def from_pydantic(exc: ValidationError) -> RequestError:
     """Everything that pydantic found, as fal shows it."""
-    errors = exc.errors(include_url=False, include_context=False)
-    if not errors:
-        return from_validation(exc)
-    return InvalidInputError(
-        [
-            _finding(["body", *_place(one["loc"])], one["msg"], one["type"], cast("object", one.get("input")))
-            for one in errors
-        ]
-    )
+    found = exc.errors(include_url=False, include_context=False)
+    first = from_validation(exc)
+    findings = [
+        _finding(["body", *_place(one["loc"])], one["msg"], one["type"], cast("object", one["input"])) for one in found
+    ]
+    return FindingsError(findings, first.field, first.value, first.rule)
 
 
 def ending_error(task: Task) -> OverpaintError | None:
     """Why a final task has no pictures; None when it has."""
     refusal = task.spec.wording.get(REFUSAL)
     if refusal is not None:
-        return InvalidInputError(json.loads(refusal))
+        return FindingsError(json.loads(refusal))
     if task.failure is not None:
         return FailedTaskError(task.failure)
     if task.state is not TaskState.CANCELLED:
         return None
     if is_late(task):
-        return StartTimeoutError(f"the request was not started by {task.spec.wording[START_BY]} (unix time)")
-    return CancelledTaskError()
+        return RouteError(504, "the request was not started in the time it was given", USER_TIMEOUT)
+    return CancelledTaskError("Request was cancelled")
 
 
 def is_late(task: Task) -> bool:
@@ -176,21 +152,29 @@ def is_late(task: Task) -> bool:
 
 
 def _of_failure(failure: TaskFailure, status: int) -> Refusal:
-    if status == 400:
-        name, colon, _ = failure.message.partition(": ")
-        return Refusal(422, [finding(failure.code, name if colon else "prompt", failure.message)])
     if status == 503:
         return _infra(503, failure.message, "runner_scheduling_failure")
-    return Refusal(status, [_finding(["body"], failure.message, "internal_server_error", None)])
+    kind = _TYPE_OF.get(failure.code, "value_error") if status == 400 else "internal_server_error"
+    loc = ["body", "prompt"] if kind == "content_policy_violation" else ["body"]
+    return Refusal(422 if status == 400 else status, [_finding(loc, failure.message, kind)])
 
 
 def _infra(status: int, text: str, kind: str, headers: dict[str, str] | None = None) -> Refusal:
     return Refusal(status, text, kind, {"X-Fal-Error-Type": kind, **(headers or {})})
 
 
-def _finding(loc: list[str | int], text: str, kind: str, value: object) -> Finding:
-    found: Finding = {"loc": loc, "msg": text, "type": kind, "url": f"https://docs.fal.ai/errors#{kind}"}
-    return found | ({} if value is None else {"input": _echo(value)})
+def _finding(
+    loc: Sequence[str | int], text: str, kind: str, value: object = None, reason: str | None = None
+) -> Finding:
+    found: Finding = {"loc": list(loc), "msg": text, "type": kind, "url": f"https://docs.fal.ai/errors#{kind}"}
+    context = {} if reason is None or reason == text else {"ctx": {"error": reason}}
+    return found | context | ({} if value is None else {"input": _echo(value)})
+
+
+def _steps_to(name: str) -> list[str | int]:
+    """Where a field is: ``"image_urls[1]"`` is two steps, the body itself none."""
+    parts = re.findall(r"[^.\[\]]+", name.removeprefix("body"))
+    return [int(part) if part.isdigit() else part for part in parts]
 
 
 def _place(location: tuple[str | int, ...]) -> list[str | int]:

@@ -1,7 +1,5 @@
 """fal's direct calls: the answer is the output, at the end or as a stream with what happens on the way."""
 
-import asyncio
-import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,19 +16,17 @@ from overpaint.api.dialects.fal.late import await_start
 from overpaint.api.dialects.fal.queue import EXAMPLE
 from overpaint.api.dialects.fal.schemas import EditPlusLoraInput, NewOutput, Output
 from overpaint.api.errors import UnfinishedTaskError
+from overpaint.api.inline import look_uri
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at
 from overpaint.api.sse import SseEvent, event_stream
 from overpaint.api.submission import finish
 from overpaint.api.task_ids import dashed
 from overpaint.core.events import Preview, Progress
-from overpaint.core.request import OutputSpec
 from overpaint.core.task import Task
-from overpaint.images.encode import encode
 from overpaint.service.watch import Ended, Happening
 
 router = APIRouter(tags=["fal"])
-_PREVIEW = OutputSpec(format="webp", quality=70)
 
 
 @router.post(
@@ -87,8 +83,8 @@ async def _render(call: Call, what: Happening) -> dict[str, Any] | None:
     if isinstance(what, Progress):
         return {"type": "progress", "stage": what.stage, "step": what.step, "num_steps": what.num_steps}
     if isinstance(what, Preview):
-        picture = base64.b64encode(await asyncio.to_thread(encode, what.picture, _PREVIEW)).decode()
-        return {"type": "preview", "index": what.index, "step": what.step, "url": f"data:image/webp;base64,{picture}"}
+        look = await look_uri(what.picture)
+        return {"type": "preview", "index": what.index, "step": what.step, "url": look}
     if not isinstance(what, Ended):
         return None
     error = ending_error(what.task)

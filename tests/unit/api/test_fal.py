@@ -1,0 +1,255 @@
+"""fal's words to the service's and back, without a server."""
+
+import time
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from overpaint.api.dialects.fal.convert import Manners, in_fals_words, lifetime_s, to_draft
+from overpaint.api.dialects.fal.endpoints import ENDPOINTS, alias_of, endpoint_at
+from overpaint.api.dialects.fal.errors import REFUSAL, START_BY, ending_error, from_pydantic, refusal_of
+from overpaint.api.dialects.fal.progress import log_of, status_of
+from overpaint.api.dialects.fal.tokens import STORAGE, caller_of, issue
+from overpaint.api.errors import STATUS_OF, FailedTaskError, FindingsError, RouteError
+from overpaint.core.errors import (
+    AccessError,
+    CheckpointError,
+    ContentError,
+    OverpaintError,
+    PictureError,
+    RequestError,
+    TaskNotFoundError,
+    UnreachablePictureError,
+)
+from overpaint.core.events import Progress
+from overpaint.core.request import AdapterRef, OutputSpec
+from overpaint.core.sizes import Size
+from overpaint.core.task import Priority, Task, TaskFailure, TaskSpec, TaskState
+from overpaint.service.caller import Caller
+from overpaint.service.draft import Draft, PictureUrl
+from overpaint.service.watch import Queued, TaskEvent
+from tests.unit.api.stand_in import StandIn
+
+PAINT, EDIT, PLUS = "fal-ai/qwen-image", "fal-ai/qwen-image-edit", "fal-ai/qwen-image-edit-plus"
+NEW, NEW_EDIT = "fal-ai/qwen-image-2/text-to-image", "fal-ai/qwen-image-2/edit"
+A, B = "https://a.example/a.png", "https://a.example/b.png"
+NEEDED: dict[str, Any] = {"image_url": A, "image_urls": [A, B], "mask_url": B, "prompt": "a cat"}
+
+
+def draft(app: str, **fields: Any) -> Draft:
+    endpoint = endpoint_at(app)
+    body = endpoint.body.model_validate({"prompt": "a cat"} | fields)
+    return to_draft(body, endpoint, Manners())
+
+
+def task(state: TaskState = TaskState.SUCCEEDED, **changes: Any) -> Task:
+    from datetime import UTC, datetime
+
+    wording = changes.pop("wording", {})
+    spec = TaskSpec("fal-ai/qwen-image", "a cat", 7, wording=wording)
+    now = datetime.now(UTC)
+    return Task("0" * 32, "k", "fal", spec, state, Priority.INTERACTIVE, 0, 0, now, finished_at=now, **changes)
+
+
+def test_every_endpoint_is_in_the_catalogue_and_every_alias_is_an_endpoint() -> None:
+    names = {name for name in StandIn().catalogue.names() if name.startswith("fal-ai/")}
+    assert names == set(ENDPOINTS)
+
+
+@pytest.mark.parametrize("app", [app for app in ENDPOINTS if "layered" not in app])
+def test_every_endpoint_takes_what_it_documents_as_required(app: str) -> None:
+    endpoint = ENDPOINTS[app]
+    entry = StandIn().catalogue.find(app)
+    needed = {name: value for name, value in NEEDED.items() if name in endpoint.body.model_fields}
+    asked = to_draft(endpoint.body.model_validate(needed), endpoint, Manners())
+    entry.pictures.check_count(len(asked.pictures))
+    assert (asked.mask is not None) == ("mask_url" in needed)
+    assert asked.output == OutputSpec("png")
+    for name in needed:
+        with pytest.raises(ValidationError, match=name):
+            endpoint.body.model_validate({key: value for key, value in needed.items() if key != name})
+
+
+@pytest.mark.parametrize("app", ["fal-ai/qwen-image-layered", "fal-ai/qwen-image-layered/lora"])
+def test_layers_are_refused_by_name(app: str) -> None:
+    with pytest.raises(RequestError, match="num_layers: 4 cannot be painted"):
+        draft(app, image_url=A)
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"),
+    [
+        (None, Size(1024, 768)),
+        ("square", Size(512, 512)),
+        ("portrait_16_9", Size(576, 1024)),
+        ({"width": 640, "height": 480}, Size(640, 480)),
+        ({}, Size(512, 512)),
+    ],
+)
+def test_sizes_are_presets_or_sides(asked: Any, size: Size) -> None:
+    assert draft(PAINT, image_size=asked).size == size
+
+
+def test_an_edit_without_a_size_follows_its_picture() -> None:
+    assert draft(EDIT, image_url=A).size is None
+    assert draft(PLUS, image_urls=[A, B]).pictures == (PictureUrl(A), PictureUrl(B))
+
+
+@pytest.mark.parametrize(
+    ("app", "fields", "scale", "negative"),
+    [
+        (PAINT, {}, None, None),
+        (PAINT, {"negative_prompt": " "}, None, None),
+        (PAINT, {"negative_prompt": "blurry"}, 2.5, "blurry"),
+        (PAINT, {"guidance_scale": 4}, 4.0, " "),
+        (PAINT, {"guidance_scale": 0}, 1.0, " "),
+        (PAINT, {"use_turbo": True}, 1.2, " "),
+        (PAINT, {"use_turbo": True, "guidance_scale": 3}, 3.0, " "),
+        (PLUS, {"image_urls": [A], "negative_prompt": "blurry"}, 4.5, "blurry"),
+        (NEW, {"negative_prompt": "blurry"}, 4.0, "blurry"),
+    ],
+)
+def test_guidance_is_used_where_it_is_asked_for(
+    app: str, fields: dict[str, Any], scale: float | None, negative: str | None
+) -> None:
+    asked = draft(app, **fields)
+    assert (asked.true_cfg_scale, asked.negative_prompt) == (scale, negative)
+
+
+def test_turbo_takes_ten_steps_unless_told_otherwise() -> None:
+    assert draft(PAINT, use_turbo=True).steps == 10
+    assert draft(PAINT, use_turbo=True, num_inference_steps=6).steps == 6
+    assert draft(PAINT).steps is None
+
+
+def test_adapters_prompt_expansion_and_manners_go_along() -> None:
+    assert draft(PAINT, loras=[{"path": "a/b"}]).adapters == (AdapterRef("a/b", 1.0),)
+    assert draft(NEW).enhance is True
+    assert draft(NEW, enable_prompt_expansion=False).enhance is False
+    assert draft(PAINT).enhance is None
+    endpoint = endpoint_at(PAINT)
+    body = endpoint.body.model_validate({"prompt": "a cat", "sync_mode": True})
+    asked = to_draft(body, endpoint, Manners("https://a.example/hook", True, 12.5, 60))
+    assert (asked.webhook_url, asked.priority) == ("https://a.example/hook", Priority.BATCH)
+    assert asked.wording == {"app": PAINT, "sync_mode": "yes", "start_by": "12.5", "expires_s": "60"}
+    assert lifetime_s(asked.wording, 20) == 40
+    assert lifetime_s(asked.wording, 99) == 0
+    assert lifetime_s({}, 99) is None
+
+
+@pytest.mark.parametrize(
+    ("app", "error", "loc", "kind"),
+    [
+        (EDIT, PictureError("images[0]", "x", "is damaged"), ["body", "image_url"], "image_load_error"),
+        (PLUS, PictureError("images[1]", "x", "is damaged"), ["body", "image_urls", 1], "image_load_error"),
+        (
+            NEW_EDIT,
+            UnreachablePictureError("images[0]", A, "cannot be fetched"),
+            ["body", "image_urls", 0],
+            "file_download_error",
+        ),
+        (PAINT, ContentError("prompt", "x", "is refused"), ["body", "prompt"], "content_policy_violation"),
+        (PAINT, RequestError("size", "1x1", "must be larger"), ["body", "image_size"], "value_error"),
+        (PAINT, RequestError("steps", 0, "must be 1 to 200"), ["body", "num_inference_steps"], "value_error"),
+        (PAINT, RequestError("adapters", "a", "cannot be applied"), ["body", "loras"], "value_error"),
+        (PAINT, RequestError("body", "1 byte", "must be JSON"), ["body"], "value_error"),
+    ],
+)
+def test_findings_name_fields_as_fal_does(app: str, error: RequestError, loc: list[str | int], kind: str) -> None:
+    refusal = refusal_of(in_fals_words(error, endpoint_at(app)))
+    assert refusal.status == 422
+    (found,) = refusal.body["detail"]
+    assert (found["loc"], found["type"]) == (loc, kind)
+    assert found["url"] == f"https://docs.fal.ai/errors#{kind}"
+
+
+def test_everything_that_is_wrong_is_told_at_once_and_pictures_are_not_sent_back() -> None:
+    with pytest.raises(ValidationError) as caught:
+        endpoint_at(EDIT).body.model_validate({"image_url": ["data:" + "x" * 9999], "image_size": "huge", "seed": -1})
+    findings = refusal_of(from_pydantic(caught.value)).body["detail"]
+    assert {tuple(found["loc"][1:2]) for found in findings} == {("prompt",), ("image_url",), ("image_size",), ("seed",)}
+    assert all(found["loc"] == found["loc"][:2] for found in findings)
+    assert len(str(findings)) < 3000
+
+
+def everything() -> list[OverpaintError]:
+    made: list[OverpaintError] = [RouteError(405, "no"), CheckpointError("/x", "is missing")]
+    for kind in STATUS_OF:
+        if kind is FindingsError:
+            made.append(FindingsError([]))
+        elif issubclass(kind, RequestError):
+            made.append(kind("prompt", "x", "is bad"))
+        elif kind is FailedTaskError:
+            made += [FailedTaskError(TaskFailure(code, "it broke")) for code in ("backend", "content", "no_capacity")]
+        elif not issubclass(kind, CheckpointError):
+            made.append(kind("it broke"))
+    return made
+
+
+@pytest.mark.parametrize("error", everything(), ids=lambda error: f"{type(error).__name__} {error}")
+def test_no_error_has_a_status_that_makes_the_client_send_again(error: OverpaintError) -> None:
+    refusal = refusal_of(error)
+    assert 400 <= refusal.status < 600
+    assert refusal.status not in (408, 409)
+    assert refusal.body["detail"]
+    assert refusal.text
+    assert refusal.error_type
+    assert "nginx" not in str(refusal.body)
+
+
+def test_how_a_task_ended_is_told_from_what_it_carries() -> None:
+    assert ending_error(task()) is None
+    cancelled = ending_error(task(TaskState.CANCELLED))
+    assert cancelled is not None
+    assert refusal_of(cancelled).status == 499
+    late = ending_error(task(TaskState.CANCELLED, wording={START_BY: str(time.time() - 5)}))
+    assert late is not None
+    assert (refusal_of(late).status, refusal_of(late).headers["X-Fal-Request-Timeout-Type"]) == (504, "user")
+    in_time = ending_error(task(TaskState.CANCELLED, wording={START_BY: str(time.time() + 5)}))
+    assert in_time is not None
+    assert refusal_of(in_time).status == 499
+    findings = '[{"loc": ["body", "prompt"], "msg": "Field required", "type": "missing"}]'
+    refused = ending_error(
+        task(TaskState.FAILED, wording={REFUSAL: findings}, failure=TaskFailure("missing", "prompt: is required"))
+    )
+    assert refused is not None
+    assert refusal_of(refused).body["detail"][0]["type"] == "missing"
+
+
+def test_a_status_always_has_its_log_and_only_the_queue_a_place() -> None:
+    waiting = status_of(task(TaskState.QUEUED), "u", 3, None).answer()
+    assert (waiting["status"], waiting["queue_position"], waiting["logs"]) == ("IN_QUEUE", 3, None)
+    events = [TaskEvent(1, "x", Queued(1)), TaskEvent(2, "x", Progress("x", "denoise", 1, 4))]
+    running = status_of(task(TaskState.RUNNING), "u", 0, log_of(events)).answer()
+    assert [line["message"] for line in running["logs"]] == ["denoise: step 1 of 4"]
+    assert "queue_position" not in running
+    done = status_of(task(), "u", 0, None).answer()
+    assert (done["status"], done["logs"], done["metrics"]) == ("COMPLETED", None, {"inference_time": 0.0})
+
+
+@pytest.mark.anyio
+async def test_a_token_serves_its_purpose_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = StandIn()
+    _, secret = await stand_in.keys.create("mine")
+    caller = await stand_in.keys.authenticate(secret)
+    token, _ = issue(stand_in.service, caller, (STORAGE,), 60)
+    assert await caller_of(stand_in.service, token, STORAGE) == Caller(caller.key)
+    for text, wanted in ((token, "qwen-image"), (token + "0", STORAGE), ("opt_x.y", STORAGE), ("opt_", STORAGE)):
+        with pytest.raises(AccessError):
+            await caller_of(stand_in.service, text, wanted)
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 61)
+    with pytest.raises(AccessError, match="expired"):
+        await caller_of(stand_in.service, token, STORAGE)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def test_an_unknown_endpoint_is_not_found_in_fals_words() -> None:
+    with pytest.raises(TaskNotFoundError, match='Application "fal-ai/nothing" not found'):
+        endpoint_at("fal-ai/nothing/")
+    assert alias_of("fal-ai/qwen-image-2/pro/edit") == "fal-ai/qwen-image-2"

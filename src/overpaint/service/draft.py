@@ -4,13 +4,12 @@ One type for everything that can be asked in any dialect. Plain values; knows no
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from overpaint.core.errors import PictureError
-from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
+from overpaint.core.request import RANDOM_SEED, Acceleration, AdapterRef, OutputSpec
 from overpaint.core.sizes import Size
 from overpaint.core.task import Priority
 
@@ -63,7 +62,7 @@ def picture_source(text: str, field_name: str = "images") -> PictureSource:
         return PictureUrl(text)  # the fetcher says what is wrong with other schemes
     try:
         return PictureBytes(base64.b64decode(text, validate=True))
-    except binascii.Error as exc:
+    except ValueError as exc:  # also of letters that are not ASCII
         raise PictureError(field_name, text, "must be an http(s) URL, a data URI or base64") from exc
 
 
@@ -85,6 +84,7 @@ class Draft:
         steps: denoising steps; None is the catalogue's number, else the checkpoint's.
         true_cfg_scale: guidance; None is the catalogue's.
         adapters: LoRA adapters in order.
+        acceleration: how much of the work of steps that change little may be left out.
         output: how the pictures are written.
         priority: who goes first.
         webhook_url: to be told when the task is final.
@@ -107,6 +107,7 @@ class Draft:
     steps: int | None = None
     true_cfg_scale: float | None = None
     adapters: tuple[AdapterRef, ...] = ()
+    acceleration: Acceleration = "none"
     output: OutputSpec = field(default_factory=OutputSpec)
     priority: Priority = Priority.INTERACTIVE
     webhook_url: str | None = None

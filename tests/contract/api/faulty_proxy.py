@@ -19,7 +19,7 @@ class FaultyProxy:
 
     Args:
         url: where it listens.
-        faults: what befalls the next POSTs, one each.
+        faults: what befalls the next requests, one each.
         refusal: status, headers and body of one that is refused.
         seen: method and path of every request.
     """
@@ -39,10 +39,12 @@ def faulty_proxy(
     target: str,
     faults: list[Fault],
     refusal: tuple[int, Mapping[str, str], bytes] = (503, {"Retry-After": "0"}, b"{}"),
+    method: str = "POST",
 ) -> Iterator[FaultyProxy]:
     """Stand between a client and `target`.
 
-    A lost answer: the server has done all that was asked, and the client never hears of it.
+    Faults befall requests of one method. A lost answer: the server has done all that was asked, and the client never
+    hears of it.
     """
     proxy = FaultyProxy("", list(faults), refusal)
 
@@ -50,7 +52,7 @@ def faulty_proxy(
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             proxy.seen.append(f"{self.command} {self.path}")
-            fault = proxy.faults.pop(0) if self.command == "POST" and proxy.faults else None
+            fault = proxy.faults.pop(0) if self.command == method and proxy.faults else None
             if fault == "refused":
                 self._answer(*proxy.refusal)
                 return

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,17 @@ def test_a_retry_of_the_client_never_paints_twice(server: RunningServer, fault: 
         answer = sdk(server, proxy.url, api_key=key, max_retries=2).images.generate(prompt="a cat", size="256x256")
     assert answer.data
     assert (proxy.posts, num_tasks(server, key)) == (2, 1)
+
+
+def test_a_stream_that_was_left_is_painted_once_all_the_same(server: RunningServer) -> None:
+    key = server.new_key()
+    images = sdk(server, api_key=key).images
+    stream = images.generate(prompt="a cat", size="256x256", stream=True, partial_images=1)
+    next(iter(stream))
+    stream.close()
+    time.sleep(0.2)  # the server hears of it
+    assert images.generate(prompt="a cat", size="256x256").data
+    assert num_tasks(server, key) == 1
 
 
 def test_a_call_that_takes_too_long_is_given_its_own_task_when_it_is_sent_again(impatient: RunningServer) -> None:

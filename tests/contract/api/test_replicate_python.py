@@ -305,5 +305,8 @@ def test_a_prediction_is_asked_for_again_after_503_and_a_submission_never(server
         with pytest.raises(httpx.RemoteProtocolError):
             sdk(server, proxy.url, key).run(TWO, input=CAT)
         assert proxy.posts == 1
+    with faulty_proxy(server.url, ["refused", "refused"], method="GET") as proxy:
+        (prediction,) = sdk(server, proxy.url, key).predictions.list()
+        assert len(proxy.seen) == 3
     with server.client(key) as http:
-        assert len(http.get("/overpaint/v1/tasks").json()["tasks"]) == 1
+        assert [task["id"] for task in http.get("/overpaint/v1/tasks").json()["tasks"]] == [prediction.id]

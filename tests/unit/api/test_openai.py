@@ -65,6 +65,8 @@ def test_what_is_left_out_or_null_is_the_models_choice() -> None:
         ({"output_format": "jpg", "output_compression": 0}, {"output": OutputSpec("jpeg", 1)}),
         ({"output_format": "webp", "background": "transparent"}, {"output": OutputSpec("webp", 100, "transparent")}),
         ({"enhance_prompt": True}, {"enhance": True}),
+        ({"enable_cache_dit": True}, {"acceleration": "regular"}),
+        ({"enable_teacache": False}, {"acceleration": "none"}),
         ({"style": "vivid", "moderation": "low", "layers": None, "strength": ""}, {}),
     ],
 )

@@ -61,7 +61,11 @@ def task(name: str = TWO, state: TaskState = TaskState.QUEUED, **given: Any) -> 
         (TWO, {}, {"size": 1.0, "output": OutputSpec("png"), "enhance": True}),
         (TWO, {"image": "https://x/a.png", "match_input_image": True}, {"size": None}),
         (TWO, {"image": "https://x/a.png", "aspect_ratio": "1:2"}, {"size": 0.5}),
-        (ANY, {"num_outputs": 3, "seed": 5, "go_fast": True}, {"num_images": 3, "seed": 5, "size": None}),
+        (
+            ANY,
+            {"num_outputs": 3, "seed": 5, "go_fast": True},
+            {"num_images": 3, "seed": 5, "size": None, "acceleration": "regular"},
+        ),
         (ANY, {"seed": None, "image": None}, {"seed": -1}),
         (
             WORDS,

@@ -109,6 +109,7 @@ def to_draft(
         num_images=1 if body.n is None else body.n,
         steps=_steps(body, entry),
         true_cfg_scale=guidance,
+        acceleration="regular" if body.enable_teacache or body.enable_cache_dit else "none",
         adapters=_adapters(body.lora),
         output=_output(body),
         enhance=body.enhance_prompt,

@@ -63,6 +63,8 @@ class ImageInput(BaseModel):
     guidance_scale: Number | None = Field(default=None, ge=0, allow_inf_nan=False, description="As `true_cfg_scale`.")
     seed: Whole | list[Whole] | None = Field(default=None, description="Repeats a picture; -1 is a fresh one.")
     enhance_prompt: Flag = Field(default=None, description="Whether to enrich the prompt.")
+    enable_teacache: Flag = Field(default=None, description="Leave out work of steps that change little.")
+    enable_cache_dit: Flag = Field(default=None, description="As `enable_teacache`.")
     lora: LoraRef | None = Field(default=None, description="An adapter.")
     safety_identifier: str | None = Field(default=None, description="Comes back in the answer.")
     user: str | None = Field(default=None, description="As `safety_identifier`.")
@@ -99,8 +101,6 @@ class ImageInput(BaseModel):
     upscaling_model_path: Any = None
     upscaling_scale: Any = None
     diffusers_kwargs: Any = None
-    enable_teacache: Any = None
-    enable_cache_dit: Any = None
     cache_dit_params: Any = None
     cfg_gate_step: Any = None
     attention_backend_override: Any = None

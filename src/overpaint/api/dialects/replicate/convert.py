@@ -88,6 +88,7 @@ def to_draft(
         num_images=1 if body.num_outputs is None else body.num_outputs,
         steps=body.num_inference_steps,
         true_cfg_scale=guidance,
+        acceleration="regular" if body.go_fast else "none",
         adapters=_adapters(body),
         output=_output(body),
         enhance=body.enhance_prompt if body.enable_prompt_expansion is None else body.enable_prompt_expansion,

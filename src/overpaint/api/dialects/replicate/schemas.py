@@ -42,7 +42,7 @@ class PaintingInput(BaseModel):
     extra_lora_weights: Texts = Field(default=[], description="More adapters.")
     extra_lora_scale: Numbers = Field(default=[], description="Their scales.")
     strength: Number | None = Field(default=None, description="Refused: a picture is edited, not painted over.")
-    go_fast: Any = None
+    go_fast: bool | None = Field(default=None, description="Leave out work of steps that change little.")
     disable_safety_checker: Any = None
 
 

@@ -19,7 +19,9 @@ MAX_STEPS = 200
 MAX_CFG_SCALE = 30.0
 
 OutputFormat = Literal["png", "jpeg", "webp"]
+Acceleration = Literal["none", "regular", "high"]
 Background = Literal["auto", "opaque", "transparent"]
+ACCELERATIONS: tuple[Acceleration, ...] = ("none", "regular", "high")
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
 BACKGROUNDS: tuple[Background, ...] = ("auto", "opaque", "transparent")
 
@@ -77,6 +79,7 @@ class GenerationRequest:
         steps: 1..200 denoising steps, or None for the checkpoint's own.
         true_cfg_scale: 1..30; 1 is no guidance.
         adapters: LoRA adapters, applied in order.
+        acceleration: how much of the work of steps that change little may be left out.
         output: how the result is written.
 
     Raises:
@@ -93,6 +96,7 @@ class GenerationRequest:
     steps: int | None = None
     true_cfg_scale: float = 1.0
     adapters: tuple[AdapterRef, ...] = ()
+    acceleration: Acceleration = "none"
     output: OutputSpec = field(default_factory=OutputSpec)
 
     def __post_init__(self) -> None:
@@ -106,6 +110,8 @@ class GenerationRequest:
         _require("steps", self.steps, steps_ok, f"must be 1 to {MAX_STEPS}")
         scale_ok = 1 <= self.true_cfg_scale <= MAX_CFG_SCALE
         _require("true_cfg_scale", self.true_cfg_scale, scale_ok, f"must be 1 to {MAX_CFG_SCALE:g}")
+        known = self.acceleration in ACCELERATIONS
+        _require("acceleration", self.acceleration, known, f"must be one of {', '.join(ACCELERATIONS)}")
         self._check_size()
         self._check_mask()
 

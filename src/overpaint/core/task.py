@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from overpaint.core.request import AdapterRef, OutputSpec
+from overpaint.core.request import Acceleration, AdapterRef, OutputSpec
 from overpaint.core.result import Timings
 from overpaint.core.sizes import Size
 
@@ -90,6 +90,7 @@ class TaskSpec:
     steps: int | None = None
     true_cfg_scale: float = 1.0
     adapters: tuple[AdapterRef, ...] = ()
+    acceleration: Acceleration = "none"
     output: OutputSpec = field(default_factory=OutputSpec)
     wording: Mapping[str, str] = field(default_factory=dict[str, str])
 

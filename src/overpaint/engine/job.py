@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, RequestError, Terms
-from overpaint.core.request import MAX_SEED, RANDOM_SEED
+from overpaint.core.request import MAX_SEED, RANDOM_SEED, Acceleration
 from overpaint.core.sizes import Size, fit_area, plan_canvas
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.model.prompt import PICTURE_MARKS, SYSTEM_TURN, ask_for_transparency, render_prompt
@@ -60,6 +60,7 @@ class SequenceSpec:
         num_steps: denoising steps.
         true_cfg_scale: strength of guidance; without effect when there is one prefix.
         canvas: what to paint and what to deliver.
+        acceleration: how much of the work of steps that change little may be left out.
         inpaint: the picture to repaint and where (white), if it is not to be painted whole.
         terms: for whom and how urgently.
     """
@@ -72,6 +73,7 @@ class SequenceSpec:
     num_steps: int
     true_cfg_scale: float
     canvas: Canvas
+    acceleration: Acceleration = "none"
     inpaint: tuple[Picture, Picture] | None = None
     terms: Terms = DEFAULT_TERMS
 
@@ -129,6 +131,7 @@ class JobPlanner:
                 num_steps=request.steps or self.info.default_steps,
                 true_cfg_scale=request.true_cfg_scale,
                 canvas=canvas,
+                acceleration=request.acceleration,
                 inpaint=(request.pictures[0], request.mask) if request.mask else None,
                 terms=terms,
             )

@@ -4,7 +4,7 @@ Holds the tensors of what is under way and decides nothing. Every method may rai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import psutil
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from overpaint.core import Picture
 from overpaint.core.sizes import Size, fit_area
+from overpaint.engine.acceleration import RULES, may_skip_at
 from overpaint.engine.calibration import calibrate
 from overpaint.engine.inpainting import Inpainting
 from overpaint.engine.job import Job, PrefixKey, SequenceId, SequenceSpec
@@ -27,6 +28,7 @@ from overpaint.model.layout import Grid
 from overpaint.model.preview import PreviewMap
 from overpaint.model.references import PIXELS_PER_TOKEN
 from overpaint.model.sampling import base_sigmas, draw_noise, euler_step, guide
+from overpaint.model.step_memo import StepMemo
 from overpaint.model.transformer import PackedTransformer, StepInput
 from overpaint.model.vae import PictureCodec, Tiling, work_bytes_per_token
 
@@ -41,6 +43,7 @@ class _Painting:
         velocity: of the last step, `(tokens, channels)`; None before the first.
         step: steps done.
         inpainting: what stays of a source picture; None when all is painted.
+        memos: one for each guidance branch of an accelerated picture.
     """
 
     spec: SequenceSpec
@@ -50,6 +53,7 @@ class _Painting:
     velocity: Tensor | None = None
     step: int = 0
     inpainting: Inpainting | None = None
+    memos: dict[PrefixKey, StepMemo] = field(default_factory=dict)
 
 
 class Painter:
@@ -162,7 +166,8 @@ class Painter:
     def _step_input(self, painting: _Painting, step: int, key: PrefixKey) -> StepInput:
         cache = self.prefixes[key]
         cache.reserve(len(painting.latents))
-        return StepInput(painting.latents, painting.sigmas[step], painting.grid, cache)
+        memo, may_skip = painting.memos.get(key), may_skip_at(step, painting.spec.num_steps)
+        return StepInput(painting.latents, painting.sigmas[step], painting.grid, cache, memo, may_skip)
 
     def _start(self, spec: SequenceSpec) -> _Painting:
         grid = _grid_of(spec.canvas.painted)
@@ -171,7 +176,9 @@ class Painter:
         noise = draw_noise(spec.seed, self._codec.channels, grid).to(self._transformer.device)
         sigmas = schedule.sigmas(base, grid[0] * grid[1])
         inpainting = spec.inpaint and Inpainting.of(*spec.inpaint, spec.canvas.painted, noise, self._codec)
-        return _Painting(spec, grid, sigmas, noise, inpainting=inpainting)
+        rule = RULES[spec.acceleration]
+        memos = {key: StepMemo(rule) for key in spec.prefixes} if rule else {}
+        return _Painting(spec, grid, sigmas, noise, inpainting=inpainting, memos=memos)
 
 
 def _grid_of(size: Size) -> Grid:

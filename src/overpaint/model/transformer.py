@@ -26,6 +26,7 @@ from overpaint.model.params import TransformerParams
 from overpaint.model.prefix_cache import PrefixCache
 from overpaint.model.projections import BlockProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
+from overpaint.model.step_memo import StepMemo, find_skipping
 
 _KEPT_TABLES = 64
 _WORK_PER_CHANNEL = 21
@@ -63,12 +64,21 @@ class StepInput:
         sigma: its noise level.
         grid: its height and width in latent tokens.
         cache: its prefix, prefilled.
+        memo: keeps what blocks add, for accelerated sequences.
+        may_skip: whether this step may go by the memo.
     """
 
     latents: Tensor
     sigma: float
     grid: Grid
     cache: PrefixCache
+    memo: StepMemo | None = None
+    may_skip: bool = False
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the target."""
+        return self.latents.shape[0]
 
 
 class PackedTransformer:
@@ -153,13 +163,25 @@ class PackedTransformer:
         Returns:
             One `(height * width, channels)` tensor in the model's dtype per input.
         """
-        lengths = [item.latents.shape[0] for item in inputs]
-        spans = list(pairwise(_starts(lengths)))
+        lengths = [item.num_tokens for item in inputs]
         latents = torch.cat([item.latents for item in inputs]) if len(inputs) > 1 else inputs[0].latents
-        hidden = self._module.img_in(latents.to(self.dtype))
-        table = pack_tables([self._target_table(item) for item in inputs])
         modulation = self._modulator([item.sigma for item in inputs], lengths)
-        for layer, block in enumerate(self._blocks):
+        hidden = self._module.img_in(latents.to(self.dtype))
+        if any(item.memo for item in inputs):
+            hidden = self._run_with_memos(inputs, hidden, modulation)
+        else:
+            hidden = self._run_blocks(inputs, hidden, modulation, 0, len(self._blocks))
+        velocity = self._module.proj_out(modulation.scale_out(hidden, self._params.eps))
+        return list(velocity.split(lengths))
+
+    def _run_blocks(
+        self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation, first: int, end: int
+    ) -> Tensor:
+        """Run blocks `[first, end)` over a pack of targets: `(tokens, dim)` to the same."""
+        spans = list(pairwise(_starts([item.num_tokens for item in inputs])))
+        table = pack_tables([self._target_table(item) for item in inputs])
+        for layer in range(first, end):
+            block = self._blocks[layer]
             query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table)
             attended = [
                 self._attend_one(item, layer, query[start:end], key[start:end], value[start:end])
@@ -167,8 +189,31 @@ class PackedTransformer:
             ]
             packed = torch.cat(attended) if len(attended) > 1 else attended[0]
             hidden = self._finish_block(block, hidden, packed, modulation)
-        velocity = self._module.proj_out(modulation.scale_out(hidden, self._params.eps))
-        return list(velocity.split(lengths))
+        return hidden
+
+    def _run_with_memos(self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation) -> Tensor:
+        """Run the first block over all, and the others over those sequences whose memos do not stand in for them."""
+        lengths = [item.num_tokens for item in inputs]
+        begun = self._run_blocks(inputs, hidden, modulation, 0, 1)
+        after = list(begun.split(lengths))
+        firsts = list((begun - hidden).split(lengths))
+        skipping = find_skipping([item.memo if item.may_skip else None for item in inputs], firsts)
+        done = [
+            piece + item.memo.rest if item.memo and i in skipping else piece
+            for i, (item, piece) in enumerate(zip(inputs, after, strict=True))
+        ]
+        going = [index for index in range(len(inputs)) if index not in skipping]
+        if going:
+            part = [inputs[index] for index in going]
+            share = (
+                modulation if not skipping else self._modulator([i.sigma for i in part], [i.num_tokens for i in part])
+            )
+            ended = self._run_blocks(part, torch.cat([after[i] for i in going]), share, 1, len(self._blocks))
+            for index, piece in zip(going, ended.split([item.num_tokens for item in part]), strict=True):
+                done[index] = piece
+                if memo := inputs[index].memo:
+                    memo.keep(firsts[index], piece - after[index])
+        return torch.cat(done)
 
     def _attend_one(self, item: StepInput, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         item.cache.store(layer, item.cache.layout.num_tokens, key, value)

@@ -47,6 +47,7 @@ def _check_numbers(draft: Draft, entry: ModelEntry) -> None:
         num_images=draft.num_images,
         steps=draft.steps,
         true_cfg_scale=entry.true_cfg_scale if draft.true_cfg_scale is None else draft.true_cfg_scale,
+        acceleration=draft.acceleration,
         size=None if isinstance(draft.size, str) else draft.size,
     )
     if draft.num_images > entry.output.max_images:

@@ -119,6 +119,7 @@ class PictureDesk:
             steps=spec.steps,
             true_cfg_scale=spec.true_cfg_scale,
             adapters=spec.adapters,
+            acceleration=spec.acceleration,
             output=spec.output,
         )
 

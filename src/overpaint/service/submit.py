@@ -214,6 +214,7 @@ class Submitter:
             num_images=draft.num_images,
             steps=draft.steps or entry.steps,
             true_cfg_scale=entry.true_cfg_scale if draft.true_cfg_scale is None else draft.true_cfg_scale,
+            acceleration=draft.acceleration,
             output=draft.output,
             wording=draft.wording,
         )

@@ -13,7 +13,7 @@ from overpaint.api.native.schemas import (
 )
 from overpaint.api.public_url import Links
 from overpaint.core.account import WebhookDelivery
-from overpaint.core.request import BACKGROUNDS, OUTPUT_FORMATS, AdapterRef, OutputSpec
+from overpaint.core.request import ACCELERATIONS, BACKGROUNDS, OUTPUT_FORMATS, AdapterRef, OutputSpec
 from overpaint.core.result import Timings
 from overpaint.core.task import Priority, StoredFile, Task, TaskOutput
 from overpaint.service.draft import Draft, PictureSource, picture_source
@@ -55,6 +55,7 @@ def to_draft(
         num_images=body.num_images,
         steps=body.steps,
         true_cfg_scale=body.true_cfg_scale,
+        acceleration=pick("acceleration", body.acceleration, ACCELERATIONS),
         adapters=tuple(AdapterRef(adapter.source, adapter.scale) for adapter in body.adapters),
         output=to_output(body.output.format, body.output.quality, body.output.background),
         priority=_PRIORITIES[body.priority],

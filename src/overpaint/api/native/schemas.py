@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from overpaint.api.json_numbers import Number, Whole
-from overpaint.core.request import MAX_SEED
+from overpaint.core.request import ACCELERATIONS, MAX_SEED
 
 STATES = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 PROMPT = "replace the apple with a banana"
@@ -55,6 +55,7 @@ class TaskIn(Strict):
     num_images: Whole = Field(default=1, description="How many pictures.")
     steps: Whole | None = Field(default=None, description="Denoising steps.")
     true_cfg_scale: Number | None = Field(default=None, description="Guidance; 1 is none.", allow_inf_nan=False)
+    acceleration: str = Field(default="none", description=f"{', '.join(ACCELERATIONS)}: steps that change little.")
     adapters: list[AdapterIn] = Field(default=[], description="LoRA adapters in order.")
     output: OutputIn = Field(default=OutputIn(), description="How the pictures are written.")
     priority: Literal["interactive", "batch"] = Field(default="interactive", description="Who goes first.")

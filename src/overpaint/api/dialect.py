@@ -43,3 +43,11 @@ class Dialect:
     def owns(self, path: str) -> bool:
         """Whether a path below the root is this dialect's."""
         return path == self.prefix or path.startswith(f"{self.prefix}/")
+
+
+def joined(*parts: APIRouter, prefix: str = "") -> APIRouter:
+    """One router of several, in order: what a catch-all could take must come before it."""
+    router = APIRouter()
+    for part in parts:
+        router.include_router(part, prefix=prefix)
+    return router

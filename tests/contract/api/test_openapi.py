@@ -62,6 +62,9 @@ def assert_enveloped(path: str, body: dict[str, Any]) -> None:
     elif path.startswith("/dashscope"):
         assert set(body) == {"code", "message", "request_id"}
         assert all(body.values())
+    elif path.startswith("/atlas"):
+        assert body["code"] >= 400
+        assert body["msg"] == body["message"] != ""
     elif path.startswith("/pixazo"):
         assert set(body) == {"error", "message", "statusCode"}
         assert all(body.values())

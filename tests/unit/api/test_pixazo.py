@@ -36,12 +36,14 @@ async def test_fields_mean_what_they_say() -> None:
         negative_prompt="blur",
         seed=42,
         num_images=2,
+        acceleration="high",
         output_format="JPG",
         image_size="landscape_16_9",
         loras=[{"path": "a/b", "scale": 0.5}],
     )
     assert (len(one.pictures), one.steps, one.true_cfg_scale, one.negative_prompt) == (2, 4, 3, "blur")
     assert (one.seed, one.num_images, one.size) == (42, 2, Size(1024, 576))
+    assert (one.acceleration, draft().acceleration) == ("high", "none")
     assert (one.output, one.adapters) == (OutputSpec("jpeg"), (AdapterRef("a/b", 0.5),))
 
 

@@ -49,6 +49,11 @@ async def test_guidance_without_a_negative_prompt_steers_away_from_nothing_in_pa
     assert draft().true_cfg_scale is None
 
 
+async def test_going_fast_is_asked_for() -> None:
+    assert (draft(go_fast=True).acceleration, draft(go_fast=False).acceleration) == ("regular", "none")
+    assert draft().acceleration == "none"
+
+
 async def test_shapes_and_formats_default_as_documented() -> None:
     assert draft("qwen-image", image=None).size == "16:9"
     assert draft("qwen-image", image=None, aspect_ratio="9:16").size == "9:16"

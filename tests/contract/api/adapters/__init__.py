@@ -1,5 +1,6 @@
 """One adapter for each dialect; see `frame`."""
 
+from tests.contract.api.adapters.atlas import AtlasAdapter
 from tests.contract.api.adapters.dashscope import DashScopeAdapter
 from tests.contract.api.adapters.fal import FalAdapter
 from tests.contract.api.adapters.frame import Adapter
@@ -17,4 +18,5 @@ ADAPTERS: tuple[Adapter, ...] = (
     PixazoAdapter(),
     OpenAIAdapter(),
     ReplicateAdapter(),
+    AtlasAdapter(),
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from overpaint.api.deps import Call, CallDep
-from overpaint.api.dialect import Dialect
+from overpaint.api.dialect import Dialect, joined
 from overpaint.api.dialects.openai import files, models
 from overpaint.api.dialects.openai.answers import ERRORS, as_files, as_json
 from overpaint.api.dialects.openai.body import read_image_body
@@ -100,17 +100,10 @@ async def _answer(call: Call, sent: Sent, response: Response, kind: Kind) -> Any
     return await as_json(call, response, task, wanted)
 
 
-def _router() -> APIRouter:
-    whole = APIRouter()
-    for part in (router, models.router, files.router):
-        whole.include_router(part, prefix=ROOT)
-    return whole
-
-
 OPENAI = Dialect(
     name="openai",
     prefix="/openai",
-    router=_router(),
+    router=joined(router, models.router, files.router, prefix=ROOT),
     render_error=render_error,
     native_paths=(f"{ROOT}/images/", f"{ROOT}/models", f"{ROOT}/files"),
     hosts=("api.openai.com",),

@@ -62,6 +62,7 @@ def to_draft(body: OperationInput, model: str) -> Draft:
         num_images=body.num_images,
         steps=body.num_inference_steps,
         true_cfg_scale=scale,
+        acceleration=body.acceleration or "none",
         adapters=tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras),
         output=OutputSpec(pick_format("output_format", body.output_format)),
     )

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter
 from starlette.datastructures import Headers
 
-from overpaint.api.dialect import Dialect
+from overpaint.api.dialect import Dialect, joined
 from overpaint.api.dialects.pixazo import conversation, requests
 from overpaint.api.dialects.pixazo.access import HEADER
 from overpaint.api.dialects.pixazo.convert import NAME
@@ -19,17 +18,10 @@ def _claims(path: str, headers: Headers) -> bool:
     return HEADER in headers and path.startswith(PATHS)
 
 
-def _router() -> APIRouter:
-    router = APIRouter()
-    for part in (conversation.router, requests.router):
-        router.include_router(part)
-    return router
-
-
 PIXAZO = Dialect(
     name=NAME,
     prefix="/pixazo",
-    router=_router(),
+    router=joined(conversation.router, requests.router),
     render_error=render_error,
     native_paths=("/qwen-image",),
     hosts=("gateway.pixazo.ai",),

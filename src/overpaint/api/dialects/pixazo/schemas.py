@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from overpaint.api.conversation import Message, TurnParameters
 from overpaint.api.json_numbers import Number, Whole
 from overpaint.api.named_sizes import ImageSize, SizeName
-from overpaint.core.request import MAX_SEED
+from overpaint.core.request import MAX_SEED, Acceleration
 
 Status = Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
 EXAMPLE_ID = "qwen-image-lite_9f0c6c1f-0f6b-4b58-a0e3-f3f6a1b2c3d4"
@@ -39,7 +39,7 @@ class OperationInput(BaseModel):
     image_size: ImageSize | SizeName | None = Field(default=None, examples=["square_hd"])
     loras: list[Lora] = []
     num_layers: Whole | None = None
-    acceleration: str | None = None
+    acceleration: Acceleration | None = Field(default=None, description="Faster, at some cost in quality.")
     enable_safety_checker: bool | None = None
 
 

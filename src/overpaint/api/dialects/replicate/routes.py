@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-from fastapi import APIRouter
 from starlette.datastructures import Headers
 
-from overpaint.api.dialect import Dialect
+from overpaint.api.dialect import Dialect, joined
 from overpaint.api.dialects.replicate import files, models, predictions, stream
 from overpaint.api.dialects.replicate.convert import NAME
 from overpaint.api.dialects.replicate.errors import render_error
@@ -27,17 +26,10 @@ def claims(path: str, headers: Headers) -> bool:
     return _SHARED.fullmatch(path) is not None and (is_client or token.startswith("r8_"))
 
 
-def _router() -> APIRouter:
-    router = APIRouter()
-    for part in (stream, predictions, models, files):
-        router.include_router(part.router, prefix=ROOT)
-    return router
-
-
 REPLICATE = Dialect(
     name=NAME,
     prefix="/replicate",
-    router=_router(),
+    router=joined(stream.router, predictions.router, models.router, files.router, prefix=ROOT),
     render_error=render_error,
     native_paths=tuple(f"{ROOT}/{path}" for path in OWN_PATHS),
     hosts=("api.replicate.com",),

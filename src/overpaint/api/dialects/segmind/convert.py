@@ -53,6 +53,7 @@ def to_draft(body: ModelInput, entry: ModelEntry) -> Draft:
         seed=RANDOM_SEED if body.seed is None else body.seed,
         steps=body.num_inference_steps if body.steps is None else body.steps,
         true_cfg_scale=guidance,
+        acceleration="regular" if body.go_fast else "none",
         output=_output(body, entry),
     )
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter
 from starlette.datastructures import Headers
 
-from overpaint.api.dialect import Dialect
+from overpaint.api.dialect import Dialect, joined
 from overpaint.api.dialects.segmind import account, requests, sync
 from overpaint.api.dialects.segmind.access import HEADER
 from overpaint.api.dialects.segmind.convert import NAME
@@ -20,17 +19,10 @@ def _claims(path: str, headers: Headers) -> bool:
     return HEADER in headers and path.startswith(VERSIONS)
 
 
-def _router() -> APIRouter:
-    router = APIRouter()
-    for part in (account.router, requests.router, sync.router):
-        router.include_router(part)
-    return router
-
-
 SEGMIND = Dialect(
     name=NAME,
     prefix="/segmind",
-    router=_router(),
+    router=joined(account.router, requests.router, sync.router),
     render_error=render_error,
     native_paths=SLUGS,
     hosts=("api.segmind.com", "workflows-api.segmind.com", "api.spotprod.segmind.com"),

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from overpaint.api.deps import Call
 from overpaint.api.dialects.wavespeed.convert import BASE64, to_prediction
 from overpaint.api.dialects.wavespeed.schemas import Prediction
-from overpaint.api.inline import read_inline
+from overpaint.api.inline import outputs_of
 from overpaint.core.task import Task
 
 
@@ -37,8 +37,5 @@ def success(data: Any) -> dict[str, Any]:
 
 async def prediction_of(task: Task, call: Call) -> Prediction:
     """A task as WaveSpeed shows one, its pictures in the form that was asked for when it was submitted."""
-    links = call.links
-    if task.spec.wording != BASE64:
-        return to_prediction(task, links, [links.file(output.file) for output in task.outputs])
-    pictures = [await read_inline(call.service, output.file) for output in task.outputs]
-    return to_prediction(task, links, [one.data_uri if call.config.is_base64_uri else one.base64 for one in pictures])
+    is_inline = task.spec.wording == BASE64
+    return to_prediction(task, call.links, await outputs_of(task, call, is_inline=is_inline))

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 
 from overpaint.api.deps import CallDep
-from overpaint.api.dialect import Dialect
+from overpaint.api.dialect import Dialect, joined
 from overpaint.api.dialects.wavespeed import account, predictions, uploads
 from overpaint.api.dialects.wavespeed.answers import ERRORS, prediction_of
 from overpaint.api.dialects.wavespeed.convert import timed_out, to_draft
@@ -41,17 +41,10 @@ async def submit(
     return PredictionAnswer(data=prediction if task.state.is_final else timed_out(prediction, config.sync_timeout_s))
 
 
-def _router() -> APIRouter:
-    router = APIRouter()
-    for part in (predictions.router, uploads.router, account.router, submissions):
-        router.include_router(part, prefix=ROOT)
-    return router
-
-
 WAVESPEED = Dialect(
     name="wavespeed",
     prefix="/wavespeed",
-    router=_router(),
+    router=joined(predictions.router, uploads.router, account.router, submissions, prefix=ROOT),
     render_error=render_error,
     native_paths=(f"{ROOT}/",),
     hosts=("api.wavespeed.ai",),

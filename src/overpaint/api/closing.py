@@ -46,6 +46,16 @@ async def wait_for(
     return done or await service.tasks.get(caller, task.id)
 
 
+async def left_before(request: Request, work: asyncio.Future[T]) -> bool:
+    """Wait until `work` is done or the client has gone away; whether it went first. The body must have been read."""
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+        return not work.done()
+    finally:
+        gone.cancel()
+
+
 async def _first_of(
     work: Coroutine[Any, Any, T], gone: Coroutine[Any, Any, None], closing: Coroutine[Any, Any, None]
 ) -> tuple[T | None, bool]:

@@ -1,12 +1,16 @@
 """From a draft to a task, and to its pictures for calls that answer with them. Knows no dialect."""
 
+import asyncio
+
 from overpaint.api.body import read_body
-from overpaint.api.closing import wait_for
+from overpaint.api.closing import left_before, wait_for
 from overpaint.api.deps import Call, note_task
-from overpaint.api.errors import UnfinishedTaskError, raise_unless_painted
+from overpaint.api.errors import RouteError, UnfinishedTaskError, raise_unless_painted
 from overpaint.api.json_body import M, parse_json, validated
 from overpaint.core.task import Task
 from overpaint.service.draft import Draft
+
+CLIENT_CLOSED = 499
 
 
 async def read_input(call: Call, model: type[M]) -> M:
@@ -21,12 +25,20 @@ async def read_input(call: Call, model: type[M]) -> M:
 async def accept(call: Call, draft: Draft) -> Task:
     """Accept a draft, and have the request's log line name the task.
 
-    A client that has gone away meanwhile never hears of the task; its retry is then given this one.
+    A client that goes away meanwhile never hears of the task, which is accepted all the same; its retry is then given
+    this one.
 
     Raises:
+        RouteError: it has gone away; nobody reads this.
         OverpaintError: as `Submitter.submit`.
     """
-    task = await call.service.submit.submit(call.caller, draft)
+    submitting = asyncio.ensure_future(call.service.submit.submit(call.caller, draft))
+    try:
+        if await left_before(call.request, submitting):
+            raise RouteError(CLIENT_CLOSED, "the client has gone away")
+    finally:
+        submitting.cancel()
+    task = submitting.result()
     note_task(call.request, task)
     if await call.request.is_disconnected():
         call.service.submit.note_unheard(task)

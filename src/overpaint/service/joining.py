@@ -27,6 +27,7 @@ class Joiner:
         self._clock = clock
         self._window_s = window_s
         self._flights: dict[str, asyncio.Future[Task]] = {}
+        self._abandoned: dict[str, asyncio.Future[Task]] = {}
         self._fingerprints: OrderedDict[str, str] = OrderedDict()
         self._unheard: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
@@ -50,20 +51,31 @@ class Joiner:
             is_joinable: whether one answer is enough for two of them.
             accept: stores the task; goes on when the waiting caller is cancelled.
         """
-        flight = self._flights.get(fingerprint)
-        if flight is None or not is_joinable:
+        flight = self._take_abandoned(fingerprint)
+        if flight is None and is_joinable:
+            flight = self._flights.get(fingerprint)
+        if flight is None:
             flight = asyncio.ensure_future(accept())
             flight.add_done_callback(lambda done: self._landed(fingerprint, done))
             self._flights.setdefault(fingerprint, flight)
         try:
             return await asyncio.shield(flight)
         except asyncio.CancelledError:
+            self._abandoned[fingerprint] = flight
             flight.add_done_callback(self._nobody_waits)
             raise
 
+    def _take_abandoned(self, fingerprint: str) -> asyncio.Future[Task] | None:
+        """The identical request that is being accepted and whose client went away, if there is one: its retry's."""
+        flight = self._abandoned.pop(fingerprint, None)
+        if flight is not None:
+            flight.remove_done_callback(self._nobody_waits)
+        return flight
+
     def _landed(self, fingerprint: str, flight: asyncio.Future[Task]) -> None:
-        if self._flights.get(fingerprint) is flight:
-            del self._flights[fingerprint]
+        for flights in (self._flights, self._abandoned):
+            if flights.get(fingerprint) is flight:
+                del flights[fingerprint]
         if not flight.cancelled() and flight.exception() is None:
             self._fingerprints[flight.result().id] = fingerprint
             _shrink(self._fingerprints)

@@ -201,6 +201,24 @@ def test_7_an_answer_that_is_lost_is_asked_for_again_and_painted_once(secure: Ru
     assert num_tasks(secure) == before + 1
 
 
+def test_7_so_is_one_that_is_lost_while_the_request_is_still_being_accepted(secure: RunningServer, png: bytes) -> None:
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(1)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(png)
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    before = num_tasks(secure)
+    with listening(Slow) as url, bad_day(secure, [None]) as (client, seen):
+        asked = {"prompt": "make it blue", "image_urls": [f"{url}/a.png"], "num_inference_steps": 2}
+        assert client.submit(EDIT, asked).get()["images"]
+    assert seen[:2] == ["POST /fal/queue/fal-ai/qwen-image-edit-plus"] * 2
+    assert num_tasks(secure) == before + 1
+
+
 def test_7_503_is_told_at_once_and_nothing_was_accepted(secure: RunningServer) -> None:
     before = num_tasks(secure)
     with bad_day(secure, [503]) as (client, seen):

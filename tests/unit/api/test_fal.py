@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from overpaint.api.dialects.fal.convert import Manners, in_fals_words, lifetime_s, to_draft
 from overpaint.api.dialects.fal.endpoints import ENDPOINTS, alias_of, endpoint_at
-from overpaint.api.dialects.fal.errors import REFUSAL, START_BY, ending_error, from_pydantic, refusal_of
+from overpaint.api.dialects.fal.errors import REFUSAL, START_WITHIN_S, ending_error, from_pydantic, refusal_of
 from overpaint.api.dialects.fal.progress import log_of, status_of
 from overpaint.api.dialects.fal.tokens import STORAGE, caller_of, issue
 from overpaint.api.errors import STATUS_OF, FailedTaskError, FindingsError, RouteError
@@ -123,6 +123,12 @@ def test_turbo_takes_ten_steps_unless_told_otherwise() -> None:
     assert draft(PAINT).steps is None
 
 
+def test_acceleration_is_what_was_asked_for_or_none() -> None:
+    assert draft(PAINT).acceleration == "none"
+    assert draft(PLUS, image_urls=[A], acceleration="high").acceleration == "high"
+    assert draft(NEW).acceleration == "none"
+
+
 def test_adapters_prompt_expansion_and_manners_go_along() -> None:
     assert draft(PAINT, loras=[{"path": "a/b"}]).adapters == (AdapterRef("a/b", 1.0),)
     assert draft(NEW).enhance is True
@@ -132,7 +138,7 @@ def test_adapters_prompt_expansion_and_manners_go_along() -> None:
     body = endpoint.body.model_validate({"prompt": "a cat", "sync_mode": True})
     asked = to_draft(body, endpoint, Manners("https://a.example/hook", True, 12.5, 60))
     assert (asked.webhook_url, asked.priority) == ("https://a.example/hook", Priority.BATCH)
-    assert asked.wording == {"app": PAINT, "sync_mode": "yes", "start_by": "12.5", "expires_s": "60"}
+    assert asked.wording == {"app": PAINT, "sync_mode": "yes", "start_within_s": "12.5", "expires_s": "60"}
     assert lifetime_s(asked.wording, 20) == 40
     assert lifetime_s(asked.wording, 99) == 0
     assert lifetime_s({}, 99) is None
@@ -203,10 +209,10 @@ def test_how_a_task_ended_is_told_from_what_it_carries() -> None:
     cancelled = ending_error(task(TaskState.CANCELLED))
     assert cancelled is not None
     assert refusal_of(cancelled).status == 499
-    late = ending_error(task(TaskState.CANCELLED, wording={START_BY: str(time.time() - 5)}))
+    late = ending_error(task(TaskState.CANCELLED, wording={START_WITHIN_S: "0"}))
     assert late is not None
     assert (refusal_of(late).status, refusal_of(late).headers["X-Fal-Request-Timeout-Type"]) == (504, "user")
-    in_time = ending_error(task(TaskState.CANCELLED, wording={START_BY: str(time.time() + 5)}))
+    in_time = ending_error(task(TaskState.CANCELLED, wording={START_WITHIN_S: "5"}))
     assert in_time is not None
     assert refusal_of(in_time).status == 499
     findings = '[{"loc": ["body", "prompt"], "msg": "Field required", "type": "missing"}]'

@@ -266,3 +266,22 @@ async def test_what_is_refused_on_purpose_is_a_failed_task_that_costs_nothing_an
     await until(lambda: len(world.poster.received) == 1)
     with pytest.raises(RequestError, match="webhook_url"):
         await world.service.submit.refuse(world.caller, draft(webhook_url="ftp://x"), TaskFailure("a", "b"))
+
+
+async def test_the_retry_of_a_client_that_left_while_it_was_accepted_is_given_that_one_and_no_third(
+    still: World,
+) -> None:
+    url = "https://a.example/a.png"
+    still.fetcher.pictures[url] = png()
+    still.fetcher.gate.clear()
+    first = asyncio.create_task(still.submit(pictures=(PictureUrl(url),)))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    retry = asyncio.create_task(still.submit(pictures=(PictureUrl(url),)))
+    await asyncio.sleep(0.01)
+    still.fetcher.gate.set()
+    task = await retry
+    assert await still.service.tasks.count(still.caller) == 1
+    another = await still.submit(pictures=(PictureUrl(url),))
+    assert another.id != task.id

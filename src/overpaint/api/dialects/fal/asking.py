@@ -1,7 +1,6 @@
 """Reading a submission: the endpoint, its input as fal checks it, and the manners that come as headers and query."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,11 +30,10 @@ def manners_of(connection: HTTPConnection, webhook_url: str | None = None) -> Ma
     Raises:
         RequestError: a header cannot be understood.
     """
-    timeout_s = _positive(TIMEOUT, connection.headers.get(TIMEOUT))
     return Manners(
         webhook_url=webhook_url,
         is_low=connection.headers.get(PRIORITY, "").lower() == "low",
-        start_by=None if timeout_s is None else time.time() + timeout_s,
+        start_within_s=_positive(TIMEOUT, connection.headers.get(TIMEOUT)),
         expires_s=lifetime_of(connection.headers.get(LIFECYCLE)),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overpaint.api.dialects.fal.endpoints import Endpoint
-from overpaint.api.dialects.fal.errors import START_BY, findings_of
+from overpaint.api.dialects.fal.errors import START_WITHIN_S, findings_of
 from overpaint.api.dialects.fal.schemas import (
     AnyInput,
     EditInput,
@@ -56,18 +56,23 @@ class Manners:
     Args:
         webhook_url: to be told.
         is_low: whether it may wait for others.
-        start_by: unix time by which it must have been started.
+        start_within_s: how soon it must be started.
         expires_s: how long the links to its pictures live.
     """
 
     webhook_url: str | None = None
     is_low: bool = False
-    start_by: float | None = None
+    start_within_s: float | None = None
     expires_s: int | None = None
 
     def words(self, app: str, *, is_inline: bool = False) -> dict[str, str]:
         """What its task carries."""
-        asked = {APP: app, INLINE: "yes" if is_inline else None, EXPIRES_S: self.expires_s, START_BY: self.start_by}
+        asked = {
+            APP: app,
+            INLINE: "yes" if is_inline else None,
+            EXPIRES_S: self.expires_s,
+            START_WITHIN_S: self.start_within_s,
+        }
         return {name: str(value) for name, value in asked.items() if value is not None}
 
 
@@ -92,6 +97,7 @@ def to_draft(body: AnyInput, endpoint: Endpoint, manners: Manners) -> Draft:
         num_images=body.num_images,
         steps=_steps(body),
         true_cfg_scale=scale,
+        acceleration=(body.acceleration if isinstance(body, TunedInput) else None) or "none",
         adapters=_adapters(body),
         output=OutputSpec(format=body.output_format),  # pyright: ignore[reportArgumentType]
         priority=Priority.BATCH if manners.is_low else Priority.INTERACTIVE,

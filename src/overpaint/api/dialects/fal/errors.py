@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from fastapi import Response
@@ -25,8 +26,8 @@ from overpaint.core.errors import CancelledTaskError, OverpaintError, RequestErr
 from overpaint.core.task import Task, TaskFailure, TaskState
 
 REFUSAL = "refusal"
-START_BY = "start_by"
-"""Words that a request carries in its task's wording: why it was refused, and until when it had to be started."""
+START_WITHIN_S = "start_within_s"
+"""Words that a request carries in its task's wording: why it was refused, and how soon it had to be started."""
 USER_TIMEOUT = {"X-Fal-Request-Timeout-Type": "user"}
 CLIENT_CLOSED = 499
 _MAX_ECHO = 200
@@ -140,15 +141,23 @@ def ending_error(task: Task) -> OverpaintError | None:
         return FailedTaskError(task.failure)
     if task.state is not TaskState.CANCELLED:
         return None
-    if is_late(task):
+    if _is_late(task):
         return RouteError(504, "the request was not started in the time it was given", USER_TIMEOUT)
     return CancelledTaskError("Request was cancelled")
 
 
-def is_late(task: Task) -> bool:
+def start_by(task: Task) -> datetime | None:
+    """When a task has to be started at the latest; None is whenever."""
+    within_s = task.spec.wording.get(START_WITHIN_S)
+    return None if within_s is None else task.created_at + timedelta(seconds=float(within_s))
+
+
+def _is_late(task: Task) -> bool:
     """Whether a task was cancelled because it was not started in time."""
-    start_by = float(task.spec.wording.get(START_BY, "inf"))
-    return task.started_at is None and task.finished_at is not None and task.finished_at.timestamp() >= start_by
+    limit = start_by(task)
+    if limit is None or task.finished_at is None:
+        return False
+    return task.started_at is None and task.finished_at >= limit
 
 
 def _of_failure(failure: TaskFailure, status: int) -> Refusal:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-LONG_STEPS = 150
+LONG_STEPS = 200
 
 
 class Paint:
@@ -62,6 +62,20 @@ class Paint:
             self.steps(steps)
         self.run()
         self.result_of(prompt)
+
+    def paint_for_long(self, prompt: str) -> None:
+        """Begin what takes tens of seconds together, and see the first preview."""
+        self.write(prompt)
+        self.steps(LONG_STEPS)
+        self.count(6)
+        for _ in range(4):
+            self.run()
+        self.looks(1)
+
+    def stop_all(self) -> None:
+        """Cancel whatever is still under way."""
+        self.page.evaluate("document.querySelectorAll('.op-tray [data-act=stop]').forEach((stop) => stop.click())")
+        expect(self.page.locator(".op-tray li")).to_have_count(0)
 
     def result_of(self, prompt: str) -> None:
         """Wait until the result of a prompt is on the canvas."""

@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, SaveShot
-from tests.browser.driver import LONG_STEPS
 from tests.contract.api.conftest import RunningServer, start_server
 
 AXE = Path(__file__).with_name("node_modules") / "axe-core/axe.min.js"
@@ -21,6 +20,7 @@ FIRST = "a cat, yellow background"
 
 def serious_findings(page: Page) -> list[str]:
     """What axe-core finds serious or critical, with where it is."""
+    assert AXE.exists(), "run: make test-browser"
     page.add_script_tag(path=AXE)
     found: list[dict[str, Any]] = page.evaluate(
         "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
@@ -44,7 +44,13 @@ def test_nobody_gets_in_without_a_key(open_page: OpenPage, server: RunningServer
     assert serious_findings(at.page) == []
     for path in ("/config", "/gradio_api/queue/data?session_hash=x", "/gradio_api/info"):
         assert at.page.request.get(f"{server.url}{path}", max_redirects=0).status == 401
-    assert at.page.request.post(f"{server.url}/page/pictures", multipart={"file": b"x"}).status == 400
+    assert (
+        at.page.request.post(
+            f"{server.url}/page/pictures",
+            multipart={"file": {"name": "a.png", "mimeType": "image/png", "buffer": b"x"}},
+        ).status
+        == 400
+    )
 
 
 def test_gradios_own_doors_are_shut(open_page: OpenPage, server: RunningServer) -> None:
@@ -110,12 +116,9 @@ def test_the_main_states_have_no_serious_finding(open_page: OpenPage, shot: Save
     at.page.locator(".op-facts summary").click()
     assert serious_findings(at.page) == []
     shot(at.page, f"result-{colours}")
-    at.steps(LONG_STEPS)
-    at.count(6)
-    at.run()
-    at.looks(1)
+    at.paint_for_long(FIRST)
     assert serious_findings(at.page) == []
-    at.page.locator(".op-painting .op-stop").click()
+    at.stop_all()
     at.page.locator("#paint-mask").click()
     assert serious_findings(at.page) == []
     at.page.locator("dialog").get_by_role("button", name="Discard").click()
@@ -145,9 +148,9 @@ def test_a_phone_needs_no_sideways_scroll(open_page: OpenPage, shot: SaveShot) -
     assert at.page.evaluate(widths) == [390, 390]
     at.page.locator(".op-canvas").scroll_into_view_if_needed()
     shot(at.page, "phone-result")
-    for tab in ("Code", "Operator"):
+    for tab, part in (("Code", ".op-code code"), ("Operator", ".op-operator p")):
         at.tab(tab)
-        at.page.locator(".op-code code, .op-operator p").first.wait_for()
+        at.page.locator(part).wait_for()
         assert at.page.evaluate(widths) == [390, 390], tab
     assert serious_findings(at.page) == []
 
@@ -161,19 +164,16 @@ def test_the_operators_view_refuses_a_plain_key(open_page: OpenPage) -> None:
 
 def test_the_operator_sees_and_stops_what_runs(open_page: OpenPage, server: RunningServer, shot: SaveShot) -> None:
     painter = open_page()
-    painter.write(FIRST)
-    painter.steps(LONG_STEPS)
-    painter.count(6)
-    painter.run()
-    painter.looks(1)
+    painter.paint_for_long(FIRST)
     at = open_page(secret=server.key)
     at.tab("Operator")
     running = at.page.locator(".op-operator tbody tr", has=at.page.locator("[data-act=stop]"))
-    expect(running).to_have_count(1)
+    expect(running.first).to_be_visible()
     shot(at.page, "operator")
-    running.get_by_role("button").click()
-    expect(painter.page.locator(".op-canvas")).to_have_attribute("data-state", "cancelled")
-    expect(running).to_have_count(0)
+    running.get_by_role("button").first.click()
+    cancelled = painter.page.get_by_role("treeitem", name="Cancelled")
+    expect(cancelled.first).to_be_attached()
+    painter.stop_all()
     expect(at.page.locator(".op-log")).not_to_contain_text(server.key)
     assert serious_findings(at.page) == []
 

@@ -27,7 +27,7 @@ def test_a_result_is_branched_from_and_returned_to(open_page: OpenPage, shot: Sa
     at.button("Edit further").click()
     expect(at.page.locator(".op-tiles li")).to_have_count(1)
     at.paint("change the background to blue")
-    at.nodes().first.click()
+    at.page.locator(".op-node").first.click()
     at.result_of(FIRST)
     at.button("Edit further").click()
     at.paint("change the background to green")

@@ -63,15 +63,10 @@ def test_a_photo_is_edited_and_compared(open_page: OpenPage, shot: SaveShot) -> 
 
 def test_cancel_works_mid_way(open_page: OpenPage) -> None:
     at = open_page()
-    at.write(PROMPT)
-    at.steps(LONG_STEPS)
-    at.count(6)
-    at.run()
-    at.looks(1)
-    expect(at.page.locator(".op-tray li")).to_have_count(1)
+    at.paint_for_long(PROMPT)
     at.page.locator(".op-painting .op-stop").click()
     expect(at.page.locator(".op-canvas")).to_have_attribute("data-state", "cancelled")
-    expect(at.page.locator(".op-tray li")).to_have_count(0)
+    at.stop_all()
 
 
 def test_a_reload_mid_run_loses_nothing(open_page: OpenPage) -> None:

@@ -37,7 +37,7 @@ def build_page(parts: PageParts, words: Words) -> gr.Blocks:
             with gr.Tab(words["tab_operator"], id="operator", elem_id="tab-operator") as operator_tab:
                 add_operator_tab(handlers, words, operator_tab)
         wire_stream(page, stage, handlers)
-        wire_form(page, controls, masthead, handlers)
+        wire_form(page, stage, controls, masthead, handlers)
         wire_runs(stage, controls, handlers)
         wire_results(stage, controls, cards, handlers)
         wire_sessions(stage, controls.notice, handlers)

@@ -36,7 +36,7 @@ def build_stage(handlers: Handlers, words: Words, cards: list[dict[str, Any]]) -
             "canvas",
             words,
             value={"run": None, "index": 0},
-            events=("stop", "use", "further", "again", "reuse", "example", "choose"),
+            events=("stop", "use", "further", "again", "reuse", "example", "choose", "done"),
             calls=(difference,),
             cards=[{name: card[name] for name in ("title", "prompt", "picture")} for card in cards],
         ),

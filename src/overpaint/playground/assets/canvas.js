@@ -13,7 +13,9 @@ export function mount({ element, props, server, watch, trigger }) {
 
   function render() {
     const run = props.value?.run ?? null;
+    if (look.run === run?.id && look.state === "running" && run?.state === "succeeded") trigger("done", {});
     if (look.run !== run?.id) Object.assign(look, { mode: "result", zoom: 0, split: 50, run: run?.id ?? null });
+    look.state = run && !["succeeded", "failed", "cancelled"].includes(run.state) ? "running" : "ended";
     root.dataset.state = run ? run.state : "empty";
     show(root, run ? [stage(run), run.images.length ? below(run) : null] : examples());
   }

@@ -14,17 +14,14 @@ export function mount({ element, props, watch, trigger }) {
       "li",
       { role: "treeitem", "aria-expanded": below.length ? "true" : null, "aria-selected": String(shown), "data-key": one.id,
         "aria-label": `${one.prompt} (${words[`state_${one.state}`]})`, tabindex: shown ? 0 : -1, "data-act": "choose", "data-id": one.id },
-      h("div", { class: "op-node", "data-state": one.state, title: one.prompt }, thumbs(one)),
+      h("div", { class: "op-node", "data-state": one.state, "data-many": one.thumbs.length > 1 ? one.thumbs.length : null, title: one.prompt }, thumb(one)),
       below.length ? h("ul", { role: "group" }, below.map((kid) => node(kid, kids))) : null
     );
   }
 
-  function thumbs(one) {
-    if (!one.thumbs.length) return h("span", { class: "op-blank", "aria-hidden": "true" }, one.state === "failed" ? "!" : "");
-    return [
-      h("img", { src: one.thumbs[0], alt: "", class: "op-checker", loading: "lazy" }),
-      one.thumbs.length > 1 ? h("span", { class: "op-many", "aria-hidden": "true" }, String(one.thumbs.length)) : null,
-    ];
+  function thumb(one) {
+    if (!one.thumbs.length) return h("span", { class: "op-blank", "aria-hidden": "true" });
+    return h("img", { src: one.thumbs[0], alt: "", class: "op-checker", loading: "lazy" });
   }
 
   function tree() {

@@ -4,6 +4,7 @@ import { acts, button, h, show } from "./dom.js";
 import { upload } from "./upload.js";
 
 const UNDO = 20;
+const [RED, GREEN, BLUE] = [214, 40, 90]; // how painted places look; what counts is how opaque they are
 
 /** Let the visitor paint a mask for `picture`; what comes back is the stored mask, or null when they thought better. */
 export function openMask(words, picture, present) {
@@ -102,7 +103,7 @@ class MaskDialog {
   line(event) {
     const pen = this.pen;
     pen.globalCompositeOperation = this.tool === "paint" ? "source-over" : "destination-out";
-    pen.strokeStyle = "#fff";
+    pen.strokeStyle = `rgb(${RED} ${GREEN} ${BLUE})`;
     pen.lineCap = pen.lineJoin = "round";
     pen.lineWidth = Number(this.dialog.querySelector("#mask-size").value);
     pen.beginPath();
@@ -116,10 +117,7 @@ class MaskDialog {
   invert() {
     const { width, height } = this.mask;
     const shown = this.pen.getImageData(0, 0, width, height);
-    for (let at = 0; at < shown.data.length; at += 4) {
-      shown.data.fill(255, at, at + 3);
-      shown.data[at + 3] = 255 - shown.data[at + 3];
-    }
+    for (let at = 0; at < shown.data.length; at += 4) shown.data.set([RED, GREEN, BLUE, 255 - shown.data[at + 3]], at);
     this.pen.putImageData(shown, 0, 0);
   }
 
@@ -145,8 +143,8 @@ class MaskDialog {
     const shown = this.pen.getImageData(0, 0, width, height);
     for (let at = 0; at < shown.data.length; at += 4) {
       const [red, green, blue, alpha] = shown.data.subarray(at, at + 4);
-      shown.data[at + 3] = Math.round(((0.299 * red + 0.587 * green + 0.114 * blue) * alpha) / 255);
-      shown.data.fill(255, at, at + 3);
+      const light = (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
+      shown.data.set([RED, GREEN, BLUE, Math.round(light * alpha)], at);
     }
     this.pen.putImageData(shown, 0, 0);
   }
@@ -160,8 +158,37 @@ class MaskDialog {
     pen.fillRect(0, 0, width, height);
     const feather = Number(this.dialog.querySelector("#mask-feather").value);
     pen.filter = feather ? `blur(${feather / 2}px)` : "none";
-    pen.drawImage(this.mask, 0, 0);
+    if (feather) pen.drawImage(this.mirrored(), -width, -height);
+    else pen.drawImage(this.white(), 0, 0);
     return flat;
+  }
+
+  /** What is painted, in white. */
+  white() {
+    const { width, height } = this.mask;
+    const white = h("canvas", { width, height });
+    const pen = white.getContext("2d");
+    pen.drawImage(this.mask, 0, 0);
+    pen.globalCompositeOperation = "source-in";
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, width, height);
+    return white;
+  }
+
+  /** Nine of it, mirrored at the picture's borders, so that a soft edge does not eat into what reaches them. */
+  mirrored() {
+    const { width, height } = this.mask;
+    const white = this.white();
+    const wide = h("canvas", { width: 3 * width, height: 3 * height });
+    const pen = wide.getContext("2d");
+    for (const column of [0, 1, 2]) {
+      for (const row of [0, 1, 2]) {
+        pen.setTransform(column === 1 ? 1 : -1, 0, 0, row === 1 ? 1 : -1,
+          (column === 1 ? column : column + 1) * width, (row === 1 ? row : row + 1) * height);
+        pen.drawImage(white, 0, 0);
+      }
+    }
+    return wide;
   }
 
   async keep() {

@@ -17,12 +17,13 @@ router = APIRouter(tags=["files"])
 
 Expires = Annotated[str, Query(description="Unix time after which the link is dead.")]
 Signature = Annotated[str, Query(description="Proves that this server made the link.")]
-READ_HEADERS = {
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+PREFLIGHT = ANY_ORIGIN | {"Access-Control-Allow-Methods": "GET, HEAD, PUT", "Access-Control-Allow-Headers": "*"}
+READ_HEADERS = ANY_ORIGIN | {
     "Cache-Control": "private, max-age=604800, immutable",
     "Content-Disposition": "inline",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Access-Control-Allow-Origin": "*",
 }
 
 
@@ -47,7 +48,14 @@ async def write_file(
     """Fill a reserved upload with the raw bytes of a picture."""
     _check(service, key, expires, signature, "put")
     await service.files.upload(key, await read_body(request, config.max_upload_bytes))
-    return Response(status_code=200)
+    return Response(status_code=200, headers=ANY_ORIGIN)
+
+
+@router.options("/files/{key:path}", include_in_schema=False, response_class=Response)
+async def preflight(key: str) -> Response:
+    """What a browser asks before a page of another origin uploads by a link."""
+    del key
+    return Response(status_code=204, headers=PREFLIGHT)
 
 
 def _check(service: Service, key: str, expires: str, signature: str, action: str) -> None:

@@ -90,3 +90,18 @@ def test_the_proxy_leads_nowhere_else(server: RunningServer, target: str | None)
         answer = http.post("/api/fal/proxy", json=CAT, headers={"x-fal-target-url": target} if target else {})
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", "x-fal-target-url"]
+
+
+def test_a_page_of_another_origin_may_call_the_proxy_and_upload_by_a_link(server: RunningServer, png: bytes) -> None:
+    page = {"Origin": "https://shop.example"}
+    asks = page | {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-fal-target-url"}
+    target = {"x-fal-target-url": "https://rest.fal.ai/storage/upload/initiate?storage_type=fal-cdn-v3"}
+    with server.client() as http:
+        assert http.options("/api/fal/proxy", headers=asks).headers["access-control-allow-origin"] == "*"
+        answer = http.post("/api/fal/proxy", json={"file_name": "a.png"}, headers=page | target)
+        assert answer.headers["access-control-allow-origin"] == "*"
+        upload_url = answer.json()["upload_url"]
+        assert http.options(upload_url, headers=asks).headers["access-control-allow-methods"] == "GET, HEAD, PUT"
+        assert http.put(upload_url, content=png, headers=page).headers["access-control-allow-origin"] == "*"
+        wrong = http.post("/api/fal/proxy", json={}, headers=page | target | {"Authorization": "Key op_wrong"})
+        assert (wrong.status_code, wrong.headers["access-control-allow-origin"]) == (401, "*")

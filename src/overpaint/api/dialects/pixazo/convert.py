@@ -24,6 +24,7 @@ from overpaint.service.draft import Draft, picture_source
 NAME = "pixazo"
 FAMILY = "pixazo/"
 LAYERED = "qwen-image-layered"
+LAYERS = 4
 NO_NEGATIVE = " "
 
 STATUS_OF: dict[TaskState, Status] = {
@@ -46,7 +47,8 @@ def to_draft(body: OperationInput, model: str) -> Draft:
         RequestError: a field is missing or cannot be understood, or no loaded checkpoint could do it.
     """
     if api_of(model) == LAYERED or body.num_layers is not None:
-        raise RequestError("num_layers", body.num_layers, "cannot be painted: the loaded checkpoint paints no layers")
+        layers = LAYERS if body.num_layers is None else body.num_layers
+        raise RequestError("num_layers", layers, "cannot be painted: the loaded checkpoint paints no layers")
     if body.prompt is None:
         raise MissingFieldError("prompt")
     scale = _scale(body)

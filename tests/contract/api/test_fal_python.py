@@ -1,5 +1,6 @@
 """fal's Python client 1.0.3, unmodified, against a real server process; numbered as the facts about it are."""
 
+import asyncio
 import base64
 import gc
 import hashlib
@@ -241,6 +242,37 @@ def test_8_what_is_not_started_in_time_is_504_and_not_asked_again(secure: Runnin
         with pytest.raises(error_of(secure)) as caught:
             handle.get()
         assert caught.value.error_type == "request_timeout"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_request_is_treated_as_its_headers_and_query_ask(secure: RunningServer, fal: Any) -> None:
+    kept = {"X-Fal-Object-Lifecycle-Preference": '{"expiration_duration_seconds": 1}'}
+    handle = fal.submit(PAINT, CAT, priority="low", headers=kept)
+    with secure.client() as http:
+        assert http.get(f"/overpaint/v1/tasks/{handle.request_id.replace('-', '')}").json()["priority"] == "batch"
+    url = handle.get()["images"][0]["url"]
+    time.sleep(2.1)
+    assert fetch(url).status_code == 403
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_queue_is_as_long_as_its_caller_wants(secure: RunningServer, fal: Any) -> None:
+    waiting = fal.submit(PAINT, CAT)
+    with secure.client() as http:
+        answer = http.post(f"/fal/queue/{PAINT}", params={"fal_max_queue_length": 1}, json=CAT)
+    waiting.cancel()
+    assert answer.status_code == 429
+    assert answer.json()["detail"].startswith("1 requests wait already")
+
+
+def test_a_key_of_two_parts_and_the_asynchronous_client_work(secure: RunningServer) -> None:
+    async def subscribe() -> dict[str, Any]:
+        client = fal_client_at(secure.url).AsyncClient(key=f"anything:{secure.key}")
+        try:
+            return await client.subscribe(PAINT, CAT)
+        finally:
+            await (await client._client).aclose()
+
+    assert asyncio.run(subscribe())["images"][0]["width"] == 512
 
 
 def test_9_a_stream_tells_steps_and_ends_with_the_output(fal: Any) -> None:

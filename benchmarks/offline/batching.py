@@ -2,7 +2,8 @@
 
     python -m benchmarks.offline.batching [--rounds 3] [--save]
 
-All on the same weights in one run, in turn. The bundled checkpoint is let to paint up to 256x256 directly here.
+All on the same weights in one run, in turn, each side in its own process. The bundled checkpoint is let to paint up to
+256x256 directly here.
 """
 
 from __future__ import annotations
@@ -10,55 +11,73 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.offline.resident import Resident
 from benchmarks.offline.workload import alternate, engine, load, mixed_requests, serve_at_once
 from benchmarks.report import report
 from overpaint.core.config import EngineConfig
 from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
-from overpaint.model.checkpoint import Checkpoint
+from overpaint.engine.local import LocalEngine
 from tests.reference.pipeline import as_image, reference_pipeline
 
 _SIDES = (64, 128, 192, 256)
 _AT_ONCE = 8
 
 
-def diffusers_on(checkpoint: Checkpoint) -> Any:
-    """`QwenImage21Pipeline` on the same folder, in the same dtype."""
-    dtype = getattr(torch, checkpoint.info.dtype)
-    return reference_pipeline(Path(checkpoint.info.path), dtype=dtype, device=checkpoint.info.device)
+@dataclass(frozen=True)
+class Pipeline:
+    """`QwenImage21Pipeline` with its KV cache on, and the side that it brings references to."""
+
+    pipe: Any
+    side: int
 
 
-def serve_by_diffusers(pipe: Any, side: int, requests: list[GenerationRequest]) -> float:
-    """Seconds that the pipeline takes for all requests, one after the other, with its KV cache on."""
+@contextmanager
+def open_pipeline(model: str | None, dtype: str) -> Iterator[Pipeline]:
+    """The pipeline on the folder, dtype and device that ours would take."""
+    info = load(model, dtype).info
+    pipe = reference_pipeline(Path(info.path), dtype=getattr(torch, info.dtype), device=info.device)
+    yield Pipeline(pipe, int(info.reference_area**0.5))
+
+
+@contextmanager
+def open_engine(model: str | None, dtype: str, config: EngineConfig) -> Iterator[LocalEngine]:
+    """Our engine, calibrated by two pictures at once."""
+    with engine(load(model, dtype), config) as it:
+        serve_at_once(it, [GenerationRequest("a cat", steps=2, seed=seed) for seed in range(2)])
+        yield it
+
+
+def serve_by_diffusers(side: Pipeline, requests: list[GenerationRequest]) -> float:
+    """Seconds that the pipeline takes for all requests, one after the other."""
     start = time.perf_counter()
     for request in requests:
         assert isinstance(request.size, Size)
-        pipe(
+        side.pipe(
             prompt=request.prompt,
             image=[as_image(picture) for picture in request.pictures] or None,
             width=request.size.width,
             height=request.size.height,
             num_inference_steps=request.steps,
             generator=torch.Generator().manual_seed(request.seed),
-            output_resolution=side,
+            output_resolution=side.side,
         )
     return time.perf_counter() - start
 
 
-def packing_at(checkpoint: Checkpoint, side: int, rounds: int) -> float:
+def packing_at(packed: Resident[LocalEngine], single: Resident[LocalEngine], side: int, rounds: int) -> float:
     """How many times faster eight pictures of one size are packed than one after the other (median of rounds)."""
     requests = [GenerationRequest("a cat", size=Size(side, side), steps=10, seed=seed) for seed in range(_AT_ONCE)]
-    with engine(checkpoint, EngineConfig()) as packed, engine(checkpoint, EngineConfig(max_running=1)) as single:
-        serve_at_once(packed, requests)  # calibrates
-        times = alternate(
-            rounds,
-            {"single": lambda: serve_at_once(single, requests), "packed": lambda: serve_at_once(packed, requests)},
-        )
+    sides = {"single": single, "packed": packed}
+    times = alternate(rounds, {name: lambda it=it: it.call(serve_at_once, requests) for name, it in sides.items()})
     return statistics.median(a / b for a, b in zip(times["single"], times["packed"], strict=True))
 
 
@@ -69,23 +88,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
-    checkpoint = load(arguments.model, arguments.dtype)
+    which = (arguments.model, arguments.dtype)
     requests = mixed_requests(16)
-    pipe, side = diffusers_on(checkpoint), int(checkpoint.info.reference_area**0.5)
-    with engine(checkpoint, EngineConfig()) as packed, engine(checkpoint, EngineConfig(max_running=1)) as single:
-        serve_at_once(packed, requests)
-        serve_by_diffusers(pipe, side, requests[:2])
+    with ExitStack() as stack:
+        pipeline = stack.enter_context(Resident(open_pipeline, *which))
+        single = stack.enter_context(Resident(open_engine, *which, EngineConfig(max_running=1)))
+        packed = stack.enter_context(Resident(open_engine, *which, EngineConfig()))
+        pipeline.call(serve_by_diffusers, requests[:2])
+        packed.call(serve_at_once, requests[:2])
         times = alternate(
             arguments.rounds,
             {
-                "diffusers, one by one": lambda: serve_by_diffusers(pipe, side, requests),
-                "ours, one by one": lambda: serve_at_once(single, requests),
-                "ours, packed": lambda: serve_at_once(packed, requests),
+                "diffusers, one by one": lambda: pipeline.call(serve_by_diffusers, requests),
+                "ours, one by one": lambda: single.call(serve_at_once, requests),
+                "ours, packed": lambda: packed.call(serve_at_once, requests),
             },
         )
+        by_side = {side: packing_at(packed, single, side, arguments.rounds) for side in _SIDES}
     median = {name: statistics.median(values) for name, values in times.items()}
     base = median["diffusers, one by one"]
-    by_side = {side: packing_at(checkpoint, side, arguments.rounds) for side in _SIDES}
     rows = [[name, f"{seconds:.2f} s", f"{base / seconds:.2f}x"] for name, seconds in median.items()]
     rows += [[f"packed over one by one at {side}x{side}", "", f"{ratio:.2f}x"] for side, ratio in by_side.items()]
     figures = {"seconds": times, "throughput_ratio": base / median["ours, packed"], "packing_ratio": by_side}

@@ -1,19 +1,16 @@
-"""Each side in a process of its own, painting in turn.
-
-In one process two sides disturb each other: every thread that computes brings a team of OpenMP workers along, and with
-more teams than cores libgomp stops spinning for both. Memory could not be told apart either.
-"""
+"""Each side in a process of its own, painting in turn; so their memory can be told apart as well."""
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 
+from benchmarks.offline.resident import Resident
 from benchmarks.offline.sides import Diffusers, Ours, Outcome, Side
 from overpaint.core.config import ModelConfig
 from overpaint.core.model_info import ModelInfo
@@ -56,51 +53,43 @@ class Worker:
     """
 
     def __init__(self, name: SideName, info: ModelInfo, threads: int | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, initializer=_open, initargs=(name, info, threads))
+        self._side: Resident[Side] = Resident(_open_side, name, info, threads)
 
     def measure_memory(self, request: GenerationRequest) -> Memory:
         """Paint once after a small warm-up and look at the peak; call it first."""
-        return self._pool.submit(_measure_memory, request).result()
+        return self._side.call(_measure_memory, request)
 
     def paint(self, request: GenerationRequest) -> Outcome:
         """Paint one request while the other side is idle."""
-        return self._pool.submit(_paint, request).result()
+        return self._side.call(_paint, request)
 
     def close(self) -> None:
         """End the process."""
-        self._pool.submit(_close).result()
-        self._pool.shutdown()
+        self._side.close()
 
 
-_sides: list[Side] = []
-
-
-def _open(name: SideName, info: ModelInfo, threads: int | None) -> None:
+@contextmanager
+def _open_side(name: SideName, info: ModelInfo, threads: int | None) -> Iterator[Side]:
     if threads:
         torch.set_num_threads(threads)
     if name == "diffusers":
-        _sides.append(Diffusers(info))
-    else:
-        _sides.append(Ours(LocalEngine.open(ModelConfig(info.path, info.device, info.dtype))))
+        yield Diffusers(info)
+        return
+    ours = Ours(LocalEngine.open(ModelConfig(info.path, info.device, info.dtype)))
+    yield ours
+    ours.close()
 
 
-def _paint(request: GenerationRequest) -> Outcome:
-    return _sides[0].paint(request)
+def _paint(side: Side, request: GenerationRequest) -> Outcome:
+    return side.paint(request)
 
 
-def _measure_memory(request: GenerationRequest) -> Memory:
-    _paint(_WARM_UP)
+def _measure_memory(side: Side, request: GenerationRequest) -> Memory:
+    side.paint(_WARM_UP)
     loaded = _now_mib()
     _reset_peak()
-    _paint(request)
+    side.paint(request)
     return Memory(loaded, _peak_mib())
-
-
-def _close() -> None:
-    for side in _sides:
-        if isinstance(side, Ours):
-            side.close()
 
 
 def _now_mib() -> float:

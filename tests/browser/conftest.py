@@ -74,6 +74,7 @@ def open_page(browser: Browser, server: RunningServer, key: str) -> Iterator[Ope
             viewport={"width": width, "height": height},
             color_scheme=colours,  # pyright: ignore[reportArgumentType]
             accept_downloads=True,
+            ignore_https_errors=True,
             permissions=["clipboard-read", "clipboard-write"],
         )
         contexts.append(context)

@@ -178,7 +178,7 @@ def test_the_operator_sees_and_stops_what_runs(open_page: OpenPage, server: Runn
     assert serious_findings(at.page) == []
 
 
-@pytest.mark.parametrize("client", ["curl", "JavaScript", "Python · wavespeed"])
+@pytest.mark.parametrize("client", ["curl", "JavaScript", "Python · wavespeed", "Python · openai"])
 def test_a_copied_snippet_runs(open_page: OpenPage, tmp_path: Path, key: str, client: str) -> None:
     at = open_page()
     at.write(FIRST)
@@ -192,8 +192,31 @@ def test_a_copied_snippet_runs(open_page: OpenPage, tmp_path: Path, key: str, cl
     assert done.returncode == 0, done.stderr
     if client == "curl":
         assert json.loads(done.stdout)["state"] == "succeeded"
+    elif "openai" in client:
+        assert (tmp_path / done.stdout.strip()).read_bytes().startswith(b"\x89PNG")
     else:
         assert "/files/outputs/" in done.stdout
+
+
+def test_code_for_a_client_that_wants_https(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = start_server(tmp_path, "--tls-self-signed")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "self-signed.crt"))
+    try:
+        at = open_page(secret=secure.key, at=secure)
+        at.paint(FIRST, steps=2)
+        at.button("Use as input").click()
+        expect(at.page.locator(".op-tiles li")).to_have_count(1)
+        at.tab("Code")
+        at.page.locator("#client label", has_text="fal-client").click()
+        at.page.locator("#with-key input").check()
+        expect(at.page.locator(".op-code code")).to_contain_text(secure.key)
+        done = run_code("fal", at.page.locator(".op-code code").inner_text(), tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "/files/outputs/" in done.stdout
+    finally:
+        secure.stop()
 
 
 def run_code(client: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -21,9 +21,16 @@ _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 def page_router(parts: PageParts) -> APIRouter:
     """The routes over `parts`."""
-    router = APIRouter(prefix="/page", include_in_schema=False)
-    _add_sign_in(router, parts)
-    _add_files(router, parts)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/favicon.ico", response_model=None)
+    async def icon() -> Response:
+        return RedirectResponse(assets.url_of("mark.svg"))
+
+    own = APIRouter(prefix="/page")
+    _add_sign_in(own, parts)
+    _add_files(own, parts)
+    router.include_router(own)
     return router
 
 

@@ -1,0 +1,120 @@
+"""An open page: its frames, its tree, its doors to other people's work."""
+
+import io
+import json
+import logging
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from overpaint.core.errors import AccessError, RequestError, TaskNotFoundError
+from overpaint.core.task import Task
+from overpaint.playground.desk import Desk, Frame
+from overpaint.playground.export import chunks, zip_session
+from overpaint.playground.handlers import Handlers, told
+from overpaint.playground.log_tail import LINES_KEPT, LogTail
+from overpaint.playground.operator_view import operator_view
+from overpaint.playground.parts import PageParts
+from overpaint.service.draft import PictureBytes, PictureFile
+from tests.unit.service.world import World, draft, png
+
+pytestmark = pytest.mark.anyio
+
+
+async def painted(handlers: Handlers, desk: Desk, world: World, **asked: object) -> Task:
+    task = await handlers.submit(desk, replace(draft(**asked), dialect="page"))
+    return await world.done(task)
+
+
+async def frame_when(desk: Desk, parts: PageParts, state: str) -> Frame:
+    """The first frame whose canvas shows a run in that state."""
+    async for frame in desk.frames(parts.service, parts.sessions, parts.views):
+        if frame.canvas["run"] and frame.canvas["run"]["state"] == state:
+            return frame
+    raise AssertionError("frames ended")
+
+
+async def test_a_run_is_shown_from_its_start_to_its_result(
+    handlers: Handlers, desk: Desk, parts: PageParts, world: World
+) -> None:
+    task = await handlers.submit(desk, replace(draft(), dialect="page"))
+    frame = await frame_when(desk, parts, "succeeded")
+    assert frame.canvas["run"]["id"] == task.id == frame.history["focus"]
+    assert frame.tray["runs"] == []
+    assert frame.history["nodes"][0]["thumbs"][0].startswith("/files/outputs/")
+    later = Desk(world.caller, desk.session_id)
+    assert (await frame_when(later, parts, "succeeded")).canvas["run"]["id"] == task.id, "a reload shows the same"
+
+
+async def test_what_grows_from_a_picture_is_its_child_and_its_like_a_sibling(
+    handlers: Handlers, desk: Desk, parts: PageParts, world: World
+) -> None:
+    root = await painted(handlers, desk, world, num_images=2)
+    child = await painted(handlers, desk, world, pictures=(PictureFile(root.outputs[1].file.key),))
+    sibling = await world.done(await handlers.paint_again(desk, child.id))
+    nodes = {node.task_id: node for node in await parts.sessions.nodes(world.caller, desk.session_id)}
+    assert (nodes[root.id].parent_id, nodes[child.id].parent_id, nodes[child.id].parent_index) == (None, root.id, 1)
+    assert nodes[sibling.id].parent_id == root.id
+    assert sibling.spec.seed != child.spec.seed
+    assert sibling.spec.pictures == child.spec.pictures
+
+
+async def test_a_session_is_packed_with_everything_it_needs(
+    handlers: Handlers, desk: Desk, parts: PageParts, world: World
+) -> None:
+    root = await painted(handlers, desk, world, pictures=(PictureBytes(png()),))
+    await painted(handlers, desk, world, pictures=(PictureFile(root.outputs[0].file.key),), prompt="a dog")
+    packed = b"".join(chunks(await zip_session(parts.service, parts.sessions, world.caller, desk.session_id)))
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        steps = json.loads(archive.read("session.json"))["steps"]
+        names = set(archive.namelist())
+    assert [step["prompt"] for step in steps] == ["a cat", "a dog"]
+    assert steps[1]["parent"] == root.id
+    assert {*steps[0]["references"], *steps[1]["references"], steps[1]["pictures"][0]["file"]} <= names
+
+
+async def test_nobody_sees_another_keys_session(parts: PageParts, desk: Desk, world: World) -> None:
+    for other in (world.stranger, world.admin):
+        with pytest.raises(TaskNotFoundError):
+            await parts.sessions.nodes(other, desk.session_id)
+        with pytest.raises(TaskNotFoundError):
+            await parts.sessions.rename(other, desk.session_id, "mine now")
+        assert (await parts.sessions.open(other, desk.session_id, "own")).id != desk.session_id
+
+
+async def test_a_name_must_be_one(parts: PageParts, world: World) -> None:
+    for name in ("", "  ", "x" * 81):
+        with pytest.raises(RequestError, match="name"):
+            await parts.sessions.create(world.caller, name)
+
+
+async def test_a_session_ended_by_its_owner_leads_to_another(parts: PageParts, desk: Desk, world: World) -> None:
+    await parts.sessions.delete(world.caller, desk.session_id)
+    assert (await parts.sessions.open(world.caller, desk.session_id, "next")).name == "next"
+
+
+async def test_an_error_stands_beside_its_field() -> None:
+    below, pictures = told(RequestError("images[0]", "<b>", "cannot be read"))
+    assert below == ""
+    assert "&lt;b&gt;" in pictures
+    below, pictures = told(AccessError("no"))
+    assert "no" in below
+    assert pictures == ""
+
+
+async def test_the_operator_sees_everybody(handlers: Handlers, desk: Desk, parts: PageParts, world: World) -> None:
+    await painted(handlers, desk, world)
+    seen = await operator_view(parts, world.admin)
+    assert (seen["queued"], seen["running"], seen["problems"]) == (0, 0, {})
+    assert sum(minute["pictures"] for minute in seen["minutes"]) == 1
+    assert {key["name"] for key in seen["keys"]} >= {world.caller.key.name, world.admin.key.name}
+
+
+def test_the_log_has_an_end() -> None:
+    tail = LogTail(logging.Formatter("%(message)s"))
+    for number in range(LINES_KEPT + 10):
+        tail.handle(logging.makeLogRecord({"msg": f"line {number}", "name": "overpaint"}))
+    tail.handle(logging.makeLogRecord({"msg": "request", "name": "overpaint.access"}))
+    assert len(tail.lines()) == LINES_KEPT
+    assert tail.lines()[-1] == f"line {LINES_KEPT + 9}"

@@ -7,8 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from overpaint.api.dialects.fal.convert import Manners, in_fals_words, lifetime_s, to_draft
+from overpaint.api.dialects.fal.endings import REFUSAL, START_WITHIN_S, ending_error
 from overpaint.api.dialects.fal.endpoints import ENDPOINTS, alias_of, endpoint_at
-from overpaint.api.dialects.fal.errors import REFUSAL, START_WITHIN_S, ending_error, from_pydantic, refusal_of
+from overpaint.api.dialects.fal.errors import refusal_of
+from overpaint.api.dialects.fal.findings import from_pydantic
 from overpaint.api.dialects.fal.progress import log_of, status_of
 from overpaint.api.dialects.fal.tokens import STORAGE, caller_of, issue
 from overpaint.api.errors import STATUS_OF, FailedTaskError, FindingsError, RouteError

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from fastapi import Response
 
 from overpaint.api.dialects.fal.convert import APP, INLINE, lifetime_s, to_output
+from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import ENDPOINTS, alias_of
-from overpaint.api.dialects.fal.errors import answer_of, ending_error, refusal_of
+from overpaint.api.dialects.fal.errors import answer_of, refusal_of
 from overpaint.api.dialects.fal.schemas import NewOutput, Output
 from overpaint.api.errors import RouteError, json_answer
 from overpaint.api.inline import read_inline

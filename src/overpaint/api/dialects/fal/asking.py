@@ -10,8 +10,9 @@ from starlette.requests import HTTPConnection
 from overpaint.api.body import read_body
 from overpaint.api.deps import Call
 from overpaint.api.dialects.fal.convert import NAME, Manners, in_fals_words, to_draft
+from overpaint.api.dialects.fal.endings import REFUSAL
 from overpaint.api.dialects.fal.endpoints import Endpoint
-from overpaint.api.dialects.fal.errors import REFUSAL, from_pydantic
+from overpaint.api.dialects.fal.findings import from_pydantic
 from overpaint.api.errors import BodyTooLargeError, FindingsError
 from overpaint.api.json_body import parse_json
 from overpaint.api.submission import accept

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from overpaint.api.dialects.fal.endings import START_WITHIN_S
 from overpaint.api.dialects.fal.endpoints import Endpoint
-from overpaint.api.dialects.fal.errors import START_WITHIN_S, findings_of
+from overpaint.api.dialects.fal.findings import findings_of
 from overpaint.api.dialects.fal.schemas import (
     AnyInput,
     EditInput,

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from overpaint.api.deps import Call
-from overpaint.api.dialects.fal.errors import start_by
+from overpaint.api.dialects.fal.endings import start_by
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service

@@ -6,7 +6,8 @@ What failed and what was cancelled is COMPLETED too, with an error: fal's client
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from overpaint.api.dialects.fal.errors import ending_error, refusal_of
+from overpaint.api.dialects.fal.endings import ending_error
+from overpaint.api.dialects.fal.errors import refusal_of
 from overpaint.api.dialects.fal.schemas import LogLine, Status
 from overpaint.api.task_ids import dashed
 from overpaint.core.events import Progress

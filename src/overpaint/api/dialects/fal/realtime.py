@@ -17,8 +17,9 @@ from overpaint.api.dialects.fal.access import authenticate
 from overpaint.api.dialects.fal.answers import output_of
 from overpaint.api.dialects.fal.asking import fals_words
 from overpaint.api.dialects.fal.convert import Manners, to_draft
+from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import Endpoint, endpoint_at
-from overpaint.api.dialects.fal.errors import ending_error, refusal_of
+from overpaint.api.dialects.fal.errors import refusal_of
 from overpaint.api.public_url import Links, base_url
 from overpaint.core.errors import OverpaintError, RequestError, TaskError
 from overpaint.core.task import Task

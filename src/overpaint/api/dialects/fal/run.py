@@ -10,8 +10,9 @@ from overpaint.api.deps import Call
 from overpaint.api.dialects.fal.access import CallDep
 from overpaint.api.dialects.fal.answers import REQUEST_ID, output_of, result
 from overpaint.api.dialects.fal.asking import manners_of, read_input, take
+from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import endpoint_at
-from overpaint.api.dialects.fal.errors import ending_error, refusal_of
+from overpaint.api.dialects.fal.errors import refusal_of
 from overpaint.api.dialects.fal.late import await_start
 from overpaint.api.dialects.fal.queue import EXAMPLE
 from overpaint.api.dialects.fal.schemas import EditPlusLoraInput, NewOutput, Output

@@ -12,7 +12,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from overpaint.api.dialects.fal.answers import output_of
-from overpaint.api.dialects.fal.errors import ending_error, refusal_of
+from overpaint.api.dialects.fal.endings import ending_error
+from overpaint.api.dialects.fal.errors import refusal_of
 from overpaint.api.public_url import Links
 from overpaint.api.task_ids import dashed
 from overpaint.core.task import Task

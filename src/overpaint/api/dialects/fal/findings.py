@@ -1,0 +1,81 @@
+"""What is wrong with an input, as fal lists it: place, sentence, type, and what was sent.
+
+Source: https://docs.fal.ai/errors
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from overpaint.api.errors import FindingsError, from_validation
+from overpaint.api.field_names import in_words
+from overpaint.core.errors import RequestError
+
+Finding = dict[str, Any]
+_MAX_ECHO = 200
+TYPE_OF = {
+    "missing": "missing",
+    "content": "content_policy_violation",
+    "invalid_picture": "image_load_error",
+    "unreachable_picture": "file_download_error",
+}
+
+
+def findings_of(error: RequestError, names: Mapping[str, str] | None = None) -> list[Finding]:
+    """What is wrong with an input.
+
+    Args:
+        error: any.
+        names: fal's names of fields, by the service's.
+    """
+    if isinstance(error, FindingsError) and error.findings:
+        return [dict(one) for one in error.findings]
+    message = in_words(error, names or {})
+    kind = TYPE_OF.get(error.code, "value_error")
+    words = "Field required" if kind == "missing" else message
+    return [finding(["body", *_steps_to(message.partition(":")[0])], words, kind, error.value, message)]
+
+
+def from_pydantic(exc: ValidationError) -> RequestError:
+    """Everything that pydantic found, as fal shows it."""
+    found = exc.errors(include_url=False, include_context=False)
+    first = from_validation(exc)
+    findings = [
+        finding(["body", *_place(one["loc"])], one["msg"], one["type"], cast("object", one["input"])) for one in found
+    ]
+    return FindingsError(findings, first.field, first.value, first.rule)
+
+
+def finding(loc: Sequence[str | int], text: str, kind: str, value: object = None, reason: str | None = None) -> Finding:
+    """One thing that is wrong.
+
+    Args:
+        loc: where in the request.
+        text: the sentence for people.
+        kind: one of fal's types.
+        value: what was sent.
+        reason: more about it.
+    """
+    found: Finding = {"loc": list(loc), "msg": text, "type": kind, "url": f"https://docs.fal.ai/errors#{kind}"}
+    context = {} if reason is None or reason == text else {"ctx": {"error": reason}}
+    return found | context | ({} if value is None else {"input": _echo(value)})
+
+
+def _steps_to(name: str) -> list[str | int]:
+    """Where a field is: ``"image_urls[1]"`` is two steps, the body itself none."""
+    parts = re.findall(r"[^.\[\]]+", name.removeprefix("body"))
+    return [int(part) if part.isdigit() else part for part in parts]
+
+
+def _place(location: tuple[str | int, ...]) -> list[str | int]:
+    """Where in the body; of a choice of types, pydantic names each, which is no place."""
+    return [part for part in location if part != "ImageSize" and not str(part).startswith("literal[")]
+
+
+def _echo(value: object) -> object:
+    """What was sent, unless it is long: pictures are not sent back."""
+    text = json.dumps(value, default=str)
+    return value if len(text) <= _MAX_ECHO and not isinstance(value, bytes) else f"{text[:_MAX_ECHO]}..."

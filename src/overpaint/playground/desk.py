@@ -5,6 +5,7 @@ lost at any time, and the next one shows the same.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from overpaint.service.tasks import TaskQuery
 
 FRAME_S = 0.08
 LOOK_AGAIN_S = 5.0
+_log = logging.getLogger(__name__)
 OPEN = (TaskState.QUEUED, TaskState.RUNNING)
 
 
@@ -89,6 +91,7 @@ class Desk:
                 await asyncio.sleep(FRAME_S)
                 await self._wait()
         finally:
+            _log.debug("a page of key %s was closed", self.caller.key_id)
             for watcher in self._watchers.values():
                 watcher.cancel()
 

@@ -163,5 +163,13 @@ def test_code_names_what_was_set_and_the_key_only_when_asked() -> None:
             compile(code, snippet.name, "exec")
 
 
+def test_what_a_client_cannot_say_is_told_in_its_code() -> None:
+    draft = Draft("qwen-image-2.0", "a cat", num_images=3)
+    snippet = next(snippet for snippet in SNIPPETS if snippet.name == "wavespeed")
+    told = snippet.render(CodeRequest(draft, "http://x", ("http://x/a",), mask="http://x/m")).splitlines()[0]
+    assert told == "# This API has no words for: mask, num_images."
+    assert "no words" not in snippet.render(CodeRequest(replace(draft, num_images=1), "http://x"))
+
+
 def test_only_dialects_that_are_spoken_have_code() -> None:
     assert {snippet.dialect for snippet in snippets_for(frozenset({"native"}))} == {"native"}

@@ -6,7 +6,7 @@ from overpaint.playground.snippets.snippet import CodeRequest, Snippet, python_k
 
 
 def _render(request: CodeRequest) -> str:
-    return f"""import os
+    return f"""{_left_out(request)}import os
 
 import wavespeed
 
@@ -30,13 +30,24 @@ def _body(request: CodeRequest) -> dict[str, Any]:
         "prompt": draft.prompt,
         "negative_prompt": draft.negative_prompt,
         "images": list(request.pictures) or None,
-        "mask_image": request.mask,
-        "size": str(request.size).replace("x", "*") if request.size else None,
-        "aspect_ratio": None if request.size else request.shape,
+        "size": str(request.size).replace("x", "*") if request.size else request.shape,
         "seed": draft.seed,
         "output_format": draft.output.format,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _left_out(request: CodeRequest) -> str:
+    """A comment about what was set and cannot be said there."""
+    draft = request.draft
+    missing = {
+        "mask": request.mask is not None,
+        "num_images": draft.num_images > 1,
+        "true_cfg_scale": (draft.true_cfg_scale or 1) > 1,
+        "background": draft.output.background != "auto",
+    }
+    names = ", ".join(name for name, is_set in missing.items() if is_set)
+    return f"# This API has no words for: {names}.\n" if names else ""
 
 
 PYTHON = Snippet("wavespeed", "Python · wavespeed", "python", "wavespeed", _render, "pip install wavespeed")

@@ -246,6 +246,8 @@ def _listen(settings: ServerSettings) -> Listen:
         certificate, key = self_signed(settings.data_dir, (settings.host, *hosts))
     if settings.proxy_port is not None and certificate is None:
         raise ConfigError("proxy_port: clients talk TLS through a proxy; give tls_cert and tls_key, or tls_self_signed")
+    if settings.proxy_port is not None and settings.open_page:
+        raise ConfigError("open_page: whoever comes through the proxy (proxy_port) looks like this very machine")
     for name, path in (("tls_cert", certificate), ("tls_key", key)):
         if path is not None and not path.is_file():
             raise ConfigError(f"{name}: '{path}' is not there")

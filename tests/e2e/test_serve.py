@@ -124,6 +124,8 @@ def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
     [
         (["--port", "99999"], "OVERPAINT_PORT"),
         (["--tls-cert", "nowhere.pem"], "tls_cert"),
+        (["--proxy-port", "0"], "proxy_port"),
+        (["--proxy-port", "0", "--tls-self-signed", "--open-page"], "open_page"),
         (["--database", "mysql://x"], "mysql"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
         (["--public-url", "x"], "public_url"),

@@ -129,7 +129,7 @@ def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
     folder = tmp_path_factory.mktemp("secure")
     settings = folder / "overpaint.toml"
     settings.write_text("tls_self_signed = true\nproxy_port = 0\nmax_picture_mib = 128\nmax_running = 1\n")
-    running = start_server(folder, "--config", str(settings), model="null:0.03")
+    running = start_server(folder, "--config", str(settings), "--no-page", model="null:0.03")
     yield running
     running.stop()
 
@@ -146,7 +146,7 @@ def secure(secure_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Run
 def telltale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with https whose engine paints what it was asked as a colour; see `telltale`."""
     folder = tmp_path_factory.mktemp("telltale")
-    running = start_server(folder, "--tls-self-signed", program="tests.contract.api.telltale")
+    running = start_server(folder, "--tls-self-signed", "--no-page", program="tests.contract.api.telltale")
     yield running
     running.stop()
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from overpaint.api.config import ApiConfig
 from overpaint.api.dialects.fal.convert import Manners, in_fals_words, lifetime_s, to_draft
 from overpaint.api.dialects.fal.endings import REFUSAL, START_WITHIN_S, ending_error
 from overpaint.api.dialects.fal.endpoints import ENDPOINTS, alias_of, endpoint_at
@@ -31,6 +32,7 @@ from overpaint.core.task import Priority, Task, TaskFailure, TaskSpec, TaskState
 from overpaint.service.caller import Caller
 from overpaint.service.draft import Draft, PictureUrl
 from overpaint.service.watch import Queued, TaskEvent
+from tests.unit.api.conftest import World
 from tests.unit.api.stand_in import StandIn
 
 PAINT, EDIT, PLUS = "fal-ai/qwen-image", "fal-ai/qwen-image-edit", "fal-ai/qwen-image-edit-plus"
@@ -261,3 +263,13 @@ def test_an_unknown_endpoint_is_not_found_in_fals_words() -> None:
     with pytest.raises(TaskNotFoundError, match='Application "fal-ai/nothing" not found'):
         endpoint_at("fal-ai/nothing/")
     assert alias_of("fal-ai/qwen-image-2/pro/edit") == "fal-ai/qwen-image-2"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("api_config", [ApiConfig(sync_timeout_s=0.1)], ids=["short"])
+async def test_a_picture_that_is_late_is_504_and_its_retry_gets_it(world: World) -> None:
+    world.stand_in.step_s = 0.2
+    answer = await world.http.post(f"/fal/run/{PAINT}", json={"prompt": "a cat"})
+    assert (answer.status_code, answer.json()["error_type"]) == (504, "request_timeout")
+    assert "x-fal-request-timeout-type" not in answer.headers, "the client may send it again"
+    assert world.stand_in.unheard == list(world.stand_in.stored)

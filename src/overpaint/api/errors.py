@@ -30,6 +30,7 @@ from overpaint.core.errors import (
     TaskNotFoundError,
     UnreachablePictureError,
 )
+from overpaint.core.ports import EngineAwayError
 from overpaint.core.task import Task, TaskFailure, TaskState
 
 ErrorRenderer = Callable[[int, OverpaintError], Response]
@@ -136,6 +137,7 @@ STATUS_OF: dict[type[OverpaintError], int] = {
     TaskNotFoundError: 404,
     CancelledTaskError: 409,
     BackendError: 503,
+    EngineAwayError: 503,
     ConfigError: 500,
     CheckpointError: 500,
     FailedTaskError: 500,

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from overpaint.core.engine_stats import EngineStats
+from overpaint.core.errors import BackendError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
+
+
+class EngineAwayError(BackendError):
+    """There is no engine now: it has not seen what was asked of it. For those between; callers see `BackendError`."""
 
 
 class Clock(Protocol):
@@ -37,7 +42,8 @@ class EngineClient(Protocol):
         Raises:
             RequestError: the loaded checkpoint cannot do this request.
             TaskError: `task_id` is already known.
-            BackendError: the engine is closed.
+            EngineAwayError: it was not there to take it.
+            BackendError: the engine is closed, or failed.
         """
         ...
 

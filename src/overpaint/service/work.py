@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from overpaint.core.errors import BackendError, CancelledTaskError, OverpaintError
 from overpaint.core.events import Event, Failed, Finished
-from overpaint.core.ports import EngineClient
+from overpaint.core.ports import EngineAwayError, EngineClient
 from overpaint.core.request import GenerationRequest
 from overpaint.core.task import Lease, TaskFailure
 from overpaint.core.terms import Terms
@@ -117,6 +117,8 @@ class Worker:
             if work.is_dropped:
                 self.drop(work)
             event = await self._on_thread(self._listener(work))
+        except EngineAwayError:
+            return Outcome.NOT_TRIED
         except OverpaintError as error:
             event = Failed(task.id, error)
         if isinstance(event, Finished):

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
-READY_S = 120.0
+READY_S = 300.0
 LEASE_S = 3.0
 """Short, so that the tasks of a killed process come back while the test still looks."""
 
@@ -63,7 +63,8 @@ class Victim:
         command = [sys.executable, "-m", "overpaint", "serve", "--port", str(self.port)]
         command += ["--data-dir", str(self.folder), *(["--model", self.model] if self.model else [])]
         command += ["--database", self.database] if self.database else []
-        settings = {"OVERPAINT_ALLOWED_HOSTS": "127.0.0.1", "OVERPAINT_LEASE_S": str(LEASE_S), "OMP_NUM_THREADS": "1"}
+        settings = {"OVERPAINT_ALLOWED_HOSTS": "127.0.0.1", "OVERPAINT_LEASE_S": str(LEASE_S), "OVERPAINT_PAGE": "0"}
+        settings |= {"OMP_NUM_THREADS": "1"}
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | settings)
         self.num_starts += 1

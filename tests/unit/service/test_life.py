@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 from PIL import Image
 
-from overpaint.core.errors import BackendError, EngineAwayError, TaskError, TaskNotFoundError
+from overpaint.core.errors import BackendError, TaskError, TaskNotFoundError
 from overpaint.core.events import Event, Failed, Preview, Progress
+from overpaint.core.ports import EngineAwayError
 from overpaint.core.request import GenerationRequest
 from overpaint.core.task import Task, TaskState
 from overpaint.core.terms import DEFAULT_TERMS, Terms

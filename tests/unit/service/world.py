@@ -139,6 +139,7 @@ class Plan:
     policies: Policies = field(default_factory=lambda: Policies(b"0123456789abcdef", lease_s=2.0))
     stores: MemoryStores | None = None
     outputs: MemoryOutputs | None = None
+    models: tuple[Path, ...] = (Path(__file__).with_name("aliases.toml"),)
 
 
 async def build_world(plan: Plan) -> World:
@@ -151,7 +152,7 @@ async def build_world(plan: Plan) -> World:
     service = build_service(
         ports,
         outside,
-        read_catalogue(None, [Path(__file__).with_name("aliases.toml")]),
+        read_catalogue(None, plan.models),
         plan.policies,
         plan.safety,
         clock,

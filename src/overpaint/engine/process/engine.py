@@ -14,6 +14,7 @@ from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
+from overpaint.core.ports import EngineAwayError
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.process.child import EngineOpener, run_child
@@ -109,7 +110,7 @@ class ProcessEngine:
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """See `EngineClient.submit`."""
         if not self.is_loaded:
-            raise BackendError("the engine is not running")
+            raise EngineAwayError("the engine is not running")
         self._boxes.open(task_id)
         answer = self._answers[task_id] = _Answer()
         try:
@@ -169,7 +170,7 @@ class ProcessEngine:
             with self._lock:
                 self._pipe.send(order)
         except OSError as exc:
-            raise BackendError("the engine is gone") from exc
+            raise EngineAwayError("the engine is gone") from exc
 
     def _read(self) -> None:
         """The reader's thread: sort what comes until the pipe ends, then answer everybody."""

@@ -15,7 +15,7 @@ from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, ConfigError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.model_info import ModelInfo
-from overpaint.core.ports import WritingEngine
+from overpaint.core.ports import EngineAwayError, WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 
@@ -156,7 +156,7 @@ class Supervisor:
         """See `EngineClient.submit`."""
         child = self._current
         if child is None or not child.is_loaded:
-            raise BackendError(self.problem or "the engine is not running")
+            raise EngineAwayError(self.problem or "the engine is not running")
         child.submit(task_id, request, terms)
         with self._lock:
             self._homes[task_id] = child

@@ -1,5 +1,6 @@
 """Which model of the catalogue a vendor's name means. Knows no vendor."""
 
+from overpaint.api.errors import MissingFieldError
 from overpaint.core.errors import RequestError, TaskNotFoundError
 from overpaint.service.catalogue import Catalogue, ModelEntry
 
@@ -32,6 +33,18 @@ def model_at(catalogue: Catalogue, name: str, family: str = "") -> ModelEntry:
         return find_model(catalogue, name, family)
     except RequestError as exc:
         raise TaskNotFoundError(exc.message) from exc
+
+
+def model_named(catalogue: Catalogue, name: str | None, family: str = "") -> ModelEntry:
+    """`model_at`, for dialects whose bodies name the model.
+
+    Raises:
+        MissingFieldError: the body names none.
+        TaskNotFoundError: there is none of that name.
+    """
+    if not name:
+        raise MissingFieldError("model")
+    return model_at(catalogue, name, family)
 
 
 def vendor_name(entry_id: str, family: str) -> str:

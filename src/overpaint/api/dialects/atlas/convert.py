@@ -59,17 +59,6 @@ def to_draft(body: GenerateInput, model: str) -> Draft:
     )
 
 
-def model_of(body: GenerateInput) -> str:
-    """The name of the model.
-
-    Raises:
-        MissingFieldError: there is none.
-    """
-    if not body.model:
-        raise MissingFieldError("model")
-    return body.model
-
-
 def to_answer(task: Task, links: Links, outputs: list[str]) -> PredictionAnswer:
     """A task in all shapes at once.
 

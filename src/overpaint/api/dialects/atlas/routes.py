@@ -6,12 +6,12 @@ from fastapi import APIRouter, UploadFile
 
 from overpaint.api.deps import Call, CallDep, note_task
 from overpaint.api.dialect import Dialect
-from overpaint.api.dialects.atlas.convert import BASE64, FAMILY, NAME, model_of, to_answer, to_draft
+from overpaint.api.dialects.atlas.convert import BASE64, FAMILY, NAME, to_answer, to_draft
 from overpaint.api.dialects.atlas.errors import render_error
 from overpaint.api.dialects.atlas.schemas import ERRORS, GenerateInput, PredictionAnswer, Upload, UploadAnswer
 from overpaint.api.inline import outputs_of
 from overpaint.api.json_body import described_body
-from overpaint.api.models import model_at
+from overpaint.api.models import model_named
 from overpaint.api.submission import accept, finish, read_input
 from overpaint.api.task_ids import undashed
 from overpaint.api.uploads import store_upload
@@ -26,7 +26,7 @@ router = APIRouter(prefix=ROOT, tags=["atlas"], responses=ERRORS)
 async def generate_image(call: CallDep) -> PredictionAnswer:
     """Submit a prediction; with `enable_sync_mode` the answer comes when it is done, or says that it is not yet."""
     body = await read_input(call, GenerateInput)
-    entry = model_at(call.service.catalogue, model_of(body), FAMILY)
+    entry = model_named(call.service.catalogue, body.model, FAMILY)
     task = await accept(call, to_draft(body, entry.id))
     return await _answer(call, await finish(call, task) if body.enable_sync_mode else task)
 

@@ -9,12 +9,12 @@ from fastapi.routing import APIRoute
 
 from overpaint.api.deps import CallDep
 from overpaint.api.dialects.dashscope.answers import compatible
-from overpaint.api.dialects.dashscope.convert import FAMILY, require_model, to_compatible_draft
+from overpaint.api.dialects.dashscope.convert import FAMILY, to_compatible_draft
 from overpaint.api.dialects.dashscope.errors import render_compatible
 from overpaint.api.dialects.dashscope.schemas import CompatibleInput
 from overpaint.api.errors import answer_error, from_validation
 from overpaint.api.json_body import described_body
-from overpaint.api.models import model_at
+from overpaint.api.models import model_named
 from overpaint.api.submission import paint, read_input
 from overpaint.core.errors import OverpaintError
 
@@ -50,5 +50,5 @@ router = APIRouter(tags=["dashscope"], route_class=CompatibleRoute)
 async def generations(call: CallDep) -> dict[str, Any]:
     """Paint, or edit where there is an `image`; always answers with URLs."""
     body = await read_input(call, CompatibleInput)
-    entry = model_at(call.service.catalogue, require_model(body.model), FAMILY)
+    entry = model_named(call.service.catalogue, body.model, FAMILY)
     return compatible(await paint(call, to_compatible_draft(body, entry.id)), call.links)

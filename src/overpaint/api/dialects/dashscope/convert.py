@@ -54,17 +54,6 @@ def to_compatible_draft(body: CompatibleInput, model: str) -> Draft:
     return draft_of(Turn(body.prompt, tuple(body.image)), asked, model, NAME, source_of)
 
 
-def require_model(model: str | None) -> str:
-    """The name of the model.
-
-    Raises:
-        MissingFieldError: there is none.
-    """
-    if not model:
-        raise MissingFieldError("model")
-    return model
-
-
 def source_of(text: str, field: str) -> PictureSource:
     """Where a picture comes from: as everywhere, or an upload by its ``oss://`` name.
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Header, Response
 
 from overpaint.api.deps import Call, CallDep
 from overpaint.api.dialects.dashscope.answers import accepted, finished
-from overpaint.api.dialects.dashscope.convert import FAMILY, require_model, to_draft
+from overpaint.api.dialects.dashscope.convert import FAMILY, to_draft
 from overpaint.api.dialects.dashscope.schemas import ERRORS, Form, Submission
 from overpaint.api.errors import json_answer
 from overpaint.api.json_body import described_body
-from overpaint.api.models import model_at
+from overpaint.api.models import model_named
 from overpaint.api.sse import HEADERS, SseEvent
 from overpaint.api.submission import accept, paint, read_input
 
@@ -35,10 +35,10 @@ StreamHeader = Annotated[str | None, Header(alias="X-DashScope-SSE", description
     operation_id="dashscope_multimodal",
     openapi_extra=described_body(Submission, TURN),
 )
-async def multimodal(call: CallDep, is_async: AsyncHeader = None, is_stream: StreamHeader = None) -> Response:
+async def multimodal(call: CallDep, async_mode: AsyncHeader = None, sse_mode: StreamHeader = None) -> Response:
     """Paint or edit by a conversation of one turn."""
-    body = await _run(call, "choices", is_async)
-    if is_stream != ENABLED or is_async == ENABLED:
+    body = await _run(call, "choices", async_mode)
+    if sse_mode != ENABLED or async_mode == ENABLED:
         return json_answer(200, body)
     return Response(SseEvent(1, "result", body).encode(), media_type="text/event-stream", headers=HEADERS)
 
@@ -46,17 +46,17 @@ async def multimodal(call: CallDep, is_async: AsyncHeader = None, is_stream: Str
 @router.post(
     "/image-generation/generation", operation_id="dashscope_generation", openapi_extra=described_body(Submission, TURN)
 )
-async def image_generation(call: CallDep, is_async: AsyncHeader = None) -> Response:
+async def image_generation(call: CallDep, async_mode: AsyncHeader = None) -> Response:
     """The same for newer models; its callers want a task."""
-    return json_answer(200, await _run(call, "choices", is_async))
+    return json_answer(200, await _run(call, "choices", async_mode))
 
 
 @router.post(
     "/text2image/image-synthesis", operation_id="dashscope_text2image", openapi_extra=described_body(Submission, WORDS)
 )
-async def text2image(call: CallDep, is_async: AsyncHeader = None) -> Response:
+async def text2image(call: CallDep, async_mode: AsyncHeader = None) -> Response:
     """Paint by a prompt."""
-    return json_answer(200, await _run(call, "results", is_async))
+    return json_answer(200, await _run(call, "results", async_mode))
 
 
 @router.post(
@@ -64,15 +64,15 @@ async def text2image(call: CallDep, is_async: AsyncHeader = None) -> Response:
     operation_id="dashscope_image2image",
     openapi_extra=described_body(Submission, WORDS),
 )
-async def image2image(call: CallDep, is_async: AsyncHeader = None) -> Response:
+async def image2image(call: CallDep, async_mode: AsyncHeader = None) -> Response:
     """Edit by a prompt, with or without a mask."""
-    return json_answer(200, await _run(call, "results", is_async))
+    return json_answer(200, await _run(call, "results", async_mode))
 
 
-async def _run(call: Call, form: Form, is_async: str | None) -> dict[str, Any]:
+async def _run(call: Call, form: Form, async_mode: str | None) -> dict[str, Any]:
     body = await read_input(call, Submission)
-    entry = model_at(call.service.catalogue, require_model(body.model), FAMILY)
+    entry = model_named(call.service.catalogue, body.model, FAMILY)
     draft = to_draft(body, entry.id, form)
-    if is_async == ENABLED:
+    if async_mode == ENABLED:
         return accepted(await accept(call, draft))
     return finished(await paint(call, draft), call.links)

@@ -31,6 +31,7 @@ from overpaint.service.catalogue import ModelEntry
 from overpaint.service.clock import SystemClock
 from overpaint.service.draft import Draft, PictureBytes
 from overpaint.service.links import FileLinks
+from tests.unit.api.conftest import World
 
 WORDS, EDIT, TWO, ANY = "qwen/qwen-image", "qwen/qwen-image-edit", "qwen/qwen-image-2", "overpaint/qwen-image-2.0"
 LINKS = Links("http://here", "/replicate", FileLinks(b"0123456789abcdef", SystemClock()))
@@ -238,3 +239,21 @@ def test_errors_are_problem_details(error: OverpaintError, status: int, detail: 
 )
 def test_shared_paths_are_told_apart_by_client_and_token(path: str, headers: dict[str, str], is_ours: bool) -> None:
     assert claims(path, Headers(headers)) == is_ours
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("headers", "field"),
+    [
+        ({"Host": "api.replicate.com"}, "results"),
+        ({"Host": "api.openai.com", "User-Agent": "replicate-python/1.0.7"}, "data"),
+        ({"User-Agent": "replicate-javascript/1.4.0"}, "results"),
+        ({}, "data"),
+    ],
+)
+async def test_models_are_those_of_the_host_else_of_the_client(
+    world: World, headers: dict[str, str], field: str
+) -> None:
+    answer = await world.http.get("/v1/models", headers=headers)
+    assert answer.status_code == 200
+    assert answer.json()[field]

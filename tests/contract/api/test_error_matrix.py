@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from overpaint.api.dialects import DIALECTS
 from tests.contract.api.adapters import ADAPTERS
 from tests.contract.api.adapters.frame import ROWS, Adapter, Asked
 from tests.contract.api.conftest import RunningServer
@@ -112,6 +113,7 @@ def _cancel_the_first(http: httpx.Client) -> None:
 
 def test_every_row_has_a_way_and_every_dialect_an_answer() -> None:
     assert tuple(WAYS) == ROWS
+    assert {adapter.name for adapter in ADAPTERS} == {dialect.name for dialect in DIALECTS}
     for adapter in ADAPTERS:
         assert tuple(adapter.refusals) == ROWS, adapter.name
 

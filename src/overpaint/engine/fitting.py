@@ -47,11 +47,10 @@ class Demand:
             num_branches=len(job.prefixes),
         )
 
-    @property
-    def kept_tokens(self) -> int:
-        """Tokens whose keys and values are held while the job runs."""
-        prefix = self.text_tokens + self.num_references * self.reference_tokens
-        return self.num_branches * (prefix + self.target_tokens)
+    def kept_bytes(self, limits: Limits) -> int:
+        """Keys and values that are held while the job runs."""
+        picture_tokens = self.num_references * self.reference_tokens
+        return self.num_branches * limits.kept_bytes(self.text_tokens, picture_tokens, self.target_tokens)
 
     def describe(self) -> str:
         """In words."""
@@ -62,8 +61,7 @@ class Demand:
 
 def fits(demand: Demand, limits: Limits) -> bool:
     """Whether there is memory for it on a device that does nothing else."""
-    kept = demand.kept_tokens * limits.bytes_per_token
-    return kept <= limits.cache_bytes and work_bytes(demand, limits) <= limits.work_bytes
+    return demand.kept_bytes(limits) <= limits.cache_bytes and work_bytes(demand, limits) <= limits.work_bytes
 
 
 def work_bytes(demand: Demand, limits: Limits) -> int:
@@ -83,7 +81,7 @@ def check_fits(job: Job, limits: Limits) -> None:
     demand = Demand.of(job)
     if fits(demand, limits):
         return
-    kept, work = (num / _MIB for num in (demand.kept_tokens * limits.bytes_per_token, work_bytes(demand, limits)))
+    kept, work = (num / _MIB for num in (demand.kept_bytes(limits), work_bytes(demand, limits)))
     raise CapacityError(
         f"{demand.describe()} need {kept:.0f} MiB for keys and values and {work:.0f} MiB to work in; this device has "
         f"{limits.cache_bytes / _MIB:.0f} and {limits.work_bytes / _MIB:.0f} MiB: {what_fits(demand, limits)}"
@@ -95,7 +93,7 @@ def out_of_memory(job: Job, limits: Limits) -> CapacityError:
     demand = Demand.of(job)
     less = replace(
         limits,
-        cache_bytes=min(limits.cache_bytes, demand.kept_tokens * limits.bytes_per_token * 3 // 4),
+        cache_bytes=min(limits.cache_bytes, demand.kept_bytes(limits) * 3 // 4),
         work_bytes=min(limits.work_bytes, work_bytes(demand, limits) * 3 // 4),
     )
     return CapacityError(f"the device ran out of memory on {demand.describe()}: {what_fits(demand, less)}")

@@ -295,6 +295,7 @@ def _limits(config: EngineConfig, painter: Painter) -> Limits:
         prefill_tokens=min(config.prefill_tokens, at_once),
         cache_bytes=config.cache_bytes or painter.free_bytes() // 2,
         bytes_per_token=painter.bytes_per_token,
+        encoder_bytes_per_token=painter.conditioner.bytes_per_token,
         work_bytes=painter.work_bytes,
         work_bytes_per_token=painter.work_bytes_per_token,
     )

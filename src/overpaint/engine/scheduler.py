@@ -241,7 +241,7 @@ class Scheduler:
 
     def _bytes_of(self, spec: PrefixSpec, job: Job) -> int:
         target = max(sequence.num_tokens for sequence in job.sequences)
-        return (spec.num_tokens + target) * self._limits.bytes_per_token
+        return self._limits.kept_bytes(spec.num_tokens - spec.picture_tokens, spec.picture_tokens, target)
 
 
 def _wants_preview(sequence: Sequence) -> bool:

@@ -80,6 +80,13 @@ class Conditioner:
         (self._image_pad_id,) = self._tokenize(IMAGE_PAD)
         self._num_system_tokens = len(self._tokenize(SYSTEM_TURN))
 
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes of an `EncoderMemory` for each of its tokens."""
+        config: Any = self._encoder.config.text_config
+        channels: int = config.num_key_value_heads * config.head_dim
+        return 2 * config.num_hidden_layers * channels * self._encoder.dtype.itemsize
+
     def count_tokens(self, words: str) -> int:
         """Length of a text in the encoder's tokens."""
         return len(self._tokenize(words))

@@ -11,6 +11,7 @@ from overpaint.engine.fitting import Demand, check_fits, fits, out_of_memory
 from overpaint.engine.job import JobPlanner
 from overpaint.engine.limits import Limits
 from overpaint.engine.painter import Painter
+from overpaint.engine.plan import PrefixWork
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.layout import layout_prefix
 from overpaint.model.transformer import PrefixInput, StepInput
@@ -28,7 +29,13 @@ def test_outputs_of_one_request_share_its_memory() -> None:
 
 
 def test_guidance_holds_everything_twice() -> None:
-    assert Demand.of(make_job("t", guided=True)).kept_tokens == 2 * Demand.of(make_job("t")).kept_tokens
+    guided, plain = (Demand.of(make_job("t", guided=guided)) for guided in (True, False))
+    assert guided.kept_bytes(_LIMITS) == 2 * plain.kept_bytes(_LIMITS)
+
+
+def test_what_the_encoder_keeps_is_counted() -> None:
+    limits = replace(_LIMITS, bytes_per_token=10, encoder_bytes_per_token=3)
+    assert limits.kept_bytes(text_tokens=20, picture_tokens=64, target_tokens=16) == 10 * 100 + 3 * (20 + 16)
 
 
 def test_what_would_fit_is_named_and_does_fit() -> None:
@@ -67,6 +74,15 @@ def test_the_planner_counts_the_tokens_that_the_model_will_see(checkpoint: Check
         spec = planner.plan("t", GenerationRequest("make it red", pictures=pictures[:count])).prefixes[0]
         painter.prefixes.begin(spec, None, 0)
         assert painter.prefixes.num_tokens(spec.key) == spec.num_tokens
+        while not painter.prefixes.is_standing(spec.key):
+            painter.prefixes.advance(PrefixWork(spec, None, 10_000))
+        standing = painter.prefixes._standing[spec.key]
+        limits = Limits(
+            bytes_per_token=painter.bytes_per_token, encoder_bytes_per_token=painter.conditioner.bytes_per_token
+        )
+        held = standing.cache.num_bytes + standing.memory.num_bytes
+        said = limits.kept_bytes(spec.num_tokens - spec.picture_tokens, spec.picture_tokens, 0)
+        assert 0 <= held - said <= 32 * limits.encoder_bytes_per_token  # the system turn is in no transformer's prefix
         painter.prefixes.release(spec.key)
 
 

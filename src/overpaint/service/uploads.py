@@ -18,6 +18,7 @@ from overpaint.service.files import Files, uploads_of
 
 MAX_NAME_CHARS = 100
 _ID = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r"uploads/[^/]+/([0-9a-f]{32})/([^/]+)")
 _TIME_DIGITS = 12
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -66,7 +67,8 @@ class Uploads:
         """
         upload_id = f"{int(self._clock.now().timestamp() * 1000):0{_TIME_DIGITS}x}{secrets.token_hex(10)}"
         key = f"{uploads_of(caller)}{upload_id}/{plain_name(name)}"
-        return self._read_key(key), await self._files.upload(key, data, name)
+        stored = await self._files.upload(key, data, name)
+        return self._upload(upload_id, plain_name(name), key), stored
 
     async def get(self, caller: Caller, upload_id: str) -> Upload:
         """One of the caller's uploads.
@@ -93,13 +95,12 @@ class Uploads:
         await self._outputs.delete([(await self.get(caller, upload_id)).key])
 
     async def _below(self, prefix: str) -> AsyncIterator[Upload]:
-        """Those that have a name; an upload by a bare link has none."""
+        """Those that have a name; an upload by a bare link has none, nor has a part of one."""
         async for key in self._outputs.list_keys(prefix, older_than=timedelta()):
-            if key.count("/") == 3:
-                yield self._read_key(key)
+            if found := _KEY.fullmatch(key):
+                yield self._upload(found[1], found[2], key)
 
-    def _read_key(self, key: str) -> Upload:
-        _, _, upload_id, name = key.split("/")
+    def _upload(self, upload_id: str, name: str, key: str) -> Upload:
         created_at = datetime.fromtimestamp(int(upload_id[:_TIME_DIGITS], 16) / 1000, UTC)
         return Upload(upload_id, name, created_at, created_at + self._lifetime, key)
 

@@ -25,6 +25,13 @@ async def test_an_upload_is_listed_read_used_and_forgotten(world: World) -> None
         await uploads.get(world.caller, first.id)
 
 
+async def test_uploads_without_a_name_and_parts_are_not_listed(world: World) -> None:
+    key = world.service.files.reserve(world.caller)
+    await world.service.files.upload(key, png())
+    await world.service.parts.put(key, 1, b"a part")
+    assert await world.service.uploads.list_all(world.caller) == []
+
+
 async def test_an_upload_is_its_owners_and_a_picture(world: World) -> None:
     upload, _ = await world.service.uploads.create(world.caller, png(), "a.png")
     for upload_id in (upload.id, "../x", "0" * 32):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
+from starlette.types import Scope
 
 from overpaint.api import files, health
 from overpaint.api.access import Access
@@ -73,11 +74,19 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service = cast("Service", app.state.service)
     await service.start()
+    _warm_up(app)
     try:
         yield
     finally:
         cast("Closing", app.state.closing).begin()
         await service.stop(STOP_S)
+
+
+def _warm_up(app: FastAPI) -> None:
+    """Look through all routes once: the framework prepares them then, and the first caller would wait for it."""
+    scope: Scope = {"type": "http", "method": "GET", "path": "/no/such/path", "headers": [], "app": app}
+    for route in app.router.routes:
+        route.matches(scope)
 
 
 def _add_routes(app: FastAPI, rows: Sequence[Dialect]) -> None:

@@ -6,6 +6,7 @@ from fastapi import Response
 from pydantic import BaseModel, Field
 
 from overpaint.api.errors import json_answer
+from overpaint.api.refusals import refusals
 from overpaint.core.errors import OverpaintError, RequestError
 
 _NAMES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
@@ -49,20 +50,6 @@ def _short(value: object, limit: int = 80) -> str | None:
     return text if text is None or len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorAnswer, "description": "A field breaks a rule."},
-    401: {"model": ErrorAnswer, "description": "No key, or not one of this server."},
-    404: {"model": ErrorAnswer, "description": "There is no such thing that this key may see."},
-    409: {"model": ErrorAnswer, "description": "Its state does not allow this."},
-    413: {"model": ErrorAnswer, "description": "The body is too large."},
-    429: {"model": ErrorAnswer, "description": "Too many requests; see Retry-After."},
-    503: {"model": ErrorAnswer, "description": "Not now; see Retry-After."},
-}
-ADMIN_ANSWERS: dict[int | str, dict[str, Any]] = {
-    **ANSWERS,
-    403: {"model": ErrorAnswer, "description": "This needs an admin key."},
-}
-SUBMIT_ANSWERS: dict[int | str, dict[str, Any]] = {
-    **ANSWERS,
-    402: {"model": ErrorAnswer, "description": "The key's budget is spent."},
-}
+ANSWERS = refusals(ErrorAnswer, 400, 401, 404, 409, 413, 429, 503)
+ADMIN_ANSWERS = ANSWERS | refusals(ErrorAnswer, 403)
+SUBMIT_ANSWERS = ANSWERS | refusals(ErrorAnswer, 402)

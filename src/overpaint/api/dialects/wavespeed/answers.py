@@ -8,6 +8,7 @@ from overpaint.api.deps import Call
 from overpaint.api.dialects.wavespeed.convert import BASE64, to_prediction
 from overpaint.api.dialects.wavespeed.schemas import Prediction
 from overpaint.api.inline import outputs_of
+from overpaint.api.refusals import refusals
 from overpaint.core.task import Task
 
 
@@ -18,16 +19,7 @@ class Refusal(BaseModel):
     message: str
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Refusal, "description": "A parameter is missing or cannot be used; `data.code` is 1400 or 1401."},
-    401: {"model": Refusal, "description": "No key, or not one of this server."},
-    402: {"model": Refusal, "description": "The key's budget is spent."},
-    404: {"model": Refusal, "description": "No such model or prediction."},
-    409: {"model": Refusal, "description": "The prediction is not in a state that allows this."},
-    413: {"model": Refusal, "description": "Too large."},
-    429: {"model": Refusal, "description": "Too many requests; see Retry-After."},
-    503: {"model": Refusal, "description": "Not now; see Retry-After."},
-}
+ERRORS = refusals(Refusal, 400, 401, 402, 404, 409, 413, 429, 503)
 
 
 def success(data: Any) -> dict[str, Any]:

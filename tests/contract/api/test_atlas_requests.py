@@ -95,7 +95,7 @@ def test_7_9_10_what_is_not_there(server: RunningServer, cloud: Cloud) -> None:
 
 def test_8_a_task_that_ends_without_a_picture(impatient: RunningServer) -> None:
     cloud = Cloud(impatient)
-    task_id = cloud.submit(CAT).json()["data"]["id"]
+    task_id = cloud.submit(CAT | {"steps": 200}).json()["data"]["id"]
     with impatient.client() as http:
         http.post(f"/overpaint/v1/tasks/{task_id}/cancel").raise_for_status()
     told = cloud.wait(task_id)

@@ -9,6 +9,7 @@ import io
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +117,29 @@ def test_4_synthesis_waits_and_tells_its_times() -> None:
     assert answer.output.task_metrics == {"TOTAL": 1, "SUCCEEDED": 1, "FAILED": 0}
 
 
+@contextmanager
+def busy(server: RunningServer) -> Iterator[None]:
+    """All places taken, for half a minute."""
+    body = {"prompt": "a long wait", "steps": 200, "size": "256x256"}
+    with server.client() as http:
+        ids = [http.post("/overpaint/v1/tasks", json=body | {"seed": at}).json()["id"] for at in range(10)]
+        try:
+            yield
+        finally:
+            for task_id in ids:
+                http.post(f"/overpaint/v1/tasks/{task_id}/cancel")
+
+
 def test_5_only_what_waits_can_be_cancelled(impatient: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     point(impatient, monkeypatch)
-    tasks = [SYNTHESIS.async_call(model="qwen-image", prompt=f"cat {at}") for at in range(12)]
-    cancelled = SYNTHESIS.cancel(tasks[-1])
+    with busy(impatient):
+        task = SYNTHESIS.async_call(model="qwen-image", prompt="a cat")
+        cancelled = SYNTHESIS.cancel(task)
     assert cancelled.status_code == 200, cancelled
-    assert SYNTHESIS.fetch(tasks[-1]).output.task_status == "CANCELED"
-    again = SYNTHESIS.cancel(tasks[-1])
+    assert SYNTHESIS.fetch(task).output.task_status == "CANCELED"
+    again = SYNTHESIS.cancel(task)
     assert (again.status_code, again.code) == (400, "UnsupportedOperation")
     assert "PENDING" in again.message
-    with impatient.client() as http:
-        for task in tasks:
-            http.post(f"/overpaint/v1/tasks/{task.output.task_id.replace('-', '')}/cancel")
 
 
 def test_6_the_aio_classes_with_their_slashes() -> None:
@@ -158,7 +170,7 @@ def test_8_what_is_not_there_is_unknown() -> None:
         assert (fetched.status_code, fetched.output.task_status) == (200, "UNKNOWN")
         started_s = time.monotonic()
         assert SYNTHESIS.wait(task_id).output.task_status == "UNKNOWN"
-        assert time.monotonic() - started_s < 1
+        assert time.monotonic() - started_s < 5
 
 
 @pytest.mark.parametrize("parameters", [{"n": 7}, {"size": "10*10"}, {"bbox_list": [[[0, 0, 1, 1]]]}])

@@ -7,7 +7,6 @@ import base64
 import io
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,10 +86,10 @@ def test_2_run_waits_and_gives_a_link_and_the_time(server: RunningServer, sdk: S
 
 def test_3_submit_returns_at_once_and_only_the_result_has_the_output(server: RunningServer, sdk: Sdk) -> None:
     client = sdk(server)
-    started_s = time.monotonic()
-    job = client.submit_async("qwen-image", **CAT)
-    assert time.monotonic() - started_s < 1
-    assert "output" not in job.status()
+    job = client.submit_async("qwen-image", prompt="a cat", steps=50)
+    status = job.status()
+    assert status["status"] in ("QUEUED", "PROCESSING")
+    assert "output" not in status
     assert job.wait(interval=0.1)["output"]
     assert job.result()["output"]
     assert "output" not in job.status()
@@ -98,7 +97,7 @@ def test_3_submit_returns_at_once_and_only_the_result_has_the_output(server: Run
 
 def test_4_a_request_that_ends_without_a_picture_is_raised_and_is_422(impatient: RunningServer, sdk: Sdk) -> None:
     client = sdk(impatient)
-    job = client.submit_async("qwen-image", prompt="a cat", steps=50)
+    job = client.submit_async("qwen-image", prompt="a cat", steps=200)
     with impatient.client() as http:
         http.post(f"/overpaint/v1/tasks/{job.request_id.replace('-', '')}/cancel").raise_for_status()
         assert http.get(job.status_url).status_code == 422
@@ -108,7 +107,7 @@ def test_4_a_request_that_ends_without_a_picture_is_raised_and_is_422(impatient:
 
 
 def test_5_a_wait_that_is_too_short_can_be_taken_up_again(impatient: RunningServer, sdk: Sdk) -> None:
-    job = sdk(impatient).submit_async("qwen-image", prompt="a cat", steps=12)
+    job = sdk(impatient).submit_async("qwen-image", prompt="a cat", steps=30)
     with pytest.raises(InferenceTimeout):
         job.wait(timeout=0.5, interval=0.1)
     assert job.wait(interval=0.2)["status"] == "COMPLETED"

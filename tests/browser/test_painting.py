@@ -63,7 +63,8 @@ def test_a_photo_is_edited_and_compared(open_page: OpenPage, shot: SaveShot) -> 
 
 def test_cancel_works_mid_way(open_page: OpenPage) -> None:
     at = open_page()
-    at.paint_for_long(PROMPT)
+    at.paint_for_long(PROMPT, runs=1)
+    at.looks(1)
     at.page.locator(".op-painting .op-stop").click()
     expect(at.page.locator(".op-canvas")).to_have_attribute("data-state", "cancelled")
     at.stop_all()

@@ -43,10 +43,10 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
         present = references or {}
         return {"pictures": [*present.get("pictures", []), picture.value], "mask": present.get("mask")}
 
-    async def further(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], str]:
-        """Go on from a result alone, with new words."""
+    async def further(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+        """Go on from a result alone; the words are the visitor's, who may be typing already."""
         picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
-        return strip_of((picture,), None), ""
+        return strip_of((picture,), None)
 
     async def reuse(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The settings of an earlier run back in the form, its seed locked."""
@@ -68,8 +68,8 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
         return *controls.filled(filled), "", ""
 
     canvas, listed, notes = stage.canvas, controls.listed, [controls.notice, controls.problem]
-    references, prompt = controls.inputs["references"], controls.inputs["prompt"]
+    references = controls.inputs["references"]
     canvas.use(use, references, references, **QUIET)
-    canvas.further(further, None, [references, prompt], **QUIET)
+    canvas.further(further, None, references, **QUIET)
     canvas.reuse(reuse, None, listed, **QUIET)
     canvas.example(example, None, [*listed, *notes], **QUIET)

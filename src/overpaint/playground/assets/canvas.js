@@ -252,7 +252,10 @@ export function mount({ element, props, server, watch, trigger }) {
       thing.disabled = true;
       tell("stop")(data);
     },
-    further: tell("further"),
+    further: (data) => {
+      tell("further")(data);
+      document.querySelector("#prompt textarea")?.select(); // the next words replace the last ones
+    },
     use: tell("use"),
     again: tell("again"),
     reuse: tell("reuse"),

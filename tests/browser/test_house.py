@@ -170,7 +170,7 @@ def test_the_operator_sees_and_stops_what_runs(open_page: OpenPage, server: Runn
     running = at.page.locator(".op-operator tbody tr", has=at.page.locator("[data-act=stop]"))
     expect(running.first).to_be_visible()
     shot(at.page, "operator")
-    running.get_by_role("button").first.click()
+    running.get_by_role("button").last.click()
     cancelled = painter.page.get_by_role("treeitem", name="Cancelled")
     expect(cancelled.first).to_be_attached()
     painter.stop_all()

@@ -5,14 +5,13 @@ only leave jobs and cancels at the door.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import Self
 
 from overpaint.core import (
     BackendError,
     CancelledTaskError,
-    CapacityError,
     EngineConfig,
     Event,
     GenerationRequest,
@@ -23,14 +22,13 @@ from overpaint.core import (
 )
 from overpaint.core.engine_stats import EngineStats
 from overpaint.core.terms import DEFAULT_TERMS
-from overpaint.engine.fitting import out_of_memory
-from overpaint.engine.job import Job, JobPlanner, SequenceId
+from overpaint.engine.job import Job, JobPlanner
 from overpaint.engine.limits import UNLIMITED, Limits
 from overpaint.engine.painter import Painter
-from overpaint.engine.plan import StepPlan, StepResult
 from overpaint.engine.runner import Runner
 from overpaint.engine.scheduler import Scheduler
 from overpaint.engine.task_book import TaskBook
+from overpaint.engine.telling import Telling
 from overpaint.engine.threads import in_passing_thread
 from overpaint.engine.trace import Trace
 from overpaint.engine.writing import Writing
@@ -66,12 +64,12 @@ class LocalEngine:
         self._runner = Runner(self._painter)
         self._trace = Trace(config.trace) if config.trace else None
         self._book = TaskBook(self._info.name, MonotonicClock())
+        self._telling = Telling(self._book, self._limits)
         self._door = threading.Condition()
         self._arrivals: list[Job] = []
         self._cancels: list[str] = []
         self._is_closing = False
         self._is_idle = True
-        self._sequences: dict[SequenceId, tuple[str, int]] = {}
         self._held_tasks: set[str] = set()
         self._writer = Writer(checkpoint.text_encoder, checkpoint.tokenizer)
         self._writing = Writing()
@@ -213,7 +211,7 @@ class LocalEngine:
                 self._book.fail(job.task_id, error)
                 self._let_go(job.task_id)
             return
-        self._sequences.update({spec.sequence_id: (spec.task_id, spec.index) for spec in job.sequences})
+        self._telling.enter(job)
         self._scheduler.add(job)
 
     def _let_go(self, task_id: str) -> None:
@@ -232,58 +230,18 @@ class LocalEngine:
             found = self._painter.calibrate()
             self._scheduler.calibrate(found.tick_tokens, found.costs)
         plan = self._scheduler.schedule()
-        waiting = self._tasks(self._scheduler.users_of(plan.prefill.spec.key)) if plan.prefill else []
+        waiting = self._telling.tasks_of(self._scheduler.users_of(plan.prefill.spec.key)) if plan.prefill else []
         with self._door:
-            self._tell_start(plan, waiting)
+            self._telling.tell_start(plan, waiting)
         start_s = monotonic()
         result = self._runner.execute(plan)
         if self._trace:
             self._trace.add(start_s, plan, result)
         self._scheduler.apply(result)
         with self._door:
-            self._tell_result(result, waiting)
-        dropped = [self._sequences.pop(sequence_id)[0] for sequence_id in plan.drop]
-        with self._door:
-            for task_id in set(dropped) - {task_id for task_id, _ in self._sequences.values()}:
+            self._telling.tell_result(result, waiting)
+            for task_id in self._telling.leave(plan):
                 self._let_go(task_id)
-
-    def _tell_start(self, plan: StepPlan, waiting: list[str]) -> None:
-        for task_id in waiting:
-            self._book.start(task_id)
-            self._book.tell(task_id, "condition")
-        for task_id in self._tasks([work.sequence_id for work in plan.denoise]):
-            self._book.start(task_id)
-        for task_id in self._tasks(plan.decode):
-            self._book.tell(task_id, "decode")
-
-    def _tell_result(self, result: StepResult, waiting: list[str]) -> None:
-        for task_id in waiting:
-            self._book.add_times(task_id, result.times, ("condition_s", "prefill_s"))
-            if result.failed_prefix:
-                self._fail(task_id, result.failed_prefix[1])
-        stepped = [work.sequence_id for work in result.stepped]
-        for task_id in self._tasks(stepped):
-            self._book.add_times(task_id, result.times, ("denoise_s",))
-            self._book.add_steps(task_id, sum(self._sequences[sequence_id][0] == task_id for sequence_id in stepped))
-            self._book.tell(task_id, "denoise")
-        for sequence_id, picture in result.previews:
-            self._book.add_preview(*self._sequences[sequence_id], picture)
-        for task_id in self._tasks([sequence_id for sequence_id, _ in result.decoded]):
-            self._book.add_times(task_id, result.times, ("decode_s",))
-        for sequence_id, error in result.failed:
-            self._fail(self._sequences[sequence_id][0], error)
-        for sequence_id, picture in result.decoded:
-            self._book.add_picture(self._sequences[sequence_id][0], sequence_id, picture)
-
-    def _fail(self, task_id: str, error: OverpaintError) -> None:
-        """Fail a task; who ran out of memory is told what would fit."""
-        if isinstance(error, CapacityError) and (job := self._book.job_of(task_id)):
-            error = out_of_memory(job, self._limits)
-        self._book.fail(task_id, error)
-
-    def _tasks(self, sequence_ids: Iterable[SequenceId]) -> list[str]:
-        """The tasks of some sequences, each once, in order."""
-        return list(dict.fromkeys(self._sequences[sequence_id][0] for sequence_id in sequence_ids))
 
 
 def _limits(config: EngineConfig, painter: Painter) -> Limits:

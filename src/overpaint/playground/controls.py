@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from overpaint.core.errors import BackendError
-from overpaint.core.request import BACKGROUNDS, MAX_CFG_SCALE, MAX_SEED, MAX_STEPS, OUTPUT_FORMATS
+from overpaint.core.request import ACCELERATIONS, BACKGROUNDS, MAX_CFG_SCALE, MAX_SEED, MAX_STEPS, OUTPUT_FORMATS
 from overpaint.playground.component import component
 from overpaint.playground.request_form import AUTO, FREE
 from overpaint.playground.wording import Words
@@ -132,6 +132,14 @@ def _advanced(service: Service, entry: ModelEntry, words: Words) -> dict[str, An
             info=words["guidance_hint"],
             elem_id="guidance",
             buttons=[],
+        ),
+        "acceleration": gr.Radio(
+            [(words[f"acceleration_{name}"], name) for name in ACCELERATIONS],
+            value="none",
+            label=words["acceleration"],
+            info=words["acceleration_hint"],
+            elem_id="acceleration",
+            elem_classes="op-chips",
         ),
         "format": gr.Radio(formats, value="png", label=words["format"], elem_id="format", elem_classes="op-chips"),
         "background": gr.Radio(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from overpaint.core.errors import RequestError
-from overpaint.core.request import RANDOM_SEED, Background, OutputFormat, OutputSpec
+from overpaint.core.request import RANDOM_SEED, Acceleration, Background, OutputFormat, OutputSpec
 from overpaint.core.sizes import PRESETS, Size
 from overpaint.core.task import Priority, Task
 from overpaint.service.draft import Draft, PictureFile, PictureSource, PictureUrl, picture_source
@@ -68,6 +68,7 @@ class RequestForm:
     is_batch: bool
     steps: int
     guidance: float
+    acceleration: str
     format: str
     background: str
 
@@ -101,6 +102,7 @@ class RequestForm:
             num_images=self.count,
             steps=self.steps,
             true_cfg_scale=self.guidance,
+            acceleration=cast("Acceleration", self.acceleration),
             output=_output(self.format, self.background),
             priority=Priority.BATCH if self.is_batch else Priority.INTERACTIVE,
             enhance=False,
@@ -131,6 +133,7 @@ def read_form(values: Mapping[str, Any]) -> RequestForm:
         is_batch=bool(values["batch"]),
         steps=_whole(values, "steps"),
         guidance=float(values["guidance"] or 1.0),
+        acceleration=values["acceleration"],
         format=values["format"],
         background=values["background"],
     )
@@ -155,6 +158,7 @@ def settings_of(task: Task, pictures: tuple[Reference, ...], mask: Reference | N
         "batch": task.priority is Priority.BATCH,
         "steps": spec.steps,
         "guidance": spec.true_cfg_scale,
+        "acceleration": spec.acceleration,
         "format": spec.output.format,
         "background": spec.output.background,
     }
@@ -186,6 +190,7 @@ def again(task: Task, pictures: tuple[Reference, ...], mask: Reference | None) -
         num_images=spec.num_images,
         steps=spec.steps,
         true_cfg_scale=spec.true_cfg_scale,
+        acceleration=spec.acceleration,
         output=spec.output,
         priority=task.priority,
         enhance=False,

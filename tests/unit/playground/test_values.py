@@ -40,6 +40,7 @@ VALUES = {
     "batch": True,
     "steps": 12,
     "guidance": 2.5,
+    "acceleration": "regular",
     "format": "webp",
     "background": "transparent",
 }
@@ -115,6 +116,7 @@ def test_a_form_is_a_draft() -> None:
     draft = read_form(VALUES).draft()
     assert draft.pictures == (PictureFile("uploads/k/1"),)
     assert (draft.size, draft.seed, draft.num_images, draft.steps) == ("16:9", -1, 2, 12)
+    assert draft.acceleration == "regular"
     assert (draft.negative_prompt, draft.priority, draft.enhance) == (None, Priority.BATCH, False)
     assert draft.output.background == "transparent"
     changed = VALUES | {"rewritten": "a fine cat", "lock": True, "shape": "free"}

@@ -29,7 +29,7 @@ def test_the_scripts_ask_for_words_that_are_there() -> None:
 
 def test_no_word_is_left_over() -> None:
     texts = "\n".join(path.read_text() for path in (*SCRIPTS, *SOURCES))
-    prefixes = ("state_", "mode_", "fact_", "background_")
+    prefixes = ("state_", "mode_", "fact_", "background_", "acceleration_")
     unused = [name for name in words_of("en") if not name.startswith(prefixes) and not re.search(rf"\b{name}\b", texts)]
     assert unused == []
 

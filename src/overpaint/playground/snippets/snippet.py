@@ -96,6 +96,7 @@ def native_body(request: CodeRequest) -> dict[str, Any]:
         "num_images": draft.num_images,
         "steps": draft.steps,
         "true_cfg_scale": draft.true_cfg_scale,
+        "acceleration": None if draft.acceleration == "none" else draft.acceleration,
         "output": None if output == {"format": "png", "background": "auto"} else output,
         "enhance": draft.enhance,
     }

@@ -21,7 +21,7 @@ from overpaint.service.caller import Caller
 from overpaint.service.service import Service
 from overpaint.service.tasks import TaskQuery
 
-FRAME_S = 0.08
+FRAME_S = 0.15
 LOOK_AGAIN_S = 5.0
 _log = logging.getLogger(__name__)
 OPEN = (TaskState.QUEUED, TaskState.RUNNING)

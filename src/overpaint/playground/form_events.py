@@ -41,10 +41,10 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
             return handlers.words.say("estimate_price", price=price)
         return handlers.words.say("estimate", price=price, seconds=f"{max(0.1, pace * steps * count):.1f}")
 
-    def choose_model(model: str) -> tuple[Any, ...]:
+    async def choose_model(model: str) -> tuple[Any, ...]:
         return controls.filled(for_model(service, service.catalogue.find(model), handlers.words))
 
-    def dice() -> tuple[int, bool]:
+    async def dice() -> tuple[int, bool]:
         return fresh_seed(), True
 
     controls.run.click(run, listed, [controls.notice, controls.problem], **QUIET)
@@ -73,7 +73,7 @@ def _wire_enhancer(controls: Controls, handlers: Handlers) -> None:
             return nothing, nothing, f'<p role="status">{handlers.words["nothing_to_add"]}</p>'
         return gr.Textbox(value=richer, visible=True), gr.Button(visible=True), ""
 
-    def discard() -> tuple[Any, Any]:
+    async def discard() -> tuple[Any, Any]:
         return gr.Textbox(value="", visible=False), gr.Button(visible=False)
 
     shown = [inputs["rewritten"], controls.discard]

@@ -33,10 +33,10 @@ def font(size: int = 13) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most about `width` letters."""
+    """Lines of at most about `width` letters; a hanzi is as wide as two."""
     lines = [""]
     for word in re.findall(r"[\u3000-\uffef]|[^\s\u3000-\uffef]+\s*", text):
-        if len(lines[-1]) + len(word) > width:
+        if sum(2 if letter >= "\u3000" else 1 for letter in lines[-1] + word) > width:
             lines.append("")
         lines[-1] += word
     return lines

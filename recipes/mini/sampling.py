@@ -50,13 +50,13 @@ class Sampler:
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", **options: Any) -> Sampler:
-        """From a checkpoint in the diffusers layout, computing in fp32."""
-        where = pick_device(device)
-        transformer = QwenImage21Transformer2DModel.from_pretrained(folder / "transformer")
-        encoder = Qwen3VLForConditionalGeneration.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+        """From a checkpoint in the diffusers layout, computing in bfloat16 as the engine does; decoding in fp32."""
+        where, dtype = pick_device(device), torch.bfloat16
+        transformer = QwenImage21Transformer2DModel.from_pretrained(folder / "transformer", torch_dtype=dtype)
+        encoder = Qwen3VLForConditionalGeneration.from_pretrained(folder / "text_encoder", dtype=dtype)
         vae = AutoencoderKLQwenImage21.from_pretrained(folder / "vae")
         side = json.loads((folder / "model_index.json").read_text())["output_resolution"]
-        model = MiniModel(encoder, transformer, side // 16).float().to(where).eval()
+        model = MiniModel(encoder, transformer, side // 16).to(where).eval()
         tokenizer = Tokenizer.from_file(str(folder / "processor" / "tokenizer.json"))
         scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
         prompts = Prompts(tokenizer, side // 16)
@@ -113,9 +113,9 @@ class Sampler:
         levels = sigmas(self.steps, latents.shape[1], self.scheduler)
         for sigma, following in itertools.pairwise(levels):
             level = torch.full((len(tasks), 1), sigma, device=latents.device)
-            velocity = self.model(asked, latents[:, None], level).velocity[:, 0]
+            velocity = self.model(asked, latents[:, None], level).velocity[:, 0].float()
             if empty is not None:
-                without = self.model(empty, latents[:, None], level).velocity[:, 0]
+                without = self.model(empty, latents[:, None], level).velocity[:, 0].float()
                 velocity = without + self.guidance * (velocity - without)
             latents = latents + (following - sigma) * velocity
         return latents

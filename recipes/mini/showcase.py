@@ -10,16 +10,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 import overpaint
 from overpaint import Overpaint
+from recipes.mini.pictures import font
 
 SAMPLES = Path(overpaint.__file__).parent / "bundled" / "samples"
 ROWS = {
     "apple-and-dog": ["replace the dog with a cat", "replace the apple with a car", "change the background to yellow"],
     "cat-on-yellow": ["add a dog on the right", "change the background to blue", "remove the cat"],
-    "rocket-on-white": ["change the background to green", "replace the rocket with a tree", "add a car on the left"],
+    "rocket-on-white": ["change the background to green", "replace the rocket with a tree", "把火箭换成汽车"],
 }
 SIDE, GAP, CAPTION = 208, 12, 26
 
@@ -41,7 +42,7 @@ def _place(sheet: Image.Image, image: Image.Image, words: str, column: int, row:
     sheet.paste(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), (left, top))
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), outline="#999999")
-    draw.text((left + 2, top + SIDE + 6), words, fill="#222222", font=ImageFont.load_default(13))
+    draw.text((left + 2, top + SIDE + 6), words, fill="#222222", font=font(12))
 
 
 def main() -> None:

@@ -18,7 +18,8 @@ from overpaint.service.files import Files, uploads_of
 
 MAX_NAME_CHARS = 100
 _ID = re.compile(r"[0-9a-f]{32}")
-_KEY = re.compile(r"uploads/[^/]+/([0-9a-f]{32})/([^/]+)")
+_NAMED = "named/"
+_KEY = re.compile(r"uploads/[^/]+/named/([0-9a-f]{32})/([^/]+)")
 _TIME_DIGITS = 12
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -66,7 +67,7 @@ class Uploads:
             BackendError: it cannot be stored now.
         """
         upload_id = f"{int(self._clock.now().timestamp() * 1000):0{_TIME_DIGITS}x}{secrets.token_hex(10)}"
-        key = f"{uploads_of(caller)}{upload_id}/{plain_name(name)}"
+        key = f"{_named_of(caller)}{upload_id}/{plain_name(name)}"
         stored = await self._files.upload(key, data, name)
         return self._upload(upload_id, plain_name(name), key), stored
 
@@ -77,13 +78,13 @@ class Uploads:
             TaskNotFoundError: there is none with this id (any more).
         """
         if _ID.fullmatch(upload_id):
-            async for upload in self._below(f"{uploads_of(caller)}{upload_id}/"):
+            async for upload in self._below(f"{_named_of(caller)}{upload_id}/"):
                 return upload
         raise TaskNotFoundError(f"there is no file {upload_id[:64]!a}")
 
     async def list_all(self, caller: Caller) -> list[Upload]:
         """The caller's uploads, newest first."""
-        found = [upload async for upload in self._below(uploads_of(caller))]
+        found = [upload async for upload in self._below(_named_of(caller))]
         return sorted(found, key=lambda upload: upload.id, reverse=True)
 
     async def delete(self, caller: Caller, upload_id: str) -> None:
@@ -95,7 +96,7 @@ class Uploads:
         await self._outputs.delete([(await self.get(caller, upload_id)).key])
 
     async def _below(self, prefix: str) -> AsyncIterator[Upload]:
-        """Those that have a name; an upload by a bare link has none, nor has a part of one."""
+        """In the order of the store; what a caller put there by a link is not among them, whatever it is called."""
         async for key in self._outputs.list_keys(prefix, older_than=timedelta()):
             if found := _KEY.fullmatch(key):
                 yield self._upload(found[1], found[2], key)
@@ -103,6 +104,10 @@ class Uploads:
     def _upload(self, upload_id: str, name: str, key: str) -> Upload:
         created_at = datetime.fromtimestamp(int(upload_id[:_TIME_DIGITS], 16) / 1000, UTC)
         return Upload(upload_id, name, created_at, created_at + self._lifetime, key)
+
+
+def _named_of(caller: Caller) -> str:
+    return f"{uploads_of(caller)}{_NAMED}"
 
 
 def plain_name(name: str) -> str:

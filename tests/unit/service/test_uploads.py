@@ -29,6 +29,7 @@ async def test_uploads_without_a_name_and_parts_are_not_listed(world: World) -> 
     key = world.service.files.reserve(world.caller)
     await world.service.files.upload(key, png())
     await world.service.parts.put(key, 1, b"a part")
+    await world.service.files.upload(f"{world.service.files.reserve(world.caller)}/apple.png", png())
     assert await world.service.uploads.list_all(world.caller) == []
 
 

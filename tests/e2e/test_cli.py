@@ -3,6 +3,7 @@
 import os
 import pty
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -76,9 +77,13 @@ def test_a_write_that_fails_leaves_nothing(program: Program, tmp_path: Path) -> 
 
 
 def read_until(terminal: int, word: str) -> str:
-    """What a program wrote to its terminal, up to and with `word`."""
+    """What a program wrote to its terminal, up to and with `word`.
+
+    The other end must be open here, too: when the last one closes, the kernel may drop what was just written.
+    """
     text = ""
     while word not in text:
+        assert select.select([terminal], [], [], 60)[0], text
         text += os.read(terminal, 4096).decode()
     return text
 
@@ -88,11 +93,11 @@ def test_it_shows_its_steps_and_an_interrupt_ends_it_and_leaves_nothing(tmp_path
     ours, theirs = pty.openpty()
     environment = {**ENVIRONMENT, "TERM": "xterm"}
     with subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=theirs) as running:
-        os.close(theirs)
         read_until(ours, "step 2 of 150")
         running.send_signal(signal.SIGINT)
         text = read_until(ours, "interrupted; nothing was written")
         out, _ = running.communicate(timeout=30)
+    os.close(theirs)
     os.close(ours)
     assert (running.returncode, out) == (130, b"")
     assert "Traceback" not in text

@@ -112,10 +112,9 @@ def test_two_runs_are_under_way_at_once(open_page: OpenPage, shot: SaveShot) -> 
         at.write(prompt)
         at.run()
     expect(at.page.locator(".op-tray li")).to_have_count(2)
-    at.looks(1)
-    shot(at.page, "tray")
     at.page.locator(".op-tray .op-run").first.click()
     expect(at.page.locator(".op-painting > .op-said")).to_have_text(PROMPT)
+    shot(at.page, "tray")
     for left in (1, 0):
         at.page.locator(".op-tray .op-button").first.click()
         expect(at.page.locator(".op-tray li")).to_have_count(left)

@@ -88,11 +88,23 @@ def read_until(terminal: int, word: str) -> str:
     return text
 
 
+def _listen_to_interrupts() -> None:
+    """What a shell starts in the background ignores them, and so would what the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_it_shows_its_steps_and_an_interrupt_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     arguments = command("generate", "a cat", "-o", "cat.png", "--model", "null:0.2", "--steps", "150")
     ours, theirs = pty.openpty()
     environment = {**ENVIRONMENT, "TERM": "xterm"}
-    with subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=theirs) as running:
+    with subprocess.Popen(
+        arguments,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        preexec_fn=_listen_to_interrupts,
+    ) as running:
         read_until(ours, "step 2 of 150")
         running.send_signal(signal.SIGINT)
         text = read_until(ours, "interrupted; nothing was written")

@@ -23,6 +23,7 @@ from overpaint.core.errors import (
     ConfigError,
     ContentError,
     OverpaintError,
+    OversizeError,
     PictureError,
     RateLimitError,
     RequestError,
@@ -131,6 +132,7 @@ STATUS_OF: dict[type[OverpaintError], int] = {
     AccessError: 401,
     ForbiddenError: 403,
     CapacityError: 503,
+    OversizeError: 400,
     RateLimitError: 429,
     BudgetError: 402,
     TaskError: 409,
@@ -149,6 +151,7 @@ STATUS_OF_FAILURE: dict[str, int] = {
     PictureError.code: 400,
     UnreachablePictureError.code: 400,
     CapacityError.code: 503,
+    OversizeError.code: 400,
 }
 """Of tasks that failed, by the code of their failure; a retry helps against none of the others."""
 

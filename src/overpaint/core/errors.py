@@ -9,6 +9,7 @@ Knows nothing of HTTP, exit codes or torch: the borders (CLI, dialects) map `cod
     │   └── ContentError    refused by the safety rules
     ├── AccessError         who asks may not: no key, wrong key, not an admin
     ├── CapacityError       nothing is wrong, but not now or not this large
+    │   ├── OversizeError        this device could never hold it; names what it could
     │   ├── RateLimitError       too many requests; names when to try again
     │   └── BudgetError          the key's budget is spent
     ├── TaskError           the task is not in a state that allows this
@@ -87,6 +88,13 @@ class CapacityError(OverpaintError):
 
     code: ClassVar[str] = "no_capacity"
     retryable: ClassVar[bool] = True
+
+
+class OversizeError(CapacityError):
+    """This device could never hold this, whatever else it let go of."""
+
+    code: ClassVar[str] = "oversize"
+    retryable: ClassVar[bool] = False
 
 
 class RateLimitError(CapacityError):

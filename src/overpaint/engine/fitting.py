@@ -8,7 +8,7 @@ take turns in that room, so they need no more than one. Decoding fits by itself:
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from overpaint.core import CapacityError
+from overpaint.core.errors import CapacityError, OversizeError
 from overpaint.engine.job import TOKEN_AREA, Job
 from overpaint.engine.limits import Limits
 
@@ -76,13 +76,13 @@ def check_fits(job: Job, limits: Limits) -> None:
     """Refuse a job that could never be held.
 
     Raises:
-        CapacityError: naming what it needs, what there is, and what would fit.
+        OversizeError: naming what it needs, what there is, and what would fit.
     """
     demand = Demand.of(job)
     if fits(demand, limits):
         return
     kept, work = (num / _MIB for num in (demand.kept_bytes(limits), work_bytes(demand, limits)))
-    raise CapacityError(
+    raise OversizeError(
         f"{demand.describe()} need {kept:.0f} MiB for keys and values and {work:.0f} MiB to work in; this device has "
         f"{limits.cache_bytes / _MIB:.0f} and {limits.work_bytes / _MIB:.0f} MiB: {what_fits(demand, limits)}"
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from overpaint.core.errors import CapacityError
+from overpaint.core.errors import OversizeError
 from overpaint.core.request import GenerationRequest
 from overpaint.engine.fitting import Demand, check_fits, fits, out_of_memory
 from overpaint.engine.job import JobPlanner
@@ -42,7 +42,7 @@ def test_what_would_fit_is_named_and_does_fit() -> None:
     job = make_job("t", side=256, guided=True, pictures=("a", "b"), prefix_tokens=500)
     job = replace(job, prefixes=tuple(replace(spec, picture_tokens=400) for spec in job.prefixes))
     limits = replace(_LIMITS, cache_bytes=1150)
-    with pytest.raises(CapacityError) as caught:
+    with pytest.raises(OversizeError) as caught:
         check_fits(job, limits)
     assert "2 references and a picture of about 256x256 under guidance" in caught.value.message
     assert "no guidance or 1 references or a picture of 128x128 would fit" in caught.value.message
@@ -56,7 +56,7 @@ def test_what_would_fit_is_named_and_does_fit() -> None:
 def test_room_to_work_in_is_counted_as_well() -> None:
     assert fits(_DEMAND, _LIMITS)
     assert not fits(replace(_DEMAND, target_tokens=1001), _LIMITS)
-    with pytest.raises(CapacityError, match="to work in"):
+    with pytest.raises(OversizeError, match="to work in"):
         check_fits(make_job("t", side=1024), replace(_LIMITS, cache_bytes=10**9))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overpaint.core.errors import CapacityError
+from overpaint.core.errors import OversizeError
 from overpaint.core.task import Priority
 from overpaint.core.terms import Terms
 from overpaint.engine.job import Job
@@ -200,7 +200,7 @@ def test_decoding_counts_towards_the_tick() -> None:
 
 def test_what_could_never_be_held_is_refused_with_what_would_fit() -> None:
     desk = Desk(Limits(cache_bytes=100, bytes_per_token=1))
-    with pytest.raises(CapacityError, match="need 0 MiB for keys and values"):
+    with pytest.raises(OversizeError, match="need 0 MiB for keys and values"):
         desk.scheduler.check_fits(make_job("huge", prefix_tokens=1000))
 
 

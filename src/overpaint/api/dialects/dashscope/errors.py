@@ -32,6 +32,7 @@ CODE_OF: dict[str, str] = {
     "cancelled": "UnsupportedOperation",
     "rate_limit": "Throttling.RateQuota",
     "no_capacity": "ServiceUnavailable",
+    "oversize": INVALID,
     "backend": "ServiceUnavailable",
     "unfinished": "GatewayTimeout",
 }

@@ -31,6 +31,7 @@ _CODES = {
     "unreachable_picture": "invalid_image_url",
     "content": "moderation_blocked",
     "too_large": "request_too_large",
+    "oversize": "invalid_value",
     "access": "invalid_api_key",
     "forbidden": "insufficient_permissions",
     "rate_limit": "rate_limit_exceeded",

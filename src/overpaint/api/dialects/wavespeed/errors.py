@@ -36,6 +36,7 @@ CODE_OF: dict[str, int] = {
     "unfinished": TIMED_OUT,
     "backend": NOT_EXECUTED,
     "no_capacity": UNAVAILABLE,
+    "oversize": INVALID,
     "rate_limit": UNAVAILABLE,
     "budget": UNAVAILABLE,
     "config": INTERNAL,

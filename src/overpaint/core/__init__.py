@@ -22,13 +22,14 @@ from overpaint.core.events import Event, Failed, Finished, Preview, Progress, is
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.picture import Picture
 from overpaint.core.ports import Clock, EngineClient
-from overpaint.core.request import AdapterRef, GenerationRequest, OutputSpec
+from overpaint.core.request import AdapterFile, AdapterRef, GenerationRequest, OutputSpec
 from overpaint.core.result import GenerationResult, PaintedImage, Timings
 from overpaint.core.sizes import Canvas, Size, SizeRules
 from overpaint.core.terms import Terms
 
 __all__ = [
     "AccessError",
+    "AdapterFile",
     "AdapterRef",
     "BackendError",
     "BudgetError",

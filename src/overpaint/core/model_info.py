@@ -19,6 +19,8 @@ class ModelInfo:
         default_steps: steps taken when a request names none.
         max_prompt_tokens: longest prompt, in the checkpoint's tokens.
         num_parameters: parameter count by component.
+        linears: outputs and inputs of the transformer's linear layers by name, which adapters can change; empty when
+            any adapter goes.
     """
 
     name: str
@@ -30,3 +32,4 @@ class ModelInfo:
     default_steps: int
     max_prompt_tokens: int
     num_parameters: dict[str, int] = field(default_factory=dict)
+    linears: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False)

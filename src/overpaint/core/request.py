@@ -17,6 +17,7 @@ MAX_PICTURES = 10
 MAX_IMAGES = 6
 MAX_STEPS = 200
 MAX_CFG_SCALE = 30.0
+MAX_ADAPTERS = 4
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 Acceleration = Literal["none", "regular", "high"]
@@ -28,13 +29,40 @@ BACKGROUNDS: tuple[Background, ...] = ("auto", "opaque", "transparent")
 
 @dataclass(frozen=True, slots=True)
 class AdapterRef:
-    """A LoRA adapter to apply: where it is, and how strongly (-4..4, 1 as trained)."""
+    """A LoRA adapter as a caller names it.
+
+    Args:
+        source: a name, a URL or a hub id.
+        scale: how strongly to apply it, -4..4; 1 as trained.
+        weight_name: the file, where the source holds several.
+    """
 
     source: str
     scale: float = 1.0
+    weight_name: str | None = None
 
     def __post_init__(self) -> None:
-        _require("adapters", self.source, bool(self.source.strip()), "must name a file, folder or hub id")
+        _require("adapters", self.source, bool(self.source.strip()), "must be a name or a URL")
+        _require("adapters", self.scale, -4 <= self.scale <= 4, "must have a scale of -4 to 4")
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFile:
+    """A LoRA adapter that an engine can open.
+
+    Args:
+        name: how people know it.
+        digest: SHA-256 of the file in hex; equal digests, equal adapters.
+        path: the safetensors file, where the engine runs.
+        scale: how strongly to apply it, -4..4; 1 as trained.
+    """
+
+    name: str
+    digest: str
+    path: str
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
         _require("adapters", self.scale, -4 <= self.scale <= 4, "must have a scale of -4 to 4")
 
 
@@ -78,7 +106,7 @@ class GenerationRequest:
         num_images: 1..6.
         steps: 1..200 denoising steps, or None for the checkpoint's own.
         true_cfg_scale: 1..30; 1 is no guidance.
-        adapters: LoRA adapters, applied in order.
+        adapters: up to 4 LoRA adapters; what they change is added up.
         acceleration: how much of the work of steps that change little may be left out.
         output: how the result is written.
 
@@ -95,7 +123,7 @@ class GenerationRequest:
     num_images: int = 1
     steps: int | None = None
     true_cfg_scale: float = 1.0
-    adapters: tuple[AdapterRef, ...] = ()
+    adapters: tuple[AdapterFile, ...] = ()
     acceleration: Acceleration = "none"
     output: OutputSpec = field(default_factory=OutputSpec)
 
@@ -110,6 +138,7 @@ class GenerationRequest:
         _require("steps", self.steps, steps_ok, f"must be 1 to {MAX_STEPS}")
         scale_ok = 1 <= self.true_cfg_scale <= MAX_CFG_SCALE
         _require("true_cfg_scale", self.true_cfg_scale, scale_ok, f"must be 1 to {MAX_CFG_SCALE:g}")
+        check_adapter_count(len(self.adapters))
         known = self.acceleration in ACCELERATIONS
         _require("acceleration", self.acceleration, known, f"must be one of {', '.join(ACCELERATIONS)}")
         self._check_size()
@@ -139,6 +168,15 @@ class GenerationRequest:
     def seed_of(self, index: int) -> int:
         """Seed of image `index`; the request's own seed must be resolved (not -1)."""
         return (self.seed + index) % (MAX_SEED + 1)
+
+
+def check_adapter_count(count: int) -> None:
+    """See that a request has no more adapters than it may.
+
+    Raises:
+        RequestError: it has.
+    """
+    _require("adapters", count, count <= MAX_ADAPTERS, f"are too many; give at most {MAX_ADAPTERS}")
 
 
 def _require(field_name: str, value: object, ok: bool, rule: str) -> None:

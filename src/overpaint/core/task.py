@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from overpaint.core.request import Acceleration, AdapterRef, OutputSpec
+from overpaint.core.request import Acceleration, OutputSpec
 from overpaint.core.result import Timings
 from overpaint.core.sizes import Size
 
@@ -65,6 +65,23 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredAdapter:
+    """A LoRA adapter of a task.
+
+    Args:
+        name: as its caller named it.
+        digest: SHA-256 of the file in hex.
+        scale: how strongly to apply it.
+        key: in the output store; None when it is one of the operator's own, which stay where they are.
+    """
+
+    name: str
+    digest: str
+    scale: float
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """What was asked, as it is stored: a `GenerationRequest` whose pictures are stored files.
 
@@ -89,7 +106,7 @@ class TaskSpec:
     num_images: int = 1
     steps: int | None = None
     true_cfg_scale: float = 1.0
-    adapters: tuple[AdapterRef, ...] = ()
+    adapters: tuple[StoredAdapter, ...] = ()
     acceleration: Acceleration = "none"
     output: OutputSpec = field(default_factory=OutputSpec)
     wording: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -24,6 +24,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForCondi
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
+from overpaint.model.adapter_file import linears_of
 from overpaint.model.checkpoint_files import WEIGHTED, check_descriptions, check_weights, locate, read_index, read_json
 from overpaint.model.device import resolve_device, resolve_dtype
 from overpaint.model.prompt import IMAGE_PAD
@@ -156,6 +157,7 @@ def _describe(
         default_steps=index.get("default_steps") or len(index.get("sample_sigmas") or ()) or _DEFAULT_STEPS,
         max_prompt_tokens=index.get("max_prompt_tokens") or min(tokenizer.model_max_length, _DEFAULT_PROMPT_TOKENS),
         num_parameters={key: sum(p.numel() for p in module.parameters()) for key, module in modules.items()},
+        linears=linears_of(transformer),
     )
 
 

@@ -13,6 +13,9 @@ from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Tra
 from torch import Tensor
 from torch.nn import functional as F
 
+from overpaint.model.lora import NO_CHANGES, RowChanges
+from overpaint.model.projections import FusedLinear
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -60,17 +63,24 @@ class Modulator:
 
     def __init__(self, module: QwenImage21Transformer2DModel) -> None:
         self._module = module
+        embedder = "time_text_embed.timestep_embedder"
+        inner, outer, blocks, out = f"{embedder}.linear_1", f"{embedder}.linear_2", "modulation.1", "norm_out.linear"
+        self._inner, self._outer, self._blocks, self._out = (
+            FusedLinear({name: module.get_submodule(name)}) for name in (inner, outer, blocks, out)
+        )
 
-    def __call__(self, sigmas: Sequence[float], lengths: Sequence[int] | None) -> Modulation:
+    def __call__(
+        self, sigmas: Sequence[float], lengths: Sequence[int] | None, changes: RowChanges = NO_CHANGES
+    ) -> Modulation:
         """Embed one sigma per sequence.
 
         Args:
             sigmas: noise levels in [0, 1].
             lengths: tokens of each sequence; None when all tokens share the single sigma.
+            changes: a row for each sigma.
         """
-        module = self._module
-        temb = self._embed(sigmas)
-        rows = torch.cat([module.modulation(temb), module.norm_out.linear(F.silu(temb))], dim=-1)
+        activated = F.silu(self._embed(sigmas, changes))
+        rows = torch.cat([self._blocks(activated, changes), self._out(activated, changes)], dim=-1)
         if lengths is not None and len(lengths) > 1:
             repeats = torch.tensor(lengths, device=rows.device)
             rows = rows.repeat_interleave(repeats, dim=0, output_size=sum(lengths))
@@ -85,9 +95,10 @@ class Modulator:
             Scale((1 + scale_out).contiguous()),
         )
 
-    def _embed(self, sigmas: Sequence[float]) -> Tensor:
+    def _embed(self, sigmas: Sequence[float], changes: RowChanges) -> Tensor:
         """`(len(sigmas), dim)`; the sinusoid in fp32 whatever the weights are, because bf16 sigmas are too coarse."""
         embedder = self._module.time_text_embed
         sigma = torch.tensor(sigmas, dtype=torch.float32, device=self._module.device)
         projected = embedder.time_proj(sigma)
-        return embedder.timestep_embedder(projected.to(self._module.dtype))
+        hidden = embedder.timestep_embedder.act(self._inner(projected.to(self._module.dtype), changes))
+        return self._outer(hidden, changes)

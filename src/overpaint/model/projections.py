@@ -1,33 +1,47 @@
-"""The linear layers of one transformer block, fused where they are plain.
+"""The transformer's linear layers, fused where they are plain, each with what the pass's adapters add to it.
 
 Knows diffusers' module names and nothing of attention. The modules stay the holders of the weights: a fused matrix
 *is* their storage (their `weight` becomes a view into it), so nothing is held twice and PEFT, saving and further
 loading still find them. A linear that is anything but `nn.Linear` (quantised, LoRA-wrapped, hooked) is called as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from overpaint.model.lora import NO_CHANGES, RowChanges
+
 
 class FusedLinear:
-    """Several bias-free linears over the same input, as one product when they are plain.
+    """One or several bias-free linears over the same input, as one product when they are plain.
 
     Args:
-        linears: modules with equal input width.
+        linears: modules with equal input width, by the names that adapters know them by.
     """
 
-    def __init__(self, linears: Sequence[nn.Module]) -> None:
-        self._linears = list(linears)
-        self._weight = _share_storage(self._linears) if all(map(_is_plain, self._linears)) else None
+    def __init__(self, linears: Mapping[str, nn.Module]) -> None:
+        self._linears = list(linears.values())
+        is_fused = len(linears) > 1 and all(map(_is_plain, self._linears))
+        self._weight = _share_storage(self._linears) if is_fused else None
+        widths = [int(getattr(linear, "out_features")) for linear in self._linears]  # noqa: B009  also of wrapped ones
+        self._columns = list(zip(linears, pairwise(accumulate(widths, initial=0)), strict=True))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Project `(tokens, in)` to `(tokens, sum of outs)`, outputs in order."""
+    def __call__(self, x: Tensor, changes: RowChanges = NO_CHANGES) -> Tensor:
+        """Project `(rows, in)` to `(rows, sum of outs)`, outputs in order."""
+        y = self._multiply(x)
+        if changes:
+            for name, (start, end) in self._columns:
+                changes.add(name, x, y[:, start:end])
+        return y
+
+    def _multiply(self, x: Tensor) -> Tensor:
         if self._weight is not None:
             return F.linear(x, self._weight)
-        return torch.cat([linear(x) for linear in self._linears], dim=-1)
+        parts = [linear(x) for linear in self._linears]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
 class QueryKeyNorm:
@@ -52,16 +66,41 @@ class BlockProjections:
     """What a block multiplies with.
 
     Args:
-        block: a diffusers transformer block.
+        module: diffusers' transformer.
+        layer: which of its blocks.
     """
 
-    def __init__(self, block: nn.Module) -> None:
-        attn, mlp = block.get_submodule("attn"), block.get_submodule("img_mlp")
-        self.qkv = FusedLinear([attn.get_submodule(name) for name in ("to_q", "to_k", "to_v")])
-        self.attn_out = attn.get_submodule("to_out.0")
-        self.gate_up = FusedLinear([mlp.get_submodule(name) for name in ("gate_layer", "proj")])
-        self.mlp_out = mlp.get_submodule("out")
+    def __init__(self, module: nn.Module, layer: int) -> None:
+        block = f"transformer_blocks.{layer}"
+        self.qkv = FusedLinear(_named(module, (f"{block}.attn.{name}" for name in ("to_q", "to_k", "to_v"))))
+        self.attn_out = FusedLinear(_named(module, [f"{block}.attn.to_out.0"]))
+        self.gate_up = FusedLinear(_named(module, (f"{block}.img_mlp.{name}" for name in ("gate_layer", "proj"))))
+        self.mlp_out = FusedLinear(_named(module, [f"{block}.img_mlp.out"]))
+        attn = module.get_submodule(f"{block}.attn")
         self.norm_qk = QueryKeyNorm(attn.get_submodule("norm_q"), attn.get_submodule("norm_k"))
+
+
+class EndProjections:
+    """What comes before the blocks and after them.
+
+    Args:
+        module: diffusers' transformer.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.img_in = FusedLinear(_named(module, ["img_in"]))
+        self.proj_out = FusedLinear(_named(module, ["proj_out"]))
+        self._txt_norm, self._txt_act = (module.get_submodule(f"txt_in.{name}") for name in ("text_norm", "act"))
+        self._txt_inner = FusedLinear(_named(module, ["txt_in.in_layer"]))
+        self._txt_outer = FusedLinear(_named(module, ["txt_in.out_layer"]))
+
+    def txt_in(self, txt: Tensor, changes: RowChanges = NO_CHANGES) -> Tensor:
+        """Bring `(tokens, context channels)` to `(tokens, dim)`, as `QwenImage21TextProjection` of diffusers does."""
+        return self._txt_outer(self._txt_act(self._txt_inner(self._txt_norm(txt), changes)), changes)
+
+
+def _named(module: nn.Module, names: Iterable[str]) -> dict[str, nn.Module]:
+    return {name: module.get_submodule(name) for name in names}
 
 
 def _is_plain(module: nn.Module) -> bool:

@@ -21,10 +21,11 @@ from torch.nn import functional as F
 
 from overpaint.model.attention import attend_prefix, attend_target, segment_masks
 from overpaint.model.layout import Grid, PrefixLayout, Segment
+from overpaint.model.lora import AdapterMix, RowChanges
 from overpaint.model.modulation import Modulation, Modulator
 from overpaint.model.params import TransformerParams
 from overpaint.model.prefix_cache import PrefixCache
-from overpaint.model.projections import BlockProjections
+from overpaint.model.projections import BlockProjections, EndProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
 from overpaint.model.step_memo import StepMemo, find_skipping
 
@@ -42,12 +43,14 @@ class PrefixInput:
         txt: `(text tokens, context channels)`: the encoder's hidden states of their text.
         references: latents of each of their pictures, `(height * width, channels)`, in order.
         cache: where keys and values go.
+        adapters: what its layers are changed by.
     """
 
     segments: tuple[Segment, ...]
     txt: Tensor
     references: tuple[Tensor, ...]
     cache: PrefixCache
+    adapters: AdapterMix = ()
 
     @property
     def num_tokens(self) -> int:
@@ -63,9 +66,10 @@ class StepInput:
         latents: `(height * width, channels)` of any float dtype.
         sigma: its noise level.
         grid: its height and width in latent tokens.
-        cache: its prefix, prefilled.
+        cache: its prefix, prefilled with the same adapters.
         memo: keeps what blocks add, for accelerated sequences.
         may_skip: whether this step may go by the memo.
+        adapters: what its layers are changed by.
     """
 
     latents: Tensor
@@ -74,6 +78,7 @@ class StepInput:
     cache: PrefixCache
     memo: StepMemo | None = None
     may_skip: bool = False
+    adapters: AdapterMix = ()
 
     @property
     def num_tokens(self) -> int:
@@ -97,7 +102,8 @@ class PackedTransformer:
         if not params.causal_condition:
             raise ValueError("causal_condition must be true: a prefix that depends on the step cannot be kept")
         self._module = module
-        self._blocks = [BlockProjections(block) for block in module.transformer_blocks]
+        self._blocks = [BlockProjections(module, layer) for layer in range(params.num_layers)]
+        self._ends = EndProjections(module)
         self._modulator = Modulator(module)
         self._params = params
         self._rope = RopeSpec(params.axes_dims_rope)
@@ -136,14 +142,19 @@ class PackedTransformer:
     @torch.inference_mode()
     def prefill(self, inputs: Sequence[PrefixInput]) -> None:
         """Run prefixes, or parts of them, and store their keys and values in their caches."""
+        lengths, mixes = [item.num_tokens for item in inputs], [item.adapters for item in inputs]
+        changes = RowChanges.of(mixes, lengths)
         hidden = torch.cat([self._embed_prefix(item) for item in inputs])
         table = pack_tables([rope_table(prefix_positions(item.segments), self._rope, self.device) for item in inputs])
         masks = [segment_masks(item.segments, self.device) for item in inputs]
-        spans = list(pairwise(_starts([item.num_tokens for item in inputs])))
-        modulation = self._modulator([0.0], None)
+        spans = list(pairwise(_starts(lengths)))
+        if changes:
+            modulation = self._modulator([0.0] * len(inputs), lengths, RowChanges.of(mixes))
+        else:
+            modulation = self._modulator([0.0], None)  # one row, which all tokens share
         last = len(self._blocks) - 1
         for layer, block in enumerate(self._blocks):
-            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table)
+            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table, changes)
             for item, (start, end) in zip(inputs, spans, strict=True):
                 item.cache.store(layer, item.segments[0].start, key[start:end], value[start:end])
             if layer == last:
@@ -154,7 +165,7 @@ class PackedTransformer:
                     for item, mask, (start, end) in zip(inputs, masks, spans, strict=True)
                 ]
             )
-            hidden = self._finish_block(block, hidden, attended, modulation)
+            hidden = self._finish_block(block, hidden, attended, modulation, changes)
 
     @torch.inference_mode()
     def step(self, inputs: Sequence[StepInput]) -> list[Tensor]:
@@ -165,30 +176,32 @@ class PackedTransformer:
         """
         lengths = [item.num_tokens for item in inputs]
         latents = torch.cat([item.latents for item in inputs]) if len(inputs) > 1 else inputs[0].latents
-        modulation = self._modulator([item.sigma for item in inputs], lengths)
-        hidden = self._module.img_in(latents.to(self.dtype))
+        changes = _changes_of(inputs)
+        modulation = self._modulate(inputs)
+        hidden = self._ends.img_in(latents.to(self.dtype), changes)
         if any(item.memo for item in inputs):
             hidden = self._run_with_memos(inputs, hidden, modulation)
         else:
             hidden = self._run_blocks(inputs, hidden, modulation, 0, len(self._blocks))
-        velocity = self._module.proj_out(modulation.scale_out(hidden, self._params.eps))
+        velocity = self._ends.proj_out(modulation.scale_out(hidden, self._params.eps), changes)
         return list(velocity.split(lengths))
 
     def _run_blocks(
         self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation, first: int, end: int
     ) -> Tensor:
         """Run blocks `[first, end)` over a pack of targets: `(tokens, dim)` to the same."""
+        changes = _changes_of(inputs)
         spans = list(pairwise(_starts([item.num_tokens for item in inputs])))
         table = pack_tables([self._target_table(item) for item in inputs])
         for layer in range(first, end):
             block = self._blocks[layer]
-            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table)
+            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table, changes)
             attended = [
                 self._attend_one(item, layer, query[start:end], key[start:end], value[start:end])
                 for item, (start, end) in zip(inputs, spans, strict=True)
             ]
             packed = torch.cat(attended) if len(attended) > 1 else attended[0]
-            hidden = self._finish_block(block, hidden, packed, modulation)
+            hidden = self._finish_block(block, hidden, packed, modulation, changes)
         return hidden
 
     def _run_with_memos(self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation) -> Tensor:
@@ -205,9 +218,7 @@ class PackedTransformer:
         going = [index for index in range(len(inputs)) if index not in skipping]
         if going:
             part = [inputs[index] for index in going]
-            share = (
-                modulation if not skipping else self._modulator([i.sigma for i in part], [i.num_tokens for i in part])
-            )
+            share = self._modulate(part) if skipping else modulation
             ended = self._run_blocks(part, torch.cat([after[i] for i in going]), share, 1, len(self._blocks))
             for index, piece in zip(going, ended.split([item.num_tokens for item in part]), strict=True):
                 done[index] = piece
@@ -221,17 +232,24 @@ class PackedTransformer:
 
     def _embed_prefix(self, item: PrefixInput) -> Tensor:
         """Text and reference latents, projected and interleaved as the layout says: `(tokens, dim)`."""
-        txt = self._module.txt_in(item.txt.to(self.dtype))
+        txt = self._ends.txt_in(item.txt.to(self.dtype), RowChanges.of([item.adapters], [len(item.txt)]))
         references = iter(item.references)
         parts: list[Tensor] = []
         done = 0
         for segment in item.segments:
             if segment.grid:
-                parts.append(self._module.img_in(next(references).to(self.dtype)))
+                latents = next(references)
+                changes = RowChanges.of([item.adapters], [len(latents)])
+                parts.append(self._ends.img_in(latents.to(self.dtype), changes))
             else:
                 parts.append(txt[done : done + segment.num_tokens])
                 done += segment.num_tokens
         return torch.cat(parts)
+
+    def _modulate(self, inputs: Sequence[StepInput]) -> Modulation:
+        """A pack's modulation, spread over its tokens."""
+        changes = RowChanges.of([item.adapters for item in inputs])
+        return self._modulator([item.sigma for item in inputs], [item.num_tokens for item in inputs], changes)
 
     def _target_table(self, item: StepInput) -> Tensor:
         """Rotations of a target's tokens; the same at every step, so the last few are kept."""
@@ -243,21 +261,33 @@ class PackedTransformer:
             self._tables.popitem(last=False)
         return self._tables[key]
 
-    def _project(self, block: BlockProjections, x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(
+        self, block: BlockProjections, x: Tensor, table: Tensor, changes: RowChanges
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key (normalised, rotated) and value: each `(tokens, heads, head_dim)`."""
-        qkv = block.qkv(x).unflatten(-1, (3, *self._params.kv_shape))
+        qkv = block.qkv(x, changes).unflatten(-1, (3, *self._params.kv_shape))
         query, key = rotate(block.norm_qk(qkv[:, :2]), table).to(qkv.dtype).unbind(1)
         return query, key, qkv[:, 2]
 
     def _finish_block(
-        self, block: BlockProjections, hidden: Tensor, attended: Tensor, modulation: Modulation
+        self,
+        block: BlockProjections,
+        hidden: Tensor,
+        attended: Tensor,
+        modulation: Modulation,
+        changes: RowChanges,
     ) -> Tensor:
-        hidden = torch.addcmul(hidden, modulation.gate_attn, block.attn_out(attended))
-        gate, up = block.gate_up(modulation.scale_mlp(hidden, self._params.eps)).chunk(2, dim=-1)
-        hidden = torch.addcmul(hidden, modulation.gate_mlp, block.mlp_out(F.silu(gate) * up))
+        hidden = torch.addcmul(hidden, modulation.gate_attn, block.attn_out(attended, changes))
+        gate, up = block.gate_up(modulation.scale_mlp(hidden, self._params.eps), changes).chunk(2, dim=-1)
+        hidden = torch.addcmul(hidden, modulation.gate_mlp, block.mlp_out(F.silu(gate) * up, changes))
         if hidden.dtype == torch.float16:
             hidden = hidden.clip(-65504, 65504)  # as the reference does: fp16 residuals may overflow
         return hidden
+
+
+def _changes_of(inputs: Sequence[StepInput]) -> RowChanges:
+    """What adapters change in the tokens of a pack of targets."""
+    return RowChanges.of([item.adapters for item in inputs], [item.num_tokens for item in inputs])
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:

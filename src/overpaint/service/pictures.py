@@ -118,7 +118,6 @@ class PictureDesk:
             num_images=spec.num_images,
             steps=spec.steps,
             true_cfg_scale=spec.true_cfg_scale,
-            adapters=spec.adapters,
             acceleration=spec.acceleration,
             output=spec.output,
         )

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from overpaint.core.errors import BackendError
-from overpaint.core.request import AdapterRef, OutputSpec
+from overpaint.core.request import OutputSpec
 from overpaint.core.result import Timings
 from overpaint.core.sizes import Size
-from overpaint.core.task import StoredFile, TaskFailure, TaskOutput, TaskSpec
+from overpaint.core.task import StoredAdapter, StoredFile, TaskFailure, TaskOutput, TaskSpec
 
 VERSION = 1
 JsonObject = dict[str, Any]
@@ -35,7 +35,7 @@ def spec_from_json(document: JsonObject) -> TaskSpec:
         fields["pictures"] = tuple(StoredFile(**file) for file in fields["pictures"])
         fields["mask"] = fields["mask"] and StoredFile(**fields["mask"])
         fields["size"] = _size_from_json(fields["size"])
-        fields["adapters"] = tuple(AdapterRef(**adapter) for adapter in fields["adapters"])
+        fields["adapters"] = tuple(StoredAdapter(**adapter) for adapter in fields["adapters"])
         fields["output"] = OutputSpec(**fields["output"])
         return TaskSpec(**fields)
     except (KeyError, TypeError) as exc:
@@ -91,7 +91,8 @@ def timings_from_json(document: JsonObject | None) -> Timings | None:
 
 def files_of(spec: TaskSpec) -> set[str]:
     """Keys of the files that a spec names."""
-    return {file.key for file in (*spec.pictures, spec.mask) if file is not None}
+    pictures = {file.key for file in (*spec.pictures, spec.mask) if file is not None}
+    return pictures | {adapter.key for adapter in spec.adapters if adapter.key is not None}
 
 
 def _size_from_json(size: Any) -> Size | float | None:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overpaint.core.errors import BackendError
-from overpaint.core.request import AdapterRef, OutputSpec
+from overpaint.core.request import OutputSpec
 from overpaint.core.result import Timings
 from overpaint.core.sizes import Size
-from overpaint.core.task import StoredFile, TaskFailure, TaskOutput, TaskSpec
+from overpaint.core.task import StoredAdapter, StoredFile, TaskFailure, TaskOutput, TaskSpec
 from overpaint.store import codec
 
 NUMBERS = st.integers(0, 2**40)
@@ -30,7 +30,10 @@ SPECS = st.builds(
     num_images=st.integers(1, 6),
     steps=st.none() | st.integers(1, 200),
     true_cfg_scale=st.floats(1, 30),
-    adapters=st.lists(st.builds(AdapterRef, st.just("a"), st.floats(-4, 4)), max_size=2).map(tuple),
+    adapters=st.lists(
+        st.builds(StoredAdapter, st.just("a"), st.just("0f"), st.floats(-4, 4), st.none() | st.just("inputs/0f")),
+        max_size=2,
+    ).map(tuple),
     output=st.sampled_from([OutputSpec(), OutputSpec(format="webp", quality=3, background="transparent")]),
 )
 

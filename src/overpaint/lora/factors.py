@@ -1,0 +1,167 @@
+"""Which tensors of a LoRA file change which linear layer of a transformer, whoever wrote it.
+
+People publish them under the names of diffusers and PEFT (``transformer.<layer>.lora_A.weight``), of kohya and its
+heirs (``<layer>.lora_down.weight`` beside ``<layer>.alpha``), with ``diffusion_model.`` in front for ComfyUI, or with
+every dot an underscore (``lora_unet_<layer>``). What cannot be told or does not fit is named. Knows names and shapes,
+no tensors.
+
+Source of the strengths: `_convert_non_diffusers_qwen_lora_to_diffusers` and `_create_lora_config` of diffusers 0.42.1,
+and `LoraLayer.update_layer` of PEFT 0.21 (alpha over rank, or over its root where `use_rslora` is noted).
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overpaint.lora.header import Header
+
+Linears = Mapping[str, tuple[int, int]]
+"""Outputs and inputs of every linear layer, by name."""
+
+_PREFIXES = (
+    "transformer.",
+    "diffusion_model.",
+    "model.diffusion_model.",
+    "pipe.dit.",
+    "lora_unet_",
+    "lora_transformer_",
+)
+_SUFFIX = re.compile(
+    r"(?P<layer>.+?)\.(?:(?P<down>lora_A(?:\.default)?|lora_down|lora\.down)|(?P<up>lora_B(?:\.default)?|lora_up|lora\.up))"
+    r"\.weight|(?P<scaled>.+)\.alpha"
+)
+_OTHER_KINDS = {
+    "dora_scale": "DoRA",
+    "lora_magnitude_vector": "DoRA",
+    "lokr_": "LoKr",
+    "hada_": "LoHa",
+    "oft_": "OFT",
+    ".diff": "a full difference",
+    "lora_B.bias": "LoRA with biases",
+}
+_TEXT_ENCODERS = ("text_encoder.", "text_encoder_2.", "lora_te", "te.", "text_model.")
+_PEFT_FOLDER = "base_model.model."
+_NOTES = "lora_adapter_metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """The change of one linear layer: `x @ down.T @ up.T * strength`.
+
+    Args:
+        layer: which one.
+        down: tensor of the file, `(rank, inputs)`.
+        up: likewise, `(outputs, rank)`.
+        alpha: tensor with one number, to be divided by the rank; None where there is none.
+        strength: of it all, where there is no such tensor.
+    """
+
+    layer: str
+    down: str
+    up: str
+    alpha: str | None
+    strength: float
+
+
+def find_factors(header: Header, linears: Linears) -> tuple[Factor, ...]:
+    """Match a file's tensors to the layers they change.
+
+    Args:
+        header: of the file.
+        linears: of the transformer; empty when it is not known, and then any layer goes.
+
+    Raises:
+        ValueError: naming the first tensor that cannot be used, and why; a clause.
+    """
+    found: dict[str, dict[str, str]] = {}
+    layers = _Layers(linears)
+    for key in header.shapes:
+        _refuse_other_kinds(key)
+        match = _SUFFIX.fullmatch(key)
+        if match is None:
+            raise ValueError(f"has a tensor {key!r} that is no part of a LoRA as diffusers, PEFT or kohya write it")
+        kind = "alpha" if match["scaled"] else "down" if match["down"] else "up"
+        parts = found.setdefault(layers.find(key, match["layer"] or match["scaled"]), {})
+        if kind in parts:
+            raise ValueError(f"has two tensors for one thing, {parts[kind]!r} and {key!r}")
+        parts[kind] = key
+    if not found:
+        raise ValueError("holds no tensors")
+    strengths = _Strengths(header.notes)
+    return tuple(_factor(layer, parts, header, linears, strengths) for layer, parts in found.items())
+
+
+class _Layers:
+    """Finds layers by what files call them."""
+
+    def __init__(self, linears: Linears) -> None:
+        self._known = set(linears)
+        self._flat = {name.replace(".", "_"): name for name in linears}
+
+    def find(self, key: str, written: str) -> str:
+        name = written
+        for prefix in sorted(_PREFIXES, key=len, reverse=True):
+            name = name.removeprefix(prefix)
+        if not self._known or name in self._known:
+            return name
+        if name in self._flat:
+            return self._flat[name]
+        raise ValueError(
+            f"has a tensor {key!r}, and this checkpoint's transformer has no linear layer {name!r}; "
+            "adapters fit the family they were trained on, and those of Qwen-Image 1.x do not fit 2.x"
+        )
+
+
+class _Strengths:
+    """How strongly each layer is changed where no tensor says it: as PEFT noted it, else as it is."""
+
+    def __init__(self, notes: Mapping[str, str]) -> None:
+        try:
+            values: dict[str, Any] = json.loads(notes.get(_NOTES) or "{}")
+            noted: dict[str, Any] = {key.removeprefix("transformer."): value for key, value in values.items()}
+            self._alpha = None if noted.get("lora_alpha") is None else float(noted["lora_alpha"])
+            # PEFT takes these for regular expressions; nobody but a bomb needs more than the names that it writes.
+            patterns: dict[str, Any] = noted.get("alpha_pattern") or {}
+            self._patterns = {key.lstrip("^"): float(alpha) for key, alpha in patterns.items()}
+        except (ValueError, TypeError, AttributeError, RecursionError) as exc:
+            raise ValueError(f"has notes ({_NOTES}) that cannot be read") from exc
+        self._has_root = bool(noted.get("use_rslora"))
+        if noted.get("use_dora"):
+            raise ValueError("is DoRA, and only plain LoRA is taken")
+
+    def of(self, layer: str, rank: int) -> float:
+        named = (alpha for key, alpha in self._patterns.items() if f".{layer}".endswith(f".{key}"))
+        alpha = next(named, self._alpha)
+        return 1.0 if alpha is None else alpha / (math.sqrt(rank) if self._has_root else rank)
+
+
+def _refuse_other_kinds(key: str) -> None:
+    for mark, kind in _OTHER_KINDS.items():
+        if mark in key:
+            raise ValueError(f"has a tensor {key!r}: that is {kind}, and only plain LoRA is taken")
+    if key.startswith(_TEXT_ENCODERS):
+        raise ValueError(f"has a tensor {key!r} that changes the text encoder; only the transformer can be changed")
+    if key.startswith(_PEFT_FOLDER):
+        raise ValueError(
+            f"has a tensor {key!r}: a file of PEFT's own folder, whose strength is in another file; "
+            "write it with diffusers' save_lora_weights"
+        )
+
+
+def _factor(layer: str, parts: Mapping[str, str], header: Header, linears: Linears, strengths: _Strengths) -> Factor:
+    for kind in ("down", "up"):
+        if kind not in parts:
+            raise ValueError(f"has {next(iter(parts.values()))!r} without the other half, its {kind} matrix")
+    down, up = header.shapes[parts["down"]], header.shapes[parts["up"]]
+    outputs, inputs = linears.get(layer, (up[0] if up else 0, down[-1] if down else 0))
+    if len(down) != 2 or down[0] < 1 or down[1] != inputs:
+        raise ValueError(f"has {parts['down']!r} of shape {list(down)}; it must be [rank, {inputs}]")
+    if up != (outputs, down[0]):
+        raise ValueError(f"has {parts['up']!r} of shape {list(up)}; it must be {[outputs, down[0]]}")
+    alpha = parts.get("alpha")
+    if alpha is not None and math.prod(header.shapes[alpha]) != 1:
+        raise ValueError(f"has {alpha!r} of shape {list(header.shapes[alpha])}; it must be one number")
+    return Factor(layer, parts["down"], parts["up"], alpha, strengths.of(layer, down[0]))

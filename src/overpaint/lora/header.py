@@ -1,0 +1,74 @@
+"""The header of a safetensors file: names, shapes and notes, without reading a tensor.
+
+Safetensors is the only format that is taken: unlike a pickle, it holds numbers and cannot run anything.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+Shape = tuple[int, ...]
+_LENGTH_BYTES = 8
+_MAX_HEADER_BYTES = 100_000_000
+"""As safetensors itself allows."""
+_ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a safetensors file says of itself.
+
+    Args:
+        shapes: of every tensor.
+        notes: its metadata.
+        num_bytes: of all tensors together.
+    """
+
+    shapes: Mapping[str, Shape]
+    notes: Mapping[str, str] = field(default_factory=dict[str, str])
+    num_bytes: int = 0
+
+
+def read_header(path: Path) -> Header:
+    """The header of the file at `path`.
+
+    Raises:
+        ValueError: it is no whole safetensors file; a clause.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return parse_header(file, path.stat().st_size)
+
+
+def parse_header(file: BinaryIO, file_bytes: int) -> Header:
+    """The header at the beginning of an open file of `file_bytes`.
+
+    Raises:
+        ValueError: it is no whole safetensors file; a clause.
+    """
+    length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+    if not 2 <= length <= min(_MAX_HEADER_BYTES, file_bytes - _LENGTH_BYTES):
+        raise ValueError("is not a safetensors file, the only kind that is taken")
+    try:
+        entries: Any = json.loads(file.read(length))
+        notes: dict[str, str] = entries.pop("__metadata__", None) or {}
+        shapes = {name: _shape_of(name, entry) for name, entry in entries.items()}
+        num_bytes = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as exc:
+        raise ValueError("is not a safetensors file, the only kind that is taken") from exc
+    if _LENGTH_BYTES + length + num_bytes != file_bytes:
+        raise ValueError(f"is cut off: its header tells of {num_bytes} bytes of tensors")
+    return Header(shapes, notes, num_bytes)
+
+
+def _shape_of(name: str, entry: Mapping[str, Any]) -> Shape:
+    """A tensor's shape, after seeing that its bytes are as many as it says."""
+    shape = tuple(int(side) for side in entry["shape"])
+    start, end = entry["data_offsets"]
+    item_bytes = _ITEM_BYTES.get(entry["dtype"])
+    if min(shape, default=1) < 0 or item_bytes is None or end - start != math.prod(shape) * item_bytes:
+        raise ValueError(name)
+    return shape

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from sqlalchemy import Update, func, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Update, func, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from overpaint.core.account import ApiKey, KeyLimits, UsageRow
 from overpaint.core.errors import RequestError
@@ -24,10 +23,10 @@ class SqlAccountStore(StoreAccess):
     async def create_key(self, key: ApiKey) -> None:
         """Store a key; see `AccountStore.create_key`."""
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             try:
-                async with connection.begin_nested():
-                    await connection.execute(insert(api_keys).values(values_of_key(key)))
+                with connection.begin_nested():
+                    connection.execute(insert(api_keys).values(values_of_key(key)))
             except IntegrityError as exc:
                 raise RequestError("name", key.name, "is taken by another key") from exc
 
@@ -35,16 +34,13 @@ class SqlAccountStore(StoreAccess):
 
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """The key with this hash, revoked or not."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(api_keys).where(api_keys.c.secret_hash == secret_hash))
-            row = rows.mappings().first()
-        return key_of(row) if row else None
+        rows = await self._database.read(select(api_keys).where(api_keys.c.secret_hash == secret_hash))
+        return key_of(rows[0]) if rows else None
 
     async def list_keys(self) -> list[ApiKey]:
         """All keys, oldest first."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
-            return [key_of(row) for row in rows.mappings()]
+        rows = await self._database.read(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
+        return [key_of(row) for row in rows]
 
     async def set_limits(self, name: str, limits: KeyLimits) -> ApiKey:
         """Change a key's limits; see `AccountStore.set_limits`."""
@@ -62,9 +58,9 @@ class SqlAccountStore(StoreAccess):
         reserved = select(func.coalesce(func.sum(tasks.c.price_microusd), 0)).where(
             tasks.c.key_id == key_id, tasks.c.state.in_(_OPEN)
         )
-        query = select(charged.scalar_subquery() + reserved.scalar_subquery())
-        async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+        query = select((charged.scalar_subquery() + reserved.scalar_subquery()).label("spent"))
+        (row,) = await self._database.read(query)
+        return int(row["spent"])
 
     async def usage(
         self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None
@@ -79,8 +75,7 @@ class SqlAccountStore(StoreAccess):
             query = query.where(usage.c.finished_at < until)
         page = query
         while True:
-            async with self._database.read() as connection:
-                rows = [usage_of(row) for row in (await connection.execute(page)).mappings()]
+            rows = [usage_of(row) for row in await self._database.read(page)]
             for row in rows:
                 yield row
             if len(rows) < _USAGE_PAGE:
@@ -91,8 +86,8 @@ class SqlAccountStore(StoreAccess):
     async def _change_key(self, name: str, change: Update) -> ApiKey:
         changing = change.where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).returning(api_keys)
 
-        async def work(connection: AsyncConnection) -> ApiKey:
-            row = (await connection.execute(changing)).mappings().first()
+        def work(connection: Connection) -> ApiKey:
+            row = connection.execute(changing).mappings().first()
             if row is None:
                 raise RequestError("name", name, "is no key in force")
             return key_of(row)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from overpaint.core.account import UsageRow
 from overpaint.core.result import Timings
@@ -33,9 +33,9 @@ def cancelled_row(task: Task, charge_microusd: int, leased_at: datetime, at: dat
     return UsageRow(task.id, task.key_id, task.spec.model, 0, charge_microusd, busy_ms, at)
 
 
-async def charge(connection: AsyncConnection, row: UsageRow) -> None:
+def charge(connection: Connection, row: UsageRow) -> None:
     """Store a usage row; the primary key refuses a second one for a task, and with it the whole transaction."""
-    await connection.execute(
+    connection.execute(
         usage.insert().values(
             task_id=row.task_id,
             key_id=row.key_id,
@@ -48,7 +48,7 @@ async def charge(connection: AsyncConnection, row: UsageRow) -> None:
     )
 
 
-async def tell_webhooks(connection: AsyncConnection, database: Database, ended: Sequence[Task], now: datetime) -> None:
+def tell_webhooks(connection: Connection, database: Database, ended: Sequence[Task], now: datetime) -> None:
     """Queue one delivery for each task that wants one."""
     rows = [
         {
@@ -64,4 +64,4 @@ async def tell_webhooks(connection: AsyncConnection, database: Database, ended: 
         if task.webhook_url
     ]
     if rows:
-        await connection.execute(database.insert_missing(webhooks), rows)
+        connection.execute(database.insert_missing(webhooks), rows)

@@ -1,14 +1,13 @@
 """A database by URL: connections, transactions, and what differs between SQLite and PostgreSQL. Knows no table."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, RowMapping, Select, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.sql.dml import Insert
 
 from overpaint.core.errors import ConfigError
@@ -25,16 +24,18 @@ TCP_USER_TIMEOUT_MS = 10_000
 class Database(Protocol):
     """What the stores need: reads that see the last commit, and writes that are durable when they return."""
 
-    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A connection whose every statement sees the last commit.
+    async def read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+        """The rows that a query finds, as of the last commit.
 
         Raises:
             BackendError: the database is out of reach.
         """
         ...
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction, durable when this returns; when `work` raises, nothing happened.
+
+        `work` may be done on another thread: it stands on plain values alone.
 
         Raises:
             BackendError: the database is out of reach, full, or refused a value.
@@ -73,18 +74,17 @@ class PostgresDatabase:
         )
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose every statement is its own transaction."""
+    async def read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+        """The rows that a query finds."""
         with mapped_failures():
             async with self._reader.connect() as connection:
-                yield connection
+                return (await connection.execute(query, values)).mappings().all()
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in a transaction of its own."""
         with mapped_failures():
             async with self._engine.begin() as connection:
-                return await work(connection)
+                return await connection.run_sync(work)
 
     def insert_missing(self, table: Table) -> Insert:
         """`INSERT ... ON CONFLICT DO NOTHING`."""

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, Update, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, Update, delete, select
 
 from overpaint.core.errors import TaskError, TaskNotFoundError
 from overpaint.core.result import Timings
@@ -28,13 +27,13 @@ class TaskEnding(TaskAccess):
         values = {"outputs": outputs_to_json(outputs), "timings": timings_to_json(timings)}
         ending = end_leased(TaskState.SUCCEEDED, lease, at=now).values(**values)
 
-        async def work(connection: AsyncConnection) -> bool:
-            task = await self._end(connection, ending, now)
+        def work(connection: Connection) -> bool:
+            task = self._end(connection, ending, now)
             if task is None:
-                return await _ended_before(connection, lease, TaskState.SUCCEEDED)
-            await charge(connection, success_row(task, len(outputs), timings, now))
+                return _ended_before(connection, lease, TaskState.SUCCEEDED)
+            charge(connection, success_row(task, len(outputs), timings, now))
             if files := [{"task_id": task.id, "file_key": key} for key in {output.file.key for output in outputs}]:
-                await connection.execute(self._database.insert_missing(task_files), files)
+                connection.execute(self._database.insert_missing(task_files), files)
             return True
 
         return await self._database.write(work)
@@ -44,9 +43,9 @@ class TaskEnding(TaskAccess):
         now = self._now()
         ending = end_leased(TaskState.FAILED, lease, at=now).values(failure=failure_to_json(failure))
 
-        async def work(connection: AsyncConnection) -> bool:
-            task = await self._end(connection, ending, now)
-            return task is not None or await _ended_before(connection, lease, TaskState.FAILED)
+        def work(connection: Connection) -> bool:
+            task = self._end(connection, ending, now)
+            return task is not None or _ended_before(connection, lease, TaskState.FAILED)
 
         return await self._database.write(work)
 
@@ -55,13 +54,13 @@ class TaskEnding(TaskAccess):
         now = self._now()
         ending = end(TaskState.CANCELLED, at=now).where(tasks.c.id == task_id)
 
-        async def work(connection: AsyncConnection) -> Task:
-            leased_at = (await connection.execute(_lock_open(task_id))).scalar()
-            task = await self._end(connection, ending, now)
+        def work(connection: Connection) -> Task:
+            leased_at = connection.execute(_lock_open(task_id)).scalar()
+            task = self._end(connection, ending, now)
             if task is None:
-                return await _find(connection, task_id)
+                return _find(connection, task_id)
             if leased_at is not None:
-                await charge(connection, cancelled_row(task, charge_microusd, leased_at, now))
+                charge(connection, cancelled_row(task, charge_microusd, leased_at, now))
             return task
 
         return await self._database.write(work)
@@ -70,9 +69,9 @@ class TaskEnding(TaskAccess):
         """Forget a final task; see `TaskStore.delete`."""
         forgetting = delete(tasks).where(tasks.c.id == task_id, tasks.c.state.in_(_FINAL)).returning(tasks.c.id)
 
-        async def work(connection: AsyncConnection) -> None:
-            if (await connection.execute(forgetting)).first() is None:
-                task = await _find(connection, task_id)
+        def work(connection: Connection) -> None:
+            if connection.execute(forgetting).first() is None:
+                task = _find(connection, task_id)
                 raise TaskError(f"task {task_id} is {task.state}; cancel it first")
 
         await self._database.write(work)
@@ -82,20 +81,20 @@ class TaskEnding(TaskAccess):
         old = select(tasks.c.id).where(tasks.c.finished_at < finished_before).order_by(tasks.c.finished_at)
         some = old.limit(limit).with_for_update(skip_locked=True)
 
-        async def work(connection: AsyncConnection) -> list[Task]:
-            ids = list((await connection.execute(some)).scalars())
-            rows = await connection.execute(delete(tasks).where(tasks.c.id.in_(ids)).returning(tasks))
+        def work(connection: Connection) -> list[Task]:
+            ids = list(connection.execute(some).scalars())
+            rows = connection.execute(delete(tasks).where(tasks.c.id.in_(ids)).returning(tasks))
             return [task_of(row) for row in rows.mappings()]
 
         return await self._database.write(work)
 
-    async def _end(self, connection: AsyncConnection, ending: Update, now: datetime) -> Task | None:
+    def _end(self, connection: Connection, ending: Update, now: datetime) -> Task | None:
         """The task as it ended now, or None when it was in no state to."""
-        row = (await connection.execute(ending.returning(tasks))).mappings().first()
+        row = connection.execute(ending.returning(tasks)).mappings().first()
         if row is None:
             return None
         task = task_of(row)
-        await tell_webhooks(connection, self._database, [task], now)
+        tell_webhooks(connection, self._database, [task], now)
         return task
 
 
@@ -104,15 +103,15 @@ def _lock_open(task_id: str) -> Select[datetime | None]:
     return select(tasks.c.leased_at).where(tasks.c.id == task_id, tasks.c.finished_at.is_(None)).with_for_update()
 
 
-async def _ended_before(connection: AsyncConnection, lease: Lease, state: TaskState) -> bool:
+def _ended_before(connection: Connection, lease: Lease, state: TaskState) -> bool:
     """Whether this very lease ended the task so before: its answer was lost, and the caller repeats itself."""
     same = (tasks.c.id == lease.task.id) & (tasks.c.worker == lease.worker) & (tasks.c.token == lease.token)
-    found = await connection.execute(select(tasks.c.id).where(same, tasks.c.state == state.value))
+    found = connection.execute(select(tasks.c.id).where(same, tasks.c.state == state.value))
     return found.first() is not None
 
 
-async def _find(connection: AsyncConnection, task_id: str) -> Task:
-    row = (await connection.execute(select(tasks).where(tasks.c.id == task_id))).mappings().first()
+def _find(connection: Connection, task_id: str) -> Task:
+    row = connection.execute(select(tasks).where(tasks.c.id == task_id)).mappings().first()
     if row is None:
         raise TaskNotFoundError(f"there is no task {task_id}")
     return task_of(row)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, insert, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
 from overpaint.core.errors import BackendError, TaskError
 from overpaint.core.task import NewTask, Task
@@ -36,33 +35,33 @@ class TaskIntake(TaskAccess):
     async def _accept_batch(self, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
         return await self._database.write(lambda connection: self._accept_all(connection, batch))
 
-    async def _accept_all(self, connection: AsyncConnection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
+    def _accept_all(self, connection: Connection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
         try:
-            async with connection.begin_nested():
-                return await self._insert(connection, batch)
+            with connection.begin_nested():
+                return self._insert(connection, batch)
         except REFUSALS as exc:
             if len(batch) == 1:
                 return [_refused(exc)]
         # One value is unfit: find out whose, so that the others do not pay for it.
-        return [outcome for one in batch for outcome in await self._accept_all(connection, [one])]
+        return [outcome for one in batch for outcome in self._accept_all(connection, [one])]
 
-    async def _insert(self, connection: AsyncConnection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
+    def _insert(self, connection: Connection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
         # Sorted, so that two processes that insert the same keys wait for each other and never in a circle.
         rows = [values_of_new_task(*one) for one in sorted(batch, key=_lock_order)]
         statement = self._database.insert_missing(tasks).returning(tasks.c.id)
-        new_ids = set((await connection.execute(statement, rows)).scalars())
+        new_ids = set(connection.execute(statement, rows).scalars())
         new = [task for task, _ in batch if task.id in new_ids]
         if files := [{"task_id": task.id, "file_key": key} for task in new for key in files_of(task.spec)]:
-            await connection.execute(insert(task_files), files)
+            connection.execute(insert(task_files), files)
         refused = [accepted_task(*one) for one in batch if one[0].failure and one[0].id in new_ids]
-        await tell_webhooks(connection, self._database, refused, self._now())
-        earlier = await _find_earlier(connection, [task for task, _ in batch if task.id not in new_ids])
+        tell_webhooks(connection, self._database, refused, self._now())
+        earlier = _find_earlier(connection, [task for task, _ in batch if task.id not in new_ids])
         return [
             (accepted_task(*one), True) if one[0].id in new_ids else _answer_again(one[0], earlier) for one in batch
         ]
 
 
-async def _find_earlier(connection: AsyncConnection, asked: Sequence[NewTask]) -> list[RowMapping]:
+def _find_earlier(connection: Connection, asked: Sequence[NewTask]) -> list[RowMapping]:
     if not asked:
         return []
     same = [
@@ -72,7 +71,7 @@ async def _find_earlier(connection: AsyncConnection, asked: Sequence[NewTask]) -
         )
         for task in asked
     ]
-    return list((await connection.execute(select(tasks).where(or_(*same)))).mappings())
+    return list(connection.execute(select(tasks).where(or_(*same))).mappings())
 
 
 def _answer_again(task: NewTask, earlier: Sequence[RowMapping]) -> Accepted | Exception:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import RowMapping, Update, bindparam, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
 
 from overpaint.core.task import Lease, Task, TaskState
 from overpaint.store.access import TaskAccess, TellTime
@@ -45,9 +44,9 @@ class TaskLeasing(TaskAccess):
             )
         )
 
-        async def work(connection: AsyncConnection) -> list[Lease]:
-            ids = list((await connection.execute(self._pick, {"limit": limit})).scalars())
-            rows = await _change(connection, taking, ids)
+        def work(connection: Connection) -> list[Lease]:
+            ids = list(connection.execute(self._pick, {"limit": limit}).scalars())
+            rows = _change(connection, taking, ids)
             return [lease_of(rows[task_id]) for task_id in ids]
 
         return await self._database.write(work)
@@ -57,8 +56,8 @@ class TaskLeasing(TaskAccess):
         holding = (tasks.c.worker == worker) & (tasks.c.state == TaskState.RUNNING.value)
         prolonging = update(tasks).where(holding).values(lease_expires_at=self._now() + duration)
 
-        async def work(connection: AsyncConnection) -> set[str]:
-            return set((await connection.execute(prolonging.returning(tasks.c.id))).scalars())
+        def work(connection: Connection) -> set[str]:
+            return set(connection.execute(prolonging.returning(tasks.c.id)).scalars())
 
         return await self._database.write(work)
 
@@ -68,8 +67,8 @@ class TaskLeasing(TaskAccess):
         if not count_attempt:
             returning = returning.values(attempt=tasks.c.attempt - 1)
 
-        async def work(connection: AsyncConnection) -> None:
-            await _change(connection, returning, list(task_ids))
+        def work(connection: Connection) -> None:
+            _change(connection, returning, list(task_ids))
 
         await self._database.write(work)
 
@@ -80,22 +79,22 @@ class TaskLeasing(TaskAccess):
         pick = select(tasks.c.id, tasks.c.attempt).where(is_over).with_for_update(skip_locked=True)
         failing = end(TaskState.FAILED, at=now).where(_IDS).values(failure=failure_to_json(worn_out(max_attempts)))
 
-        async def work(connection: AsyncConnection) -> tuple[list[Task], list[Task]]:
-            over = (await connection.execute(pick)).all()
+        def work(connection: Connection) -> tuple[list[Task], list[Task]]:
+            over = connection.execute(pick).all()
             again = [row.id for row in over if row.attempt < max_attempts]
             worn = [row.id for row in over if row.attempt >= max_attempts]
-            requeued = await _change(connection, requeue().where(_IDS), again)
-            failed = await _change(connection, failing, worn)
+            requeued = _change(connection, requeue().where(_IDS), again)
+            failed = _change(connection, failing, worn)
             ended = [task_of(row) for row in failed.values()]
-            await tell_webhooks(connection, self._database, ended, now)
+            tell_webhooks(connection, self._database, ended, now)
             return [task_of(row) for row in requeued.values()], ended
 
         return await self._database.write(work)
 
 
-async def _change(connection: AsyncConnection, change: Update, ids: list[str]) -> dict[str, RowMapping]:
+def _change(connection: Connection, change: Update, ids: list[str]) -> dict[str, RowMapping]:
     """Change the tasks with these ids; answers those that were changed."""
     if not ids:
         return {}
-    rows = (await connection.execute(change.returning(tasks), {"ids": ids})).mappings()
+    rows = connection.execute(change.returning(tasks), {"ids": ids}).mappings()
     return {row["id"]: row for row in rows}

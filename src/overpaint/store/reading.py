@@ -19,6 +19,7 @@ from overpaint.store.schema import task_files, tasks
 _BY_ID = select(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
 _STILL_NAMED = select(task_files.c.file_key).where(task_files.c.file_key.in_(bindparam("keys", expanding=True)))
 _NAMES_A_QUERY = 500
+_NUMBER = func.count().label("number")
 
 
 class TaskReading(TaskAccess):
@@ -58,14 +59,13 @@ class TaskReading(TaskAccess):
         if cursor is not None:
             query = query.where(_older_than(*read_cursor(cursor)))
         query = query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit + 1)
-        async with self._database.read() as connection:
-            found = [task_of(row) for row in (await connection.execute(query)).mappings()]
+        found = [task_of(row) for row in await self._database.read(query)]
         page = found[:limit]
         return page, write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
 
     async def count(self, *, key_id: str | None = None, states: Sequence[TaskState] = ()) -> int:
         """How many tasks there are."""
-        return await self._number(_filtered(select(func.count()).select_from(tasks), key_id, states))
+        return await self._number(_filtered(select(_NUMBER).select_from(tasks), key_id, states))
 
     async def position(self, task_id: str) -> int:
         """How many queued tasks go before this one; see `TaskStore.position`."""
@@ -74,21 +74,19 @@ class TaskReading(TaskAccess):
     async def referenced_files(self, keys: Sequence[str]) -> set[str]:
         """Those of the given file keys that some task still names."""
         named: set[str] = set()
-        async with self._database.read() as connection:
-            for start in range(0, len(keys), _NAMES_A_QUERY):
-                some = {"keys": list(keys[start : start + _NAMES_A_QUERY])}
-                named.update((await connection.execute(_STILL_NAMED, some)).scalars())
+        for start in range(0, len(keys), _NAMES_A_QUERY):
+            rows = await self._database.read(_STILL_NAMED, {"keys": list(keys[start : start + _NAMES_A_QUERY])})
+            named.update(row["file_key"] for row in rows)
         return named
 
     async def _find_batch(self, ids: Sequence[str]) -> list[Task | Exception | None]:
-        async with self._database.read() as connection:
-            rows = (await connection.execute(_BY_ID, {"ids": list(set(ids))})).mappings()
-            found = {row["id"]: task_of(row) for row in rows}
+        rows = await self._database.read(_BY_ID, {"ids": list(set(ids))})
+        found = {row["id"]: task_of(row) for row in rows}
         return [found.get(task_id) for task_id in ids]
 
     async def _number(self, query: Select[int], values: dict[str, Any] | None = None) -> int:
-        async with self._database.read() as connection:
-            return (await connection.execute(query, values)).scalar_one()
+        (row,) = await self._database.read(query, values)
+        return row["number"]
 
 
 def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState]) -> Select[Any]:
@@ -109,4 +107,4 @@ def _position_query(order: QueueOrder) -> Select[int]:
     mine, other = tasks.alias("mine"), tasks.alias("other")
     is_queued = (mine.c.state == TaskState.QUEUED.value) & (other.c.state == TaskState.QUEUED.value)
     goes_before = tuple_(*order(other)) < tuple_(*order(mine))
-    return select(func.count()).select_from(mine, other).where(mine.c.id == bindparam("id"), is_queued, goes_before)
+    return select(_NUMBER).select_from(mine, other).where(mine.c.id == bindparam("id"), is_queued, goes_before)

@@ -1,7 +1,6 @@
 """`SessionStore` over SQLAlchemy."""
 
-from sqlalchemy import Exists, RowMapping, delete, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Exists, RowMapping, delete, exists, insert, select, update
 
 from overpaint.core.errors import TaskNotFoundError
 from overpaint.core.session import Session, SessionNode
@@ -18,18 +17,16 @@ class SqlSessionStore(StoreAccess):
         session = Session(session_id, key_id, name, now, now)
         row = insert(sessions).values(id=session_id, key_id=key_id, name=name, created_at=now, touched_at=now)
 
-        async def work(connection: AsyncConnection) -> Session:
-            await connection.execute(row)
+        def work(connection: Connection) -> Session:
+            connection.execute(row)
             return session
 
         return await self._database.write(work)
 
     async def get_session(self, session_id: str) -> Session:
         """One session; see `SessionStore.get_session`."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(sessions).where(sessions.c.id == session_id))
-            row = rows.mappings().first()
-        return _known(row)
+        rows = await self._database.read(select(sessions).where(sessions.c.id == session_id))
+        return _known(rows[0] if rows else None)
 
     async def list_sessions(self, key_id: str, *, limit: int = 100) -> list[Session]:
         """A key's sessions, the last touched first."""
@@ -39,8 +36,7 @@ class SqlSessionStore(StoreAccess):
             .order_by(sessions.c.touched_at.desc(), sessions.c.id.desc())
             .limit(limit)
         )
-        async with self._database.read() as connection:
-            return [_session_of(row) for row in (await connection.execute(query)).mappings()]
+        return [_session_of(row) for row in await self._database.read(query)]
 
     async def rename_session(self, session_id: str, name: str) -> Session:
         """Give it another name; see `SessionStore.rename_session`."""
@@ -51,16 +47,16 @@ class SqlSessionStore(StoreAccess):
             .returning(sessions)
         )
 
-        async def work(connection: AsyncConnection) -> Session:
-            return _known((await connection.execute(change)).mappings().first())
+        def work(connection: Connection) -> Session:
+            return _known(connection.execute(change).mappings().first())
 
         return await self._database.write(work)
 
     async def delete_session(self, session_id: str) -> None:
         """Forget a session; its nodes go with it."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(delete(sessions).where(sessions.c.id == session_id))
+        def work(connection: Connection) -> None:
+            connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
         await self._database.write(work)
 
@@ -70,14 +66,14 @@ class SqlSessionStore(StoreAccess):
         touch = update(sessions).where(sessions.c.id == session_id).values(touched_at=now).returning(sessions.c.id)
         row = {"task_id": node.task_id, "session_id": session_id, "parent_index": node.parent_index, "added_at": now}
 
-        async def work(connection: AsyncConnection) -> None:
-            if (await connection.execute(touch)).first() is None:
+        def work(connection: Connection) -> None:
+            if connection.execute(touch).first() is None:
                 raise TaskNotFoundError("there is no such session")
-            if not await _is_there(connection, exists().where(tasks.c.id == node.task_id)):
+            if not _is_there(connection, exists().where(tasks.c.id == node.task_id)):
                 raise TaskNotFoundError(f"there is no task {node.task_id[:64]}")
-            has_parent = await _is_there(connection, exists().where(session_nodes.c.task_id == node.parent_id))
+            has_parent = _is_there(connection, exists().where(session_nodes.c.task_id == node.parent_id))
             parent_id = node.parent_id if has_parent else None
-            await connection.execute(self._database.insert_missing(session_nodes), [{**row, "parent_id": parent_id}])
+            connection.execute(self._database.insert_missing(session_nodes), [{**row, "parent_id": parent_id}])
 
         await self._database.write(work)
 
@@ -88,13 +84,12 @@ class SqlSessionStore(StoreAccess):
             .where(session_nodes.c.session_id == session_id)
             .order_by(session_nodes.c.added_at, session_nodes.c.task_id)
         )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).mappings()
-            return [SessionNode(row["task_id"], row["parent_id"], row["parent_index"]) for row in rows]
+        rows = await self._database.read(query)
+        return [SessionNode(row["task_id"], row["parent_id"], row["parent_index"]) for row in rows]
 
 
-async def _is_there(connection: AsyncConnection, condition: Exists) -> bool:
-    return bool((await connection.execute(select(condition))).scalar())
+def _is_there(connection: Connection, condition: Exists) -> bool:
+    return bool(connection.execute(select(condition)).scalar())
 
 
 def _session_of(row: RowMapping) -> Session:

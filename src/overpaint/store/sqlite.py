@@ -2,17 +2,18 @@
 
 A commit costs one flush of the disk (milliseconds). Writes that arrive during one are therefore done together in the
 next transaction, each inside a savepoint of its own, and every caller is answered after the commit. Other processes
-(the command line) may write between two commits. Knows no table.
+(the command line) may write between two commits. A whole transaction is one visit to a thread, as is a read: what a
+statement costs here is little beside waking a thread. Knows no table.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Table, event
+from sqlalchemy import RowMapping, Select, Table, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql.dml import Insert
 
 from overpaint.core.errors import BackendError, OverpaintError
@@ -20,7 +21,7 @@ from overpaint.store.coalesce import Coalescer
 from overpaint.store.failures import REFUSALS, mapped_failures
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[Any]]
+Work = Callable[[Connection], Any]
 
 NUM_READERS = 4
 BUSY_TIMEOUT_S = 10
@@ -36,10 +37,9 @@ class SqliteDatabase:
     """
 
     def __init__(self, url: URL) -> None:
-        url = url.set(drivername="sqlite+aiosqlite")
         driver = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
-        self._writer = create_async_engine(url, pool_size=1, max_overflow=0, connect_args=driver)
-        self._reader = create_async_engine(
+        self._writer = create_engine(url, pool_size=1, max_overflow=0, connect_args=driver)
+        self._reader = create_engine(
             url,
             pool_size=NUM_READERS,
             max_overflow=0,
@@ -47,19 +47,18 @@ class SqliteDatabase:
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
         )
-        event.listen(self._writer.sync_engine, "connect", _setting(WRITER_PRAGMAS))
-        event.listen(self._writer.sync_engine, "begin", _begin_immediate)
-        event.listen(self._reader.sync_engine, "connect", _setting(READER_PRAGMAS))
+        event.listen(self._writer, "connect", _setting(WRITER_PRAGMAS))
+        event.listen(self._writer, "begin", _begin_immediate)
+        event.listen(self._reader, "connect", _setting(READER_PRAGMAS))
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="overpaint-writer")
+        self._reading = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="overpaint-reader")
         self._commit = Coalescer[Work, Any](self._commit_together)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose every statement sees the last commit."""
-        with mapped_failures():
-            async with self._reader.connect() as connection:
-                yield connection
+    async def read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+        """The rows that a query finds."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._look, query, values)
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in the next commit."""
         return cast(T, await self._commit(work))
 
@@ -69,23 +68,30 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Close the file."""
-        with mapped_failures():
-            await self._reader.dispose()
-            await self._writer.dispose()
+        for threads, engine in ((self._reading, self._reader), (self._writing, self._writer)):
+            await asyncio.to_thread(threads.shutdown)
+            with mapped_failures():
+                engine.dispose()
 
     async def _commit_together(self, works: Sequence[Work]) -> list[Any]:
-        with mapped_failures():
-            async with self._writer.begin() as connection:
-                if len(works) == 1:
-                    return [await works[0](connection)]
-                return [await _in_savepoint(connection, work) for work in works]
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._transact, works)
+
+    def _transact(self, works: Sequence[Work]) -> list[Any]:
+        with mapped_failures(), self._writer.begin() as connection:
+            if len(works) == 1:
+                return [works[0](connection)]
+            return [_in_savepoint(connection, work) for work in works]
+
+    def _look(self, query: Select[Any], values: Mapping[str, Any] | None) -> Sequence[RowMapping]:
+        with mapped_failures(), self._reader.connect() as connection:
+            return connection.execute(query, values).mappings().all()
 
 
-async def _in_savepoint(connection: AsyncConnection, work: Work) -> Any:
+def _in_savepoint(connection: Connection, work: Work) -> Any:
     """The result of `work`, or the error that is its own: what the others wrote stays."""
     try:
-        async with connection.begin_nested():
-            return await work(connection)
+        with connection.begin_nested():
+            return work(connection)
     except OverpaintError as exc:
         return exc
     except REFUSALS as exc:

@@ -1,7 +1,6 @@
 """`TaskStore` over SQLAlchemy: the four parts put together."""
 
-from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, update
 
 from overpaint.store.ending import TaskEnding
 from overpaint.store.intake import TaskIntake
@@ -23,7 +22,7 @@ class SqlTaskStore(TaskIntake, TaskReading, TaskLeasing, TaskEnding):
         """See that tasks can be stored now; see `TaskStore.check`."""
         writing = update(probe).values(checked_at=self._now())
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(writing)
+        def work(connection: Connection) -> None:
+            connection.execute(writing)
 
         await self._database.write(work)

@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Update, bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Update, bindparam, select, update
 
 from overpaint.core.account import WebhookDelivery
 from overpaint.store.access import StoreAccess
@@ -23,11 +22,11 @@ class SqlWebhookStore(StoreAccess):
         pick = waiting.order_by(webhooks.c.next_attempt_at).limit(limit).with_for_update(skip_locked=True)
         take = update(webhooks).where(_IDS).values(next_attempt_at=now + duration).returning(webhooks)
 
-        async def work(connection: AsyncConnection) -> list[WebhookDelivery]:
-            ids = list((await connection.execute(pick)).scalars())
+        def work(connection: Connection) -> list[WebhookDelivery]:
+            ids = list(connection.execute(pick).scalars())
             if not ids:
                 return []
-            rows = (await connection.execute(take, {"ids": ids})).mappings()
+            rows = connection.execute(take, {"ids": ids}).mappings()
             taken = {row["id"]: delivery_of(row) for row in rows}
             return [taken[delivery_id] for delivery_id in ids]
 
@@ -46,15 +45,14 @@ class SqlWebhookStore(StoreAccess):
         query = select(webhooks).order_by(webhooks.c.created_at.desc(), webhooks.c.id.desc()).limit(limit)
         if task_id is not None:
             query = query.where(webhooks.c.task_id == task_id)
-        async with self._database.read() as connection:
-            return [delivery_of(row) for row in (await connection.execute(query)).mappings()]
+        return [delivery_of(row) for row in await self._database.read(query)]
 
     async def _note(self, delivery_id: str, noting: Update) -> None:
         # What was delivered stays so: a slower try of the same message cannot undo it.
         is_open = (webhooks.c.id == delivery_id) & webhooks.c.delivered_at.is_(None)
         noting = noting.where(is_open).values(attempts=webhooks.c.attempts + 1)
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(noting)
+        def work(connection: Connection) -> None:
+            connection.execute(noting)
 
         await self._database.write(work)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from overpaint.core.errors import BackendError, ConfigError
 from overpaint.core.task import TaskState
@@ -57,9 +58,9 @@ async def test_what_was_acknowledged_is_there_after_a_kill(database_url: str, cl
 async def test_sqlite_flushes_every_commit(sqlite_url: str, clock: ManualClock) -> None:
     stores = await open_stores(sqlite_url, clock.now)
 
-    async def look(connection: Any) -> tuple[Any, ...]:
+    def look(connection: Connection) -> tuple[Any, ...]:
         names = ("synchronous", "journal_mode", "foreign_keys")
-        return tuple([(await connection.exec_driver_sql(f"PRAGMA {name}")).scalar() for name in names])
+        return tuple([connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names])
 
     assert await stores.database.write(look) == (2, "wal", 1)
     await stores.close()

@@ -40,7 +40,7 @@ async def wait_for(
 
     A client that goes away meanwhile never heard of the task; its retry is then given this one.
     """
-    done, is_gone = await _first_of(service.tasks.wait(caller, task.id, timeout_s), _gone(request), closing.wait())
+    done, is_gone = await _first_of(service.tasks.wait(caller, task, timeout_s), _gone(request), closing.wait())
     if is_gone:
         service.submit.note_unheard(task)
     return done or await service.tasks.get(caller, task.id)

@@ -74,12 +74,12 @@ class TaskStore(Protocol):
         """Requeue tasks whose lease ran out, fail those at `max_attempts` with a reason: (requeued, failed)."""
         ...
 
-    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> bool:
-        """Task done + outputs + usage row + webhook queued, at once; False when the lease was lost meanwhile."""
+    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> Task | None:
+        """Task done + outputs + usage row + webhook queued, at once; None when the lease was lost meanwhile."""
         ...
 
-    async def fail(self, lease: Lease, failure: TaskFailure) -> bool:
-        """Task failed + webhook queued, at once; False when the lease was lost meanwhile."""
+    async def fail(self, lease: Lease, failure: TaskFailure) -> Task | None:
+        """Task failed + webhook queued, at once; None when the lease was lost meanwhile."""
         ...
 
     async def cancel(self, task_id: str, *, charge_microusd: int = 0) -> Task:

@@ -167,15 +167,14 @@ class Dispatcher:
         """Whether one more engine failure ends the task: it runs alone then, so that it fails by its own fault only."""
         return 1 < self._policy.max_attempts <= work.lease.task.attempt
 
-    async def _settle(self, work: Work, outcome: Outcome) -> None:
-        task_id = work.lease.task.id
-        if outcome is Outcome.ENDED:
-            self._tell_end(await self._tasks.get(task_id))
+    async def _settle(self, work: Work, outcome: Task | Outcome) -> None:
+        if isinstance(outcome, Task):
+            self._tell_end(outcome)
             return
         if outcome is Outcome.NOT_TRIED:
             await asyncio.sleep(self._policy.look_s)  # what it lacks is out of reach, and would be again at once
         if outcome is not Outcome.LOST and not work.is_dropped:
-            await self._hand_back([task_id], is_attempt=outcome is Outcome.RETRY)
+            await self._hand_back([work.lease.task.id], is_attempt=outcome is Outcome.RETRY)
 
     async def _hand_back(self, task_ids: list[str], *, is_attempt: bool) -> None:
         if not task_ids:

@@ -18,7 +18,7 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.result import GenerationResult
 from overpaint.core.sizes import Size
 from overpaint.core.store_ports import OutputStore, TaskStore
-from overpaint.core.task import Lease, StoredFile, TaskFailure, TaskOutput
+from overpaint.core.task import Lease, StoredFile, Task, TaskFailure, TaskOutput
 from overpaint.images.encode import encode
 from overpaint.images.metadata import recipe_of
 from overpaint.images.resize import resize
@@ -74,8 +74,8 @@ class Finisher:
         self._clock = clock
         self._delays_s = delays_s
 
-    async def finish(self, painted: Painted) -> bool:
-        """Write the pictures and mark the task done; False when it was somebody else's to end by now.
+    async def finish(self, painted: Painted) -> Task | None:
+        """Write the pictures and mark the task done; None when it was somebody else's to end by now.
 
         Raises:
             BackendError: the files or the store stayed out of reach; nothing was ended.
@@ -87,14 +87,14 @@ class Finisher:
             return await self.fail(painted.lease, TaskFailure("content", "the painted picture is not safe for work"))
         outputs = await self._write(painted, pictures, flags)
         # When this fails the task may be stored all the same: the files stay, the sweeper finds those nobody names.
-        is_ours = await self._patiently(lambda: self._tasks.succeed(painted.lease, outputs, painted.result.timings))
-        if not is_ours:
+        ended = await self._patiently(lambda: self._tasks.succeed(painted.lease, outputs, painted.result.timings))
+        if ended is None:
             _log.info("task %s was ended or taken by somebody else", painted.lease.task.id)
             await self._outputs.delete([output.file.key for output in outputs])
-        return is_ours
+        return ended
 
-    async def fail(self, lease: Lease, failure: TaskFailure) -> bool:
-        """Mark the task failed; False when it was somebody else's to end by now.
+    async def fail(self, lease: Lease, failure: TaskFailure) -> Task | None:
+        """Mark the task failed; None when it was somebody else's to end by now.
 
         Raises:
             BackendError: the store stayed out of reach.

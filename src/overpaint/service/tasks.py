@@ -128,22 +128,27 @@ class Tasks:
         """What happened to a task, oldest first, as far as this process remembers it."""
         return tuple(self._tower.after(task.id, 0))
 
-    async def wait(self, caller: Caller, task_id: str, timeout_s: float) -> Task:
+    async def wait(self, caller: Caller, task: Task, timeout_s: float) -> Task:
         """The task as soon as it is final, or as it is when the time is up.
 
+        Args:
+            caller: may see it.
+            task: as it was last seen.
+            timeout_s: for how long to wait.
+
         Raises:
-            TaskNotFoundError: there is none that the caller may see.
+            TaskNotFoundError: it was deleted meanwhile.
         """
         deadline_s = self._clock.now_s() + timeout_s
-        task, seen = await self.get(caller, task_id), 0
+        seen = 0
         while not task.state.is_final and (left_s := deadline_s - self._clock.now_s()) > 0:
-            for event in self._tower.after(task_id, seen):
+            for event in self._tower.after(task.id, seen):
                 seen = event.sequence
                 if isinstance(event.what, Ended):
                     return event.what.task
-            if not await self._tower.wait(task_id, min(LOOK_AGAIN_S, left_s), seen):
-                task = await self.get(caller, task_id)  # another process may have ended it
-        return self._ending(task_id) or task
+            if not await self._tower.wait(task.id, min(LOOK_AGAIN_S, left_s), seen):
+                task = await self.get(caller, task.id)  # another process may have ended it
+        return task if task.state.is_final else self._ending(task.id) or await self.get(caller, task.id)
 
     async def events(self, caller: Caller, task_id: str, after: int = 0) -> AsyncIterator[TaskEvent]:
         """What happens to a task, from the event numbered `after` on, until it is final.

@@ -15,7 +15,7 @@ from overpaint.core.errors import BackendError, CancelledTaskError, OverpaintErr
 from overpaint.core.events import Event, Failed, Finished
 from overpaint.core.ports import EngineAwayError, EngineClient
 from overpaint.core.request import GenerationRequest
-from overpaint.core.task import Lease, TaskFailure
+from overpaint.core.task import Lease, Task, TaskFailure
 from overpaint.core.terms import Terms
 from overpaint.service.finish import Finisher, Painted
 from overpaint.service.pictures import PictureDesk
@@ -26,10 +26,8 @@ T = TypeVar("T")
 
 
 class Outcome(Enum):
-    """What came of a lease."""
+    """What came of a lease that did not end its task."""
 
-    ENDED = "ended"
-    """The task is final, by this lease."""
     LOST = "lost"
     """Somebody else has ended or taken it."""
     RETRY = "retry"
@@ -84,8 +82,8 @@ class Worker:
         self._preview_every = preview_every
         self._threads = ThreadPoolExecutor(2 * num_threads, thread_name_prefix="overpaint-task")
 
-    async def run(self, work: Work) -> Outcome:
-        """Work on a lease until it is decided.
+    async def run(self, work: Work) -> Task | Outcome:
+        """Work on a lease until it is decided: the task as it ended by it, or what else came of it.
 
         Raises:
             BackendError: the store or the files stayed out of reach; the lease runs out and the task comes back.
@@ -109,7 +107,7 @@ class Worker:
         """Let the threads go; those that still wait for an engine end with it."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _paint(self, work: Work, request: GenerationRequest) -> Outcome:
+    async def _paint(self, work: Work, request: GenerationRequest) -> Task | Outcome:
         task = work.lease.task
         terms = Terms(tenant=task.key_id, priority=task.priority, preview_every=self._preview_every)
         try:
@@ -143,17 +141,16 @@ class Worker:
         if not isinstance(event, Finished | Failed):
             self._tower.tell(task_id, attempt, event)
 
-    async def _finish(self, painted: Painted) -> Outcome:
+    async def _finish(self, painted: Painted) -> Task | Outcome:
         try:
-            is_ours = await self._finisher.finish(painted)
+            return await self._finisher.finish(painted) or Outcome.LOST
         except BackendError as error:
             _log.error("task %s could not be stored: %s", painted.lease.task.id, error.message)
             return Outcome.RETRY
         except OverpaintError as error:
             return await self._fail(painted.lease, error)
-        return Outcome.ENDED if is_ours else Outcome.LOST
 
-    async def _failed(self, work: Work, error: OverpaintError) -> Outcome:
+    async def _failed(self, work: Work, error: OverpaintError) -> Task | Outcome:
         """An engine's failure: of whom nobody wants, of the engine, or of the request."""
         if isinstance(error, CancelledTaskError) or work.is_dropped:
             return Outcome.LOST
@@ -166,9 +163,8 @@ class Worker:
         reason = f"the engine failed {attempt} times on this; the last time: {error.message}"
         return await self._fail(work.lease, BackendError(reason))
 
-    async def _fail(self, lease: Lease, error: OverpaintError) -> Outcome:
-        is_ours = await self._finisher.fail(lease, TaskFailure(error.code, error.message))
-        return Outcome.ENDED if is_ours else Outcome.LOST
+    async def _fail(self, lease: Lease, error: OverpaintError) -> Task | Outcome:
+        return await self._finisher.fail(lease, TaskFailure(error.code, error.message)) or Outcome.LOST
 
     async def _on_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

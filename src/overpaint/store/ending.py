@@ -21,31 +21,30 @@ _FINAL = [state.value for state in TaskState if state.is_final]
 class TaskEnding(TaskAccess):
     """The ending half of `TaskStore`."""
 
-    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> bool:
+    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> Task | None:
         """Task done + files + usage row + webhook, at once; see `TaskStore.succeed`."""
         now = self._now()
         values = {"outputs": outputs_to_json(outputs), "timings": timings_to_json(timings)}
         ending = end_leased(TaskState.SUCCEEDED, lease, at=now).values(**values)
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> Task | None:
             task = self._end(connection, ending, now)
             if task is None:
                 return _ended_before(connection, lease, TaskState.SUCCEEDED)
             charge(connection, success_row(task, len(outputs), timings, now))
             if files := [{"task_id": task.id, "file_key": key} for key in {output.file.key for output in outputs}]:
                 connection.execute(self._database.insert_missing(task_files), files)
-            return True
+            return task
 
         return await self._database.write(work)
 
-    async def fail(self, lease: Lease, failure: TaskFailure) -> bool:
+    async def fail(self, lease: Lease, failure: TaskFailure) -> Task | None:
         """Task failed + webhook, at once; see `TaskStore.fail`."""
         now = self._now()
         ending = end_leased(TaskState.FAILED, lease, at=now).values(failure=failure_to_json(failure))
 
-        def work(connection: Connection) -> bool:
-            task = self._end(connection, ending, now)
-            return task is not None or _ended_before(connection, lease, TaskState.FAILED)
+        def work(connection: Connection) -> Task | None:
+            return self._end(connection, ending, now) or _ended_before(connection, lease, TaskState.FAILED)
 
         return await self._database.write(work)
 
@@ -103,11 +102,11 @@ def _lock_open(task_id: str) -> Select[datetime | None]:
     return select(tasks.c.leased_at).where(tasks.c.id == task_id, tasks.c.finished_at.is_(None)).with_for_update()
 
 
-def _ended_before(connection: Connection, lease: Lease, state: TaskState) -> bool:
-    """Whether this very lease ended the task so before: its answer was lost, and the caller repeats itself."""
+def _ended_before(connection: Connection, lease: Lease, state: TaskState) -> Task | None:
+    """The task that this very lease ended so before: its answer was lost, and the caller repeats itself."""
     same = (tasks.c.id == lease.task.id) & (tasks.c.worker == lease.worker) & (tasks.c.token == lease.token)
-    found = connection.execute(select(tasks.c.id).where(same, tasks.c.state == state.value))
-    return found.first() is not None
+    row = connection.execute(select(tasks).where(same, tasks.c.state == state.value)).mappings().first()
+    return task_of(row) if row else None
 
 
 def _find(connection: Connection, task_id: str) -> Task:

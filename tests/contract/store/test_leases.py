@@ -54,12 +54,12 @@ async def test_success_comes_with_files_usage_and_webhook(stores: StoreSet, new_
     assert delivery.url == task.webhook_url
 
 
-async def test_a_repeated_success_is_true_and_charges_once(stores: StoreSet, new_task: TaskMaker) -> None:
+async def test_a_repeated_success_answers_the_same_and_charges_once(stores: StoreSet, new_task: TaskMaker) -> None:
     task = new_task(webhook_url="https://a.example/x")
     await stores.tasks.create(task)
     [lease] = await stores.tasks.lease("worker", limit=1, duration=LEASE)
     answers = [await stores.tasks.succeed(lease, [output()], TIMINGS) for _ in range(3)]
-    assert answers == [True] * 3
+    assert answers == [await stores.tasks.get(task.id)] * 3
     assert await usage_ids(stores) == [task.id]
     assert len(await stores.webhooks.deliveries()) == 1
     assert not await stores.tasks.fail(lease, TaskFailure("backend", "late"))

@@ -179,7 +179,7 @@ async def test_stopping_hands_running_work_back_uncounted_and_the_next_life_ends
     with pytest.raises(BackendError, match="stopping"):
         await first.submit()
     second = await new_world(stores=first.stores, outputs=first.outputs)
-    done = await second.service.tasks.wait(first.caller, task.id, 10)
+    done = await second.service.tasks.wait(first.caller, task, 10)
     assert done.state is TaskState.SUCCEEDED
 
 
@@ -188,7 +188,7 @@ async def test_nothing_is_leased_while_the_engine_is_away(new_world: NewWorld) -
     world = await new_world(engine_problem=lambda: problem[0])
     task = await world.submit()
     assert (await world.service.readiness()).problems == {"engine": "the engine is loading"}
-    assert (await world.service.tasks.wait(world.caller, task.id, 0.2)).state is TaskState.QUEUED
+    assert (await world.service.tasks.wait(world.caller, task, 0.2)).state is TaskState.QUEUED
     problem[0] = None
     assert (await world.done(task)).attempt == 1
 

@@ -260,7 +260,7 @@ async def test_what_is_refused_on_purpose_is_a_failed_task_that_costs_nothing_an
     task = await world.service.submit.refuse(world.caller, asked, TaskFailure("missing", "prompt: is required"))
     stored = await world.service.tasks.get(world.caller, task.id)
     assert (stored.state, stored.price_microusd, stored.spec.wording) == (TaskState.FAILED, 0, {"why": "it is so"})
-    assert (await world.service.tasks.wait(world.caller, task.id, 1)).failure == TaskFailure(
+    assert (await world.service.tasks.wait(world.caller, task, 1)).failure == TaskFailure(
         "missing", "prompt: is required"
     )
     await until(lambda: len(world.poster.received) == 1)

@@ -112,7 +112,7 @@ class World:
         return await self.service.submit.submit(self.caller, draft(**asked))
 
     async def done(self, task: Task, timeout_s: float = 10) -> Task:
-        ended = await self.service.tasks.wait(self.caller, task.id, timeout_s)
+        ended = await self.service.tasks.wait(self.caller, task, timeout_s)
         assert ended.state.is_final, ended
         return ended
 

@@ -56,23 +56,21 @@ class MemoryLeasing:
                 failed.append(self._end(record, replace(record.task, state=TaskState.FAILED, failure=failure)))
         return requeued, failed
 
-    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> bool:
+    async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> Task | None:
         """Task done + usage row + webhook, at once; see `TaskStore.succeed`."""
         record = self._held(lease)
         if record is None:
             return self._ended_before(lease, TaskState.SUCCEEDED)
         done = replace(record.task, state=TaskState.SUCCEEDED, outputs=tuple(outputs), timings=timings)
-        self._end(record, done)
         self._charge(success_row(done, len(outputs), timings, self._now()))
-        return True
+        return self._end(record, done)
 
-    async def fail(self, lease: Lease, failure: TaskFailure) -> bool:
+    async def fail(self, lease: Lease, failure: TaskFailure) -> Task | None:
         """Task failed + webhook, at once; see `TaskStore.fail`."""
         record = self._held(lease)
         if record is None:
             return self._ended_before(lease, TaskState.FAILED)
-        self._end(record, replace(record.task, state=TaskState.FAILED, failure=failure))
-        return True
+        return self._end(record, replace(record.task, state=TaskState.FAILED, failure=failure))
 
     def _in(self, state: TaskState) -> list[Record]:
         return [record for record in self._tables.tasks.values() if record.task.state is state]
@@ -122,9 +120,9 @@ class MemoryLeasing:
             return None
         return record if _is_same(record, lease) else None
 
-    def _ended_before(self, lease: Lease, state: TaskState) -> bool:
+    def _ended_before(self, lease: Lease, state: TaskState) -> Task | None:
         record = self._tables.tasks.get(lease.task.id)
-        return record is not None and record.task.state is state and _is_same(record, lease)
+        return record.task if record and record.task.state is state and _is_same(record, lease) else None
 
 
 def queue_key(record: Record) -> tuple[int, datetime, str]:

@@ -75,7 +75,7 @@ async def _painted(socket: WebSocket, service: Service, caller: Caller, task: Ta
     """Wait for the end; the task is cancelled when the wait is."""
     try:
         while not task.state.is_final:
-            task = await service.tasks.wait(caller, task.id, socket.app.state.config.sync_timeout_s)
+            task = await service.tasks.wait(caller, task, socket.app.state.config.sync_timeout_s)
     except BaseException:
         with suppress(TaskError):
             await service.tasks.cancel(caller, task.id)

@@ -10,6 +10,20 @@ from PIL import Image
 PictureBytes = Callable[..., bytes]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and not _has_cuda():
+        for item in marked:
+            item.add_marker(pytest.mark.skip("needs a CUDA device"))
+
+
+def _has_cuda() -> bool:
+    import torch  # only where a test asks: most need none of it
+
+    return torch.cuda.is_available()
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the settings of the person who runs it, and none leaves settings behind."""

@@ -1,10 +1,12 @@
-"""Block-causal attention over a pack: each sequence sees only its own prefix and itself.
+"""Attention of a pack: the port that the forward calls, and block-causal attention inside a prefix.
 
-`(query >= key) or same image block`: text is causal, a picture is whole inside, later sees earlier. Knows nothing of
+Each sequence sees only its own prefix and itself, under `(query >= key) or same image block`: text is causal, a picture
+is whole inside, later sees earlier. So a target sees its whole prefix and itself, without a mask. Knows nothing of
 projections or weights.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,27 +16,63 @@ from overpaint.model.layout import Segment
 from overpaint.model.prefix_cache import PrefixCache
 
 
-def attend_target(query: Tensor, cache: PrefixCache, layer: int) -> Tensor:
-    """Attend from a target to its whole prefix and itself (its rows must be stored already).
+class PackAttention(Protocol):
+    """Attention of one pack of targets, layer after layer."""
 
-    Args:
-        query: `(tokens, heads, head_dim)`.
-        cache: the sequence's prefix, with the target's keys and values in the scratch rows.
-        layer: transformer block.
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend from every target to its whole prefix and itself.
 
-    Returns:
-        `(tokens, heads * head_dim)`.
-    """
-    key, value = cache.view(layer, cache.layout.num_tokens + query.shape[0])
-    return _sdpa(query, key, value, None)
+        Args:
+            layer: transformer block.
+            query: `(tokens, heads, head_dim)`, the targets one after the other.
+            key: likewise, of the targets alone.
+            value: likewise.
+
+        Returns:
+            `(tokens, heads * head_dim)`.
+        """
+        ...
+
+
+class Attention(Protocol):
+    """A way to attend."""
+
+    def over(self, caches: Sequence[PrefixCache], lengths: Sequence[int]) -> PackAttention:
+        """For a pack of targets.
+
+        Args:
+            caches: each one's prefix; several may share one.
+            lengths: each one's tokens.
+        """
+        ...
+
+    def inside(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """One sequence.
+
+        Args:
+            query: `(tokens, heads, head_dim)`.
+            key: `(1, heads, rows, head_dim)`.
+            value: likewise.
+            mask: `(tokens, rows)`, True may look; None looks everywhere.
+
+        Returns:
+            `(tokens, heads * head_dim)`.
+        """
+        ...
 
 
 def attend_prefix(
-    query: Tensor, cache: PrefixCache, layer: int, segments: Sequence[Segment], masks: Sequence[Tensor | None]
+    attention: Attention,
+    query: Tensor,
+    cache: PrefixCache,
+    layer: int,
+    segments: Sequence[Segment],
+    masks: Sequence[Tensor | None],
 ) -> Tensor:
     """Attend inside a prefix, segment by segment.
 
     Args:
+        attention: with what.
         query: `(tokens, heads, head_dim)` of the given segments.
         cache: the prefix, its keys and values stored up to the end of the last given segment.
         layer: transformer block.
@@ -44,12 +82,13 @@ def attend_prefix(
     Returns:
         `(tokens, heads * head_dim)`.
     """
-    parts: list[Tensor] = []
     queries = query.split([segment.num_tokens for segment in segments])
-    for segment_query, segment, mask in zip(queries, segments, masks, strict=True):
-        key, value = cache.view(layer, segment.end)
-        parts.append(_sdpa(segment_query, key, value, mask))
-    return torch.cat(parts)
+    return torch.cat(
+        [
+            attention.inside(part, *cache.view(layer, segment.end), mask)
+            for part, segment, mask in zip(queries, segments, masks, strict=True)
+        ]
+    )
 
 
 def segment_masks(segments: Sequence[Segment], device: torch.device) -> list[Tensor | None]:
@@ -62,6 +101,7 @@ def _causal_mask(segment: Segment, device: torch.device) -> Tensor:
     return mask.tril_(segment.start)
 
 
-def _sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+def sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """PyTorch's own choice of kernel, with the shapes of `Attention.inside`."""
     out = F.scaled_dot_product_attention(query.transpose(0, 1)[None], key, value, attn_mask=mask)
     return out[0].transpose(0, 1).flatten(1)

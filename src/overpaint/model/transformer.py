@@ -19,7 +19,8 @@ from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Tra
 from torch import Tensor
 from torch.nn import functional as F
 
-from overpaint.model.attention import attend_prefix, attend_target, segment_masks
+from overpaint.model.attention import Attention, attend_prefix, segment_masks
+from overpaint.model.attention_adapters import choose_attention
 from overpaint.model.layout import Grid, PrefixLayout, Segment
 from overpaint.model.lora import AdapterMix, RowChanges
 from overpaint.model.modulation import Modulation, Modulator
@@ -92,12 +93,13 @@ class PackedTransformer:
     Args:
         module: diffusers' transformer, on its device, in its dtype. Its linears may be wrapped or quantised; fuse
             again (make a new `PackedTransformer`) after wrapping them.
+        attention: how to attend; None takes what its device does fastest.
 
     Raises:
         ValueError: the checkpoint does not modulate its prefix at t = 0, so there is no prefix to keep.
     """
 
-    def __init__(self, module: QwenImage21Transformer2DModel) -> None:
+    def __init__(self, module: QwenImage21Transformer2DModel, attention: Attention | None = None) -> None:
         params = TransformerParams.from_config(module.config)
         if not params.causal_condition:
             raise ValueError("causal_condition must be true: a prefix that depends on the step cannot be kept")
@@ -106,6 +108,7 @@ class PackedTransformer:
         self._ends = EndProjections(module)
         self._modulator = Modulator(module)
         self._params = params
+        self._attention = attention or choose_attention(module.device, module.dtype)
         self._rope = RopeSpec(params.axes_dims_rope)
         self._tables: OrderedDict[tuple[int, Grid], Tensor] = OrderedDict()
 
@@ -161,7 +164,7 @@ class PackedTransformer:
                 return  # only its keys and values are ever read
             attended = torch.cat(
                 [
-                    attend_prefix(query[start:end], item.cache, layer, item.segments, mask)
+                    attend_prefix(self._attention, query[start:end], item.cache, layer, item.segments, mask)
                     for item, mask, (start, end) in zip(inputs, masks, spans, strict=True)
                 ]
             )
@@ -191,17 +194,13 @@ class PackedTransformer:
     ) -> Tensor:
         """Run blocks `[first, end)` over a pack of targets: `(tokens, dim)` to the same."""
         changes = _changes_of(inputs)
-        spans = list(pairwise(_starts([item.num_tokens for item in inputs])))
+        attend = self._attention.over([item.cache for item in inputs], [item.num_tokens for item in inputs])
         table = pack_tables([self._target_table(item) for item in inputs])
         for layer in range(first, end):
             block = self._blocks[layer]
             query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table, changes)
-            attended = [
-                self._attend_one(item, layer, query[start:end], key[start:end], value[start:end])
-                for item, (start, end) in zip(inputs, spans, strict=True)
-            ]
-            packed = torch.cat(attended) if len(attended) > 1 else attended[0]
-            hidden = self._finish_block(block, hidden, packed, modulation, changes)
+            attended = attend(layer, query, key, value)
+            hidden = self._finish_block(block, hidden, attended, modulation, changes)
         return hidden
 
     def _run_with_memos(self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation) -> Tensor:
@@ -225,10 +224,6 @@ class PackedTransformer:
                 if memo := inputs[index].memo:
                     memo.keep(firsts[index], piece - after[index])
         return torch.cat(done)
-
-    def _attend_one(self, item: StepInput, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        item.cache.store(layer, item.cache.layout.num_tokens, key, value)
-        return attend_target(query, item.cache, layer)
 
     def _embed_prefix(self, item: PrefixInput) -> Tensor:
         """Text and reference latents, projected and interleaved as the layout says: `(tokens, dim)`."""

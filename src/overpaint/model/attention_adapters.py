@@ -1,0 +1,129 @@
+"""Three ways to attend, and which one a device takes. Knows nothing of blocks or weights.
+
+`SequenceAttention`  one call for each sequence, over its own buffer; anywhere
+`ProductAttention`   the same as two matrix products, for processors that multiply bfloat16 in hardware
+`VarlenAttention`    one call for the whole pack, over keys and values gathered into one buffer; CUDA
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import accumulate, chain
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from overpaint.model.attention import Attention, PackAttention, sdpa
+from overpaint.model.device import has_cpu_bfloat16
+from overpaint.model.prefix_cache import PrefixCache
+
+_MIN_PRODUCT_ROWS = 96
+"""Queries from which on two products are faster than PyTorch's flash attention on a CPU (docs/log.md)."""
+_MAX_SCORES = 2**25
+"""Scores held at once; longer sequences go by blocks of queries."""
+_VARLEN_CAPABILITY = (8, 0)
+_VARLEN_MODULE = "torch.nn.attention.varlen"
+
+VarlenKernel = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int, int], Tensor]
+"""The part of `torch.nn.attention.varlen.varlen_attn` that all releases from 2.10 on have in common.
+
+Query, key and value `(rows, heads, head_dim)`; where each sequence's queries and keys begin, and the end, `(n + 1,)`
+int32; the longest of each. Gives `(query rows, heads, head_dim)`."""
+
+
+def choose_attention(device: torch.device, dtype: torch.dtype) -> Attention:
+    """The fastest that this device can do in this dtype."""
+    if device.type == "cpu" and dtype == torch.bfloat16 and has_cpu_bfloat16():
+        return ProductAttention()
+    if device.type == "cuda" and dtype in (torch.bfloat16, torch.float16) and _has_varlen(device):
+        # Imported here because it registers operators. It gives a pair only when asked for one.
+        kernel = cast("VarlenKernel", import_module(_VARLEN_MODULE).varlen_attn)
+        return VarlenAttention(kernel, device)
+    return SequenceAttention()
+
+
+def _has_varlen(device: torch.device) -> bool:
+    is_able = torch.version.hip is None and torch.cuda.get_device_capability(device) >= _VARLEN_CAPABILITY
+    return is_able and find_spec(_VARLEN_MODULE) is not None
+
+
+class SequenceAttention:
+    """Sequence by sequence over each one's own buffer, where nothing has to be brought together."""
+
+    def over(self, caches: Sequence[PrefixCache], lengths: Sequence[int]) -> PackAttention:
+        """See `Attention.over`."""
+
+        def attend(layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            parts = (part.split(list(lengths)) for part in (query, key, value))
+            attended = [self._attend(cache, layer, *one) for cache, *one in zip(caches, *parts, strict=True)]
+            return torch.cat(attended) if len(attended) > 1 else attended[0]
+
+        return attend
+
+    def inside(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """See `Attention.inside`."""
+        return sdpa(query, key, value, mask)
+
+    def _attend(self, cache: PrefixCache, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """One target; its keys and values go into the scratch rows behind its prefix."""
+        start = cache.layout.num_tokens
+        cache.store(layer, start, key, value)
+        return self.inside(query, *cache.view(layer, start + len(query)))
+
+
+class ProductAttention(SequenceAttention):
+    """Two matrix products and a softmax, where PyTorch's own kernel multiplies slower than its matrix library does.
+
+    Scores are rounded to bfloat16 before the softmax, which is computed in fp32: an error of up to 2^-9 of a score.
+    """
+
+    def inside(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """See `Attention.inside`."""
+        if mask is not None or len(query) < _MIN_PRODUCT_ROWS:
+            return sdpa(query, key, value, mask)
+        rows = max(_MIN_PRODUCT_ROWS, _MAX_SCORES // (key.shape[1] * key.shape[2]))
+        return torch.cat([_multiply(block, key[0], value[0]) for block in query.split(rows)])
+
+
+def _multiply(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    scores = torch.bmm(query.transpose(0, 1) * query.shape[-1] ** -0.5, key.transpose(1, 2))
+    torch.softmax(scores, -1, out=scores)
+    return torch.bmm(scores, value).transpose(0, 1).flatten(1)
+
+
+class VarlenAttention(SequenceAttention):
+    """One kernel for the whole pack, over rows brought together; a single sequence is attended to where it lies.
+
+    Args:
+        kernel: `torch.nn.attention.varlen.varlen_attn`, or what computes the same.
+        device: where everything is.
+    """
+
+    def __init__(self, kernel: VarlenKernel, device: torch.device) -> None:
+        self._kernel = kernel
+        self._device = device
+
+    def over(self, caches: Sequence[PrefixCache], lengths: Sequence[int]) -> PackAttention:
+        """See `Attention.over`."""
+        if len(caches) == 1:
+            return super().over(caches, lengths)
+        rows = [cache.layout.num_tokens + length for cache, length in zip(caches, lengths, strict=True)]
+        query_starts, key_starts = self._starts(lengths), self._starts(rows)
+
+        def attend(layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            kept = zip(*(cache.view(layer, cache.layout.num_tokens) for cache in caches), strict=True)
+            own = (targets.split(list(lengths)) for targets in (key, value))
+            keys, values = (_gather(prefixes, targets) for prefixes, targets in zip(kept, own, strict=True))
+            return self._kernel(query, keys, values, query_starts, key_starts, max(lengths), max(rows)).flatten(1)
+
+        return attend
+
+    def _starts(self, lengths: Sequence[int]) -> Tensor:
+        return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=self._device)
+
+
+def _gather(prefixes: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Rows of each prefix `(1, heads, rows, head_dim)` with its target's behind them: `(rows, heads, head_dim)`."""
+    rows = (prefix[0].transpose(0, 1) for prefix in prefixes)
+    return torch.cat(list(chain(*zip(rows, targets, strict=True))))

@@ -1,0 +1,122 @@
+"""Every way to attend gives what plain attention over prefix and target gives, alone and in any company."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import pytest
+import torch
+from torch import Tensor
+
+from overpaint.model.attention import Attention, sdpa
+from overpaint.model.attention_adapters import (
+    ProductAttention,
+    SequenceAttention,
+    VarlenAttention,
+    choose_attention,
+)
+from overpaint.model.device import has_cpu_bfloat16
+from overpaint.model.layout import layout_prefix
+from overpaint.model.prefix_cache import PrefixCache
+from tests.reference.measures import max_abs
+
+_HEADS, _HEAD_DIM, _LAYERS = 2, 16, 2
+_CPU = torch.device("cpu")
+_PACKS = [[(7, 5)], [(7, 5), (0, 9), (31, 1)], [(40, 130), (3, 100)]]
+"""Prefix and target tokens of each sequence; the last pack is long enough for products."""
+
+
+def _attend_rows(
+    query: Tensor, key: Tensor, value: Tensor, query_starts: Tensor, key_starts: Tensor, max_query: int, max_key: int
+) -> Tensor:
+    """What `varlen_attn` computes, in plain torch; looks at everything that it is told."""
+    assert query_starts.dtype == key_starts.dtype == torch.int32
+    spans = [starts.diff().tolist() for starts in (query_starts, key_starts)]
+    assert (max_query, max_key) == (max(spans[0]), max(spans[1]))
+    parts = zip(query.split(spans[0]), key.split(spans[1]), value.split(spans[1]), strict=True)
+    attended = [sdpa(q, k.transpose(0, 1)[None], v.transpose(0, 1)[None]) for q, k, v in parts]
+    return torch.cat(attended).unflatten(1, query.shape[1:])
+
+
+def _draw(rows: int, seed: int, device: torch.device = _CPU, dtype: torch.dtype = torch.float32) -> Tensor:
+    shape = (rows, _HEADS, _HEAD_DIM)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device, dtype)
+
+
+def _cache(
+    prefix_tokens: int, seed: int, device: torch.device = _CPU, dtype: torch.dtype = torch.float32
+) -> PrefixCache:
+    layout = layout_prefix([False] * prefix_tokens, [])
+    cache = PrefixCache(layout, _LAYERS, (_HEADS, _HEAD_DIM), 150, dtype, device)
+    for layer in range(_LAYERS):
+        rows = [_draw(prefix_tokens, 10 * seed + layer + 1000 * which, device, dtype) for which in (0, 1)]
+        cache.store(layer, 0, *rows)
+    return cache
+
+
+def _plainly(caches: Sequence[PrefixCache], lengths: Sequence[int], layer: int, qkv: Sequence[Tensor]) -> Tensor:
+    """Softmax of all scores, written out in fp32, a sequence after the other."""
+    parts: list[Tensor] = []
+    starts = [0, *accumulate(lengths)]
+    for cache, start, length in zip(caches, starts, lengths, strict=False):
+        query, key, value = (rows[start : start + length].float().transpose(0, 1) for rows in qkv)
+        kept_key, kept_value = (rows[0].float() for rows in cache.view(layer, cache.layout.num_tokens))
+        scores = query @ torch.cat([kept_key, key], 1).mT / _HEAD_DIM**0.5
+        parts.append((scores.softmax(-1) @ torch.cat([kept_value, value], 1)).transpose(0, 1).flatten(1))
+    return torch.cat(parts)
+
+
+def _check(
+    attention: Attention,
+    pack: list[tuple[int, int]],
+    tolerance: float,
+    device: torch.device = _CPU,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    caches = [_cache(prefix, index, device, dtype) for index, (prefix, _) in enumerate(pack)]
+    lengths = [length for _, length in pack]
+    attend = attention.over(caches, lengths)
+    for layer in range(_LAYERS):
+        qkv = [_draw(sum(lengths), 77 + layer + which, device, dtype) for which in range(3)]
+        assert max_abs(attend(layer, *qkv).float().cpu(), _plainly(caches, lengths, layer, qkv).cpu()) <= tolerance
+
+
+@pytest.mark.parametrize("pack", _PACKS, ids=str)
+@pytest.mark.parametrize(
+    "attention",
+    [SequenceAttention(), ProductAttention(), VarlenAttention(_attend_rows, _CPU)],
+    ids=lambda it: type(it).__name__,
+)
+def test_it_is_plain_attention_over_prefix_and_target(attention: Attention, pack: list[tuple[int, int]]) -> None:
+    _check(attention, pack, tolerance=2e-6)  # fp32 rounding of values around one
+
+
+def test_blocks_of_queries_see_all_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overpaint.model.attention_adapters._MAX_SCORES", _HEADS * 170 * 100)
+    _check(ProductAttention(), [(40, 130)], tolerance=2e-6)
+
+
+def test_sequences_on_one_prefix_do_not_see_each_other() -> None:
+    cache = _cache(6, 1)
+    qkv = [_draw(12, seed) for seed in range(3)]
+    attend = VarlenAttention(_attend_rows, _CPU).over([cache, cache], [8, 4])
+    assert max_abs(attend(0, *qkv), _plainly([cache, cache], [8, 4], 0, qkv)) <= 2e-6
+
+
+def test_products_in_bfloat16_are_as_close_to_fp32_as_scores_rounded_once_can_be() -> None:
+    # Scores reach 4 here; half a unit in their last of 8 bits is 2^-7 of them, and outputs round once more.
+    _check(ProductAttention(), [(40, 130)], tolerance=2**-6, dtype=torch.bfloat16)
+
+
+def test_a_processor_takes_products_where_it_multiplies_bfloat16() -> None:
+    assert isinstance(choose_attention(_CPU, torch.bfloat16), ProductAttention) == has_cpu_bfloat16()
+    assert type(choose_attention(_CPU, torch.float32)) is SequenceAttention
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("pack", _PACKS, ids=str)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_one_kernel_for_the_pack_on_a_gpu(pack: list[tuple[int, int]], dtype: torch.dtype) -> None:
+    device = torch.device("cuda")
+    attention = choose_attention(device, dtype)
+    assert isinstance(attention, VarlenAttention), "this device should have variable-length attention"
+    _check(attention, pack, tolerance=2**-6, device=device, dtype=dtype)

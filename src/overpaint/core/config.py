@@ -45,6 +45,7 @@ class EngineConfig:
             references stalls the running ones no longer than that.
         cache_bytes: keys and values held at most, of what runs and of what is kept for reuse; None takes a share
             of the device's free memory.
+        adapter_bytes: LoRA adapters on the device at most; None takes a share of its free memory.
         share_prefixes: let tenants share the prefix cache. Timing can then tell one that another used a picture.
         trace: file for a timeline of the last ticks, for chrome://tracing or Perfetto; None writes none.
     """
@@ -53,6 +54,7 @@ class EngineConfig:
     tick_tokens: int | None = None
     prefill_tokens: int = 4096
     cache_bytes: int | None = None
+    adapter_bytes: int | None = None
     share_prefixes: bool = False
     trace: Path | None = None
 
@@ -61,6 +63,7 @@ class EngineConfig:
         _positive("tick_tokens", self.tick_tokens)
         _positive("prefill_tokens", self.prefill_tokens)
         _positive("cache_bytes", self.cache_bytes)
+        _positive("adapter_bytes", self.adapter_bytes)
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, RequestError, Terms
-from overpaint.core.request import MAX_SEED, RANDOM_SEED, Acceleration
+from overpaint.core.request import MAX_SEED, RANDOM_SEED, Acceleration, AdapterFile
 from overpaint.core.sizes import Size, fit_area, plan_canvas
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.model.prompt import PICTURE_MARKS, SYSTEM_TURN, ask_for_transparency, render_prompt
@@ -21,17 +21,26 @@ TOKEN_AREA = 16 * 16
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterUse:
+    """An adapter by its content, and the scale it is applied at."""
+
+    digest: str
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class PrefixSpec:
     """Words and pictures whose keys and values are computed once.
 
     Args:
-        chain: one hash after each picture and one after the words, each over everything before it, the checkpoint
-            and the tenant included: equal hashes, equal keys and values.
+        chain: one hash after each picture and one after the words, each over everything before it, the checkpoint,
+            the adapters and the tenant included: equal hashes, equal keys and values.
         words: the instruction, or the negative one.
         pictures: references in order.
         picture_keys: hash of each picture alone, for what does not depend on its place; the tenant included.
         num_tokens: transformer tokens it will have.
         picture_tokens: those of them that are pictures'.
+        adapters: what the transformer is changed by.
     """
 
     chain: tuple[str, ...]
@@ -40,6 +49,7 @@ class PrefixSpec:
     picture_keys: tuple[str, ...]
     num_tokens: int
     picture_tokens: int = 0
+    adapters: tuple[AdapterUse, ...] = ()
 
     @property
     def key(self) -> PrefixKey:
@@ -63,6 +73,7 @@ class SequenceSpec:
         acceleration: how much of the work of steps that change little may be left out.
         inpaint: the picture to repaint and where (white), if it is not to be painted whole.
         terms: for whom and how urgently.
+        adapters: what the transformer is changed by, as in its prefixes.
     """
 
     sequence_id: SequenceId
@@ -76,6 +87,7 @@ class SequenceSpec:
     acceleration: Acceleration = "none"
     inpaint: tuple[Picture, Picture] | None = None
     terms: Terms = DEFAULT_TERMS
+    adapters: tuple[AdapterUse, ...] = ()
 
     @property
     def num_tokens(self) -> int:
@@ -90,11 +102,12 @@ class SequenceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All work of one request."""
+    """All work of one request, and the files of the adapters it takes."""
 
     task_id: str
     prefixes: tuple[PrefixSpec, ...]
     sequences: tuple[SequenceSpec, ...]
+    adapters: tuple[AdapterFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +130,8 @@ class JobPlanner:
         Raises:
             RequestError: the loaded checkpoint or this engine cannot do it.
         """
-        _refuse_unsupported(request)
         request = _with_seed(request)
+        adapters = _uses_of(request)
         canvas = self._canvas(request)
         prefixes = self._prefixes(task_id, request, terms)
         sequences = tuple(
@@ -134,10 +147,11 @@ class JobPlanner:
                 acceleration=request.acceleration,
                 inpaint=(request.pictures[0], request.mask) if request.mask else None,
                 terms=terms,
+                adapters=adapters,
             )
             for index in range(request.num_images)
         )
-        return Job(task_id, prefixes, sequences)
+        return Job(task_id, prefixes, sequences, request.adapters)
 
     def _canvas(self, request: GenerationRequest) -> Canvas:
         """The last picture's shape when no size is asked for; under a mask, the masked picture's very sides."""
@@ -158,11 +172,12 @@ class JobPlanner:
         tenant = "" if self.share_prefixes else terms.tenant
         root = _digest(self.info.name, self.info.path, tenant, task_id if terms.reproducible else "")
         picture_keys = tuple(_digest(root, _digest_picture(picture)) for picture in request.pictures)
-        return tuple(self._prefix(root, field, text, request.pictures, picture_keys) for field, text in branches)
+        return tuple(self._prefix(root, field, text, request, picture_keys) for field, text in branches)
 
     def _prefix(
-        self, root: str, field: str, words: str, pictures: tuple[Picture, ...], picture_keys: tuple[str, ...]
+        self, root: str, field: str, words: str, request: GenerationRequest, picture_keys: tuple[str, ...]
     ) -> PrefixSpec:
+        pictures, adapters = request.pictures, _uses_of(request)
         if any(mark in words for mark in PICTURE_MARKS):
             raise RequestError(field, words, f"must not contain {' or '.join(PICTURE_MARKS)}: pictures stand there")
         num_words = self.count_tokens(words)
@@ -170,12 +185,13 @@ class JobPlanner:
             rule = f"has {num_words} tokens; this checkpoint reads at most {self.info.max_prompt_tokens}"
             raise RequestError(field, words, rule)
         chain: list[str] = []
+        root = _digest(root, *(f"{use.digest} {use.scale!r}" for use in adapters))
         for key in (*picture_keys, _digest("words", words)):
             root = _digest(root, key)
             chain.append(root)
         shown = sum(fit_area(self.info.reference_area, p.aspect).area // TOKEN_AREA for p in pictures)
         num_tokens = self._count_spoken(words, len(pictures)) + shown
-        return PrefixSpec(tuple(chain), words, pictures, picture_keys, num_tokens, shown)
+        return PrefixSpec(tuple(chain), words, pictures, picture_keys, num_tokens, shown, adapters)
 
     def _count_spoken(self, words: str, num_pictures: int) -> int:
         """Tokens of the transformer's prefix that are text: without the system turn and the pictures' marks."""
@@ -199,6 +215,6 @@ def _with_seed(request: GenerationRequest) -> GenerationRequest:
     return replace(request, seed=secrets.randbelow(MAX_SEED + 1))
 
 
-def _refuse_unsupported(request: GenerationRequest) -> None:
-    if request.adapters:
-        raise RequestError("adapters", request.adapters[0].source, "cannot be applied: this version has no adapters")
+def _uses_of(request: GenerationRequest) -> tuple[AdapterUse, ...]:
+    """What adapters do; at a scale of 0 they do nothing, so that such a request shares with those that have none."""
+    return tuple(AdapterUse(file.digest, file.scale) for file in request.adapters if file.scale)

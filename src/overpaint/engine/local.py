@@ -22,8 +22,10 @@ from overpaint.core import (
 )
 from overpaint.core.engine_stats import EngineStats
 from overpaint.core.terms import DEFAULT_TERMS
+from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, JobPlanner
 from overpaint.engine.limits import UNLIMITED, Limits
+from overpaint.engine.lobby import Lobby
 from overpaint.engine.painter import Painter
 from overpaint.engine.runner import Runner
 from overpaint.engine.scheduler import Scheduler
@@ -56,7 +58,7 @@ class LocalEngine:
     def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
         config = config or EngineConfig()
         self._info = checkpoint.info
-        self._painter = in_passing_thread(lambda: Painter(checkpoint))
+        self._painter = in_passing_thread(lambda: Painter(checkpoint, config.adapter_bytes))
         self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
         self._limits = _limits(config, self._painter)
         self._scheduler = Scheduler(self._limits)
@@ -67,6 +69,8 @@ class LocalEngine:
         self._telling = Telling(self._book, self._limits)
         self._door = threading.Condition()
         self._arrivals: list[Job] = []
+        self._lobby = Lobby(lambda job: self._painter.adapters.has_room(self._reservations[job.task_id]))
+        self._reservations: dict[str, Reservation] = {}
         self._cancels: list[str] = []
         self._is_closing = False
         self._is_idle = True
@@ -97,7 +101,7 @@ class LocalEngine:
         counters, running = self._scheduler.stats, self._scheduler.num_running
         return counters.told(
             num_running=running,
-            num_waiting=self._scheduler.num_sequences - running,
+            num_waiting=self._scheduler.num_sequences - running + self._lobby.num_sequences,
             num_started=self._book.num_started,
             queue_wait_s=self._book.queue_wait_s,
             prefix_bytes_reused=counters.prefix_tokens_reused * self._painter.bytes_per_token,
@@ -113,6 +117,16 @@ class LocalEngine:
         """See `EngineClient.submit`."""
         job = self._planner.plan(task_id, request, terms)
         self._scheduler.check_fits(job)
+        adapters = self._painter.adapters.open(job.adapters)
+        try:
+            self._take(job, adapters)
+        except OverpaintError:
+            self._painter.adapters.release(adapters)
+            raise
+
+    def _take(self, job: Job, adapters: Reservation) -> None:
+        """Leave a job at the door."""
+        task_id = job.task_id
         with self._door:
             if task_id not in self._book.open_tasks:
                 # Its id may be used again, but what is still held under it, for a tick, must not be taken for the new.
@@ -121,6 +135,7 @@ class LocalEngine:
                 raise BackendError("the engine is closed")
             self._book.open(job)
             self._held_tasks.add(task_id)
+            self._reservations[task_id] = adapters
             self._arrivals.append(job)
             self._is_idle = False
             self._door.notify_all()
@@ -162,10 +177,12 @@ class LocalEngine:
     def check_integrity(self) -> None:
         """Assert that tensors are held for exactly what the scheduler knows; call it when the engine is idle."""
         self._scheduler.check_integrity()
+        self._painter.adapters.check_integrity()
         if not self._scheduler.has_work:
             prefixes, sequences = self._painter.held
             assert prefixes == self._scheduler.held_prefixes, (prefixes, self._scheduler.held_prefixes)
             assert not sequences, sequences
+            assert not self._reservations, self._reservations
 
     def _run(self) -> None:
         """The engine's thread: tick while there is work, sleep when there is none, answer everybody at the end."""
@@ -199,14 +216,18 @@ class LocalEngine:
             cancels, self._cancels = self._cancels, []
             if self._is_closing:
                 return False
-        for job in arrivals:
+        self._lobby.enter(arrivals)
+        for job in self._lobby.ready():
             self._admit(job)
         for task_id in cancels:
             self._scheduler.cancel(task_id)
+            if self._lobby.leave(task_id):
+                with self._door:
+                    self._let_go(task_id)
         return True
 
     def _admit(self, job: Job) -> None:
-        if error := self._runner.admit(job):
+        if error := self._runner.admit(job, self._reservations[job.task_id]):
             with self._door:
                 self._book.fail(job.task_id, error)
                 self._let_go(job.task_id)
@@ -216,12 +237,14 @@ class LocalEngine:
 
     def _let_go(self, task_id: str) -> None:
         """Nothing is held under this id any more."""
+        self._painter.adapters.release(self._reservations.pop(task_id))
         self._held_tasks.discard(task_id)
         self._door.notify_all()
 
     def _has_something_to_do(self) -> bool:
         has_arrivals = self._arrivals or self._cancels
-        return bool(self._is_closing or has_arrivals or self._scheduler.has_work or self._writing.has_work)
+        has_work = self._scheduler.has_work or self._lobby or self._writing.has_work
+        return bool(self._is_closing or has_arrivals or has_work)
 
     def _tick(self) -> None:
         if not self._is_calibrated and self._scheduler.num_running > 1:

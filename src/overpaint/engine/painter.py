@@ -6,14 +6,17 @@ Holds the tensors of what is under way and decides nothing. Every method may rai
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import psutil
 import torch
 from torch import Tensor
 
 from overpaint.core import Picture
+from overpaint.core.request import AdapterFile
 from overpaint.core.sizes import Size, fit_area
 from overpaint.engine.acceleration import RULES, may_skip_at
+from overpaint.engine.adapter_shelf import AdapterShelf
 from overpaint.engine.calibration import calibrate
 from overpaint.engine.inpainting import Inpainting
 from overpaint.engine.job import Job, PrefixKey, SequenceId, SequenceSpec
@@ -21,10 +24,12 @@ from overpaint.engine.plan import StepWork
 from overpaint.engine.prefixes import Prefixes
 from overpaint.engine.stats import Calibration
 from overpaint.images.resize import resize
+from overpaint.model.adapter_file import load_adapter
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.conditioner import Conditioner
 from overpaint.model.device import give_back_host_memory
 from overpaint.model.layout import Grid
+from overpaint.model.lora import Adapter, AdapterMix
 from overpaint.model.preview import PreviewMap
 from overpaint.model.references import PIXELS_PER_TOKEN
 from overpaint.model.sampling import base_sigmas, draw_noise, euler_step, guide
@@ -44,6 +49,7 @@ class _Painting:
         step: steps done.
         inpainting: what stays of a source picture; None when all is painted.
         memos: one for each guidance branch of an accelerated picture.
+        adapters: what the transformer is changed by for it.
     """
 
     spec: SequenceSpec
@@ -54,6 +60,7 @@ class _Painting:
     step: int = 0
     inpainting: Inpainting | None = None
     memos: dict[PrefixKey, StepMemo] = field(default_factory=dict)
+    adapters: AdapterMix = ()
 
 
 class Painter:
@@ -61,9 +68,10 @@ class Painter:
 
     Args:
         checkpoint: loaded.
+        adapter_bytes: for adapters; None takes a share of the free memory.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, adapter_bytes: int | None = None) -> None:
         self._checkpoint = checkpoint
         self._transformer = PackedTransformer(checkpoint.transformer)
         self.work_bytes = self.free_bytes() // 4
@@ -71,7 +79,12 @@ class Painter:
             checkpoint.vae, Tiling.within(self.work_bytes // work_bytes_per_token(checkpoint.vae))
         )
         self.conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
-        self.prefixes = Prefixes(self.conditioner, self._codec, self._transformer, checkpoint.info.reference_area)
+        self.adapters = AdapterShelf(
+            self._read_adapter, self._transformer.device, adapter_bytes or self.work_bytes // 2
+        )
+        self.prefixes = Prefixes(
+            self.conditioner, self._codec, self._transformer, checkpoint.info.reference_area, self.adapters.mix
+        )
         self._paintings: dict[SequenceId, _Painting] = {}
         give_back_host_memory()
 
@@ -167,7 +180,11 @@ class Painter:
         cache = self.prefixes[key]
         cache.reserve(len(painting.latents))
         memo, may_skip = painting.memos.get(key), may_skip_at(step, painting.spec.num_steps)
-        return StepInput(painting.latents, painting.sigmas[step], painting.grid, cache, memo, may_skip)
+        sigma = painting.sigmas[step]
+        return StepInput(painting.latents, sigma, painting.grid, cache, memo, may_skip, painting.adapters)
+
+    def _read_adapter(self, file: AdapterFile) -> Adapter:
+        return load_adapter(Path(file.path), self._checkpoint.info.linears, self._transformer.dtype)
 
     def _start(self, spec: SequenceSpec) -> _Painting:
         grid = _grid_of(spec.canvas.painted)
@@ -178,7 +195,8 @@ class Painter:
         inpainting = spec.inpaint and Inpainting.of(*spec.inpaint, spec.canvas.painted, noise, self._codec)
         rule = RULES[spec.acceleration]
         memos = {key: StepMemo(rule) for key in spec.prefixes} if rule else {}
-        return _Painting(spec, grid, sigmas, noise, inpainting=inpainting, memos=memos)
+        mix = self.adapters.mix(spec.adapters)
+        return _Painting(spec, grid, sigmas, noise, inpainting=inpainting, memos=memos, adapters=mix)
 
 
 def _grid_of(size: Size) -> Grid:

@@ -5,17 +5,18 @@ the transformer. What it can continue from is copied at its beginning.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from torch import Tensor
 
-from overpaint.engine.job import PrefixKey, PrefixSpec
+from overpaint.engine.job import AdapterUse, PrefixKey, PrefixSpec
 from overpaint.engine.plan import PrefixWork
 from overpaint.engine.prefix_index import Reuse
 from overpaint.model.conditioner import Condition, Conditioner, EncoderMemory
 from overpaint.model.layout import Segment
+from overpaint.model.lora import AdapterMix
 from overpaint.model.prefix_cache import PrefixCache
 from overpaint.model.references import Reference, prepare_reference
 from overpaint.model.transformer import PackedTransformer, PrefixInput
@@ -38,6 +39,7 @@ class _Build:
     condition: Condition
     cache: PrefixCache
     latents: tuple[Tensor, ...]
+    adapters: AdapterMix
     todo: list[Segment]
     num_text_done: int = 0
     num_pictures_done: int = field(default=0)
@@ -51,15 +53,22 @@ class Prefixes:
         codec: encodes pictures.
         transformer: runs prefixes.
         reference_area: pixels that references are resized to.
+        mix: gives the adapters of a prefix.
     """
 
     def __init__(
-        self, conditioner: Conditioner, codec: PictureCodec, transformer: PackedTransformer, reference_area: int
+        self,
+        conditioner: Conditioner,
+        codec: PictureCodec,
+        transformer: PackedTransformer,
+        reference_area: int,
+        mix: Callable[[Sequence[AdapterUse]], AdapterMix] = lambda _: (),
     ) -> None:
         self._conditioner = conditioner
         self._codec = codec
         self._transformer = transformer
         self._reference_area = reference_area
+        self._mix = mix
         self._standing: dict[PrefixKey, StandingPrefix] = {}
         self._builds: dict[PrefixKey, _Build] = {}
         self._latents: OrderedDict[str, Tensor] = OrderedDict()
@@ -94,7 +103,7 @@ class Prefixes:
         todo = list(condition.layout.segments[condition.first_segment :])
         if source:
             cache.copy_from(source.cache, todo[0].start)
-        self._builds[spec.key] = _Build(condition, cache, latents, todo)
+        self._builds[spec.key] = _Build(condition, cache, latents, self._mix(spec.adapters), todo)
         return todo[0].start
 
     def num_tokens(self, key: PrefixKey) -> int:
@@ -132,7 +141,7 @@ def _next_chunk(build: _Build, max_tokens: int) -> PrefixInput:
     latents = build.latents[build.num_pictures_done : build.num_pictures_done + num_pictures]
     build.num_text_done += num_text
     build.num_pictures_done += num_pictures
-    return PrefixInput(tuple(chunk), txt, latents, build.cache)
+    return PrefixInput(tuple(chunk), txt, latents, build.cache, build.adapters)
 
 
 def _remember(kept: "OrderedDict[str, _T]", key: str, make: Callable[[], _T]) -> _T:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 
 from overpaint.core import BackendError, CapacityError, OverpaintError
+from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork, StageTimes, StepPlan, StepResult, StepWork
@@ -52,9 +53,10 @@ class Runner:
     def __init__(self, painter: Painter) -> None:
         self._painter = painter
 
-    def admit(self, job: Job) -> OverpaintError | None:
-        """Take a job in; the error when it cannot be."""
+    def admit(self, job: Job, adapters: Reservation) -> OverpaintError | None:
+        """Take a job in, its adapters before it, for which there must be room; the error when it cannot be."""
         try:
+            self._painter.adapters.place(adapters)
             self._painter.admit(job)
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
             for spec in job.sequences:

@@ -127,7 +127,7 @@ def build_service(
         limits=limits,
         catalogue=catalogue,
         submit=Submitter(parts),
-        tasks=Tasks(ports.tasks, ports.outputs, tower, dispatcher.drop, webhooks.wake, clock),
+        tasks=Tasks(ports.tasks, ports.outputs, tower, dispatcher.drop, webhooks.note_end, clock),
         files=files,
         uploads=Uploads(files, ports.outputs, clock, policies.retention.uploads),
         parts=Parts(files, ports.outputs, policies.pictures.max_bytes),
@@ -165,7 +165,7 @@ def _dispatcher(ports: ServicePorts, policies: Policies, work: _Needs) -> Dispat
         max_attempts=policies.max_attempts,
     )
     return Dispatcher(
-        ports.tasks, worker, lambda: ports.engine_problem() is None, work.tower, work.webhooks.wake, policy
+        ports.tasks, worker, lambda: ports.engine_problem() is None, work.tower, work.webhooks.note_end, policy
     )
 
 

@@ -54,7 +54,7 @@ class Dispatcher:
         worker: works on leases.
         is_ready: whether the engine can work now.
         tower: hears of ends.
-        on_end: called when a task became final here.
+        on_end: called with a task that became final here.
         policy: how leasing goes.
     """
 
@@ -64,7 +64,7 @@ class Dispatcher:
         worker: Worker,
         is_ready: Callable[[], bool],
         tower: WatchTower,
-        on_end: Callable[[], None],
+        on_end: Callable[[Task], None],
         policy: DispatchPolicy,
     ) -> None:
         self._tasks = tasks
@@ -74,6 +74,7 @@ class Dispatcher:
         self._on_end = on_end
         self._policy = policy
         self._running: dict[str, Work] = {}
+        self._is_behind = False
         self._gate = Gate()
         self._jobs: set[asyncio.Task[None]] = set()
         self._leasing = Loop("dispatch", self.fill, policy.look_s)
@@ -123,9 +124,10 @@ class Dispatcher:
         if room <= 0 or not self._is_ready():
             return False
         leases = await self._tasks.lease(self._policy.worker, limit=room, duration=self._policy.duration)
+        self._is_behind = len(leases) == room  # the queue may hold more: whoever ends makes room for it
         for lease in leases:
             self._begin(lease)
-        return False
+        return self._is_behind and len(self._running) < self._policy.capacity
 
     async def keep_up(self) -> bool:
         """Prolong our leases, drop what is no longer ours, and free what others left behind."""
@@ -161,7 +163,8 @@ class Dispatcher:
             _log.exception("work on task %s failed", task_id)
         finally:
             self._running.pop(task_id, None)
-            self.wake()
+            if self._is_behind:
+                self.wake()
 
     def _is_last_chance(self, work: Work) -> bool:
         """Whether one more engine failure ends the task: it runs alone then, so that it fails by its own fault only."""
@@ -181,9 +184,10 @@ class Dispatcher:
             return
         try:
             await self._tasks.hand_back(self._policy.worker, task_ids, count_attempt=is_attempt)
+            self.wake()
         except OverpaintError as error:
             _log.error("%d tasks come back when their leases run out: %s", len(task_ids), error.message)
 
     def _tell_end(self, task: Task) -> None:
         self._tower.tell(task.id, task.attempt, Ended(task))
-        self._on_end()
+        self._on_end(task)

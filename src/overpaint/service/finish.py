@@ -80,12 +80,10 @@ class Finisher:
         Raises:
             BackendError: the files or the store stayed out of reach; nothing was ended.
         """
-        size = painted.lease.task.spec.size
-        pictures = [await asyncio.to_thread(_to_size, image.picture, size) for image in painted.result.images]
-        flags = [await self._safety.is_unsafe(picture) for picture in pictures]
+        flags = [await self._safety.is_unsafe(image.picture) for image in painted.result.images]
         if self._safety.mode == "block" and any(flags):
             return await self.fail(painted.lease, TaskFailure("content", "the painted picture is not safe for work"))
-        outputs = await self._write(painted, pictures, flags)
+        outputs = await self._write(painted, flags)
         # When this fails the task may be stored all the same: the files stay, the sweeper finds those nobody names.
         ended = await self._patiently(lambda: self._tasks.succeed(painted.lease, outputs, painted.result.timings))
         if ended is None:
@@ -101,20 +99,16 @@ class Finisher:
         """
         return await self._patiently(lambda: self._tasks.fail(lease, failure))
 
-    async def _write(self, painted: Painted, pictures: list[Picture], flags: list[bool | None]) -> list[TaskOutput]:
-        token = secrets.token_hex(6)
-        writes = (self._write_one(painted, index, picture, token) for index, picture in enumerate(pictures))
-        files = await asyncio.gather(*writes)
-        images = painted.result.images
+    async def _write(self, painted: Painted, flags: list[bool | None]) -> list[TaskOutput]:
+        images, token = painted.result.images, secrets.token_hex(6)
+        files = await asyncio.gather(*(self._write_one(painted, index, token) for index in range(len(images))))
         return [TaskOutput(file, image.seed, flag) for file, image, flag in zip(files, images, flags, strict=True)]
 
-    async def _write_one(self, painted: Painted, index: int, picture: Picture, token: str) -> StoredFile:
-        task, output = painted.lease.task, painted.lease.task.spec.output
-        made = recipe_of(painted.request, painted.result, index, SOFTWARE)
-        recipe = replace(made, prompt=task.spec.prompt, size=f"{picture.width}x{picture.height}")
-        data = await asyncio.to_thread(encode, picture, output, recipe)
-        media_type = f"image/{output.format}"
-        key = f"{OUTPUTS}{task.id}/{index}-{token}.{SUFFIXES[output.format]}"
+    async def _write_one(self, painted: Painted, index: int, token: str) -> StoredFile:
+        task, file_format = painted.lease.task, painted.lease.task.spec.output.format
+        picture, data = await asyncio.to_thread(_render, painted, index)
+        media_type = f"image/{file_format}"
+        key = f"{OUTPUTS}{task.id}/{index}-{token}.{SUFFIXES[file_format]}"
         await self._patiently(lambda: self._outputs.put(key, data, media_type))
         return StoredFile(key, media_type, len(data), picture.width, picture.height)
 
@@ -129,6 +123,11 @@ class Finisher:
         return await work()
 
 
-def _to_size(painted: Picture, asked: Size | float | None) -> Picture:
-    """The asked size, where the engine could only paint one near it."""
-    return resize(painted, asked) if isinstance(asked, Size) else painted
+def _render(painted: Painted, index: int) -> tuple[Picture, bytes]:
+    """A picture at the asked size, where the engine could only paint one near it, and its file."""
+    spec, picture = painted.lease.task.spec, painted.result.images[index].picture
+    if isinstance(spec.size, Size):
+        picture = resize(picture, spec.size)
+    made = recipe_of(painted.request, painted.result, index, SOFTWARE)
+    recipe = replace(made, prompt=spec.prompt, size=f"{picture.width}x{picture.height}")
+    return picture, encode(picture, spec.output, recipe)

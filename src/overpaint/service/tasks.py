@@ -58,7 +58,7 @@ class Tasks:
         outputs: their files.
         tower: what happens to them in this process.
         drop: tells the dispatcher that a task was cancelled.
-        wake_webhooks: called when a task became final here.
+        on_end: called with a task that became final here.
         clock: tells the time.
     """
 
@@ -68,14 +68,14 @@ class Tasks:
         outputs: OutputStore,
         tower: WatchTower,
         drop: Callable[[str], None],
-        wake_webhooks: Callable[[], None],
+        on_end: Callable[[Task], None],
         clock: ServiceClock,
     ) -> None:
         self._store = store
         self._outputs = outputs
         self._tower = tower
         self._drop = drop
-        self._wake_webhooks = wake_webhooks
+        self._on_end = on_end
         self._clock = clock
 
     async def get(self, caller: Caller, task_id: str) -> Task:
@@ -183,7 +183,7 @@ class Tasks:
         ended = await self._store.cancel(task_id, charge_microusd=self._work_done(task))
         self._drop(task_id)
         self._tower.tell(task_id, ended.attempt, Ended(ended))
-        self._wake_webhooks()
+        self._on_end(ended)
         return ended
 
     async def delete(self, caller: Caller, task_id: str) -> None:

@@ -148,9 +148,10 @@ class Webhooks:
         """End; a delivery under way is made again by the next life."""
         await self._loop.stop()
 
-    def wake(self) -> None:
-        """Look for due deliveries now rather than at the next interval."""
-        self._loop.wake()
+    def note_end(self, task: Task) -> None:
+        """A task became final: when somebody is to be told, that is due now and not at the next interval."""
+        if task.webhook_url:
+            self._loop.wake()
 
     async def deliveries(self, *, task_id: str | None = None, limit: int = 100) -> list[WebhookDelivery]:
         """Newest first, for people."""

@@ -19,6 +19,7 @@ from overpaint.api.closing import Closing
 from overpaint.api.config import ApiConfig
 from overpaint.api.dialect import Dialect
 from overpaint.api.dialects import DIALECTS
+from overpaint.api.docs_page import add_docs_page
 from overpaint.api.errors import ErrorRenderer, install_errors
 from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
@@ -54,7 +55,7 @@ def create_app(
         title="Overpaint",
         version=__version__,
         description=DESCRIPTION,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
         lifespan=_lifespan,
@@ -92,6 +93,7 @@ def _warm_up(app: FastAPI) -> None:
 def _add_routes(app: FastAPI, rows: Sequence[Dialect]) -> None:
     app.include_router(health.router)
     app.include_router(files.router)
+    add_docs_page(app)
     for row in rows:
         app.include_router(row.router, prefix=row.prefix)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.api.conftest import RunningServer, start_server
+from tests.contract.api.conftest import RunningServer, start_server, wait_until
 
 PAINT = {"prompt": "a cat", "size": "256x256", "steps": 2}
 
@@ -60,12 +60,14 @@ def test_usage_is_one_row_for_each_task(running: RunningServer) -> None:
 
 def test_no_line_of_the_log_has_a_prompt_or_a_key(running: RunningServer) -> None:
     with running.client() as http:
-        http.post("/overpaint/v1/tasks", json=PAINT | {"prompt": "a very secret cat"}, params={"wait_s": 30})
+        asked = PAINT | {"prompt": "a very secret cat"}
+        task = http.post("/overpaint/v1/tasks", json=asked, params={"wait_s": 30}).json()
+    wait_until(lambda: task["id"] in running.log.read_text())  # a line is written after its answer
     lines = running.log.read_text().splitlines()
     assert not any("secret cat" in line for line in lines)
     assert sum(running.key in line for line in lines) == 1, "only the greeting of the first start"
     logged = [json.loads(line) for line in lines if line.startswith("{")]
-    assert any(line["logger"] == "overpaint.access" and line["task_id"] for line in logged)
+    assert any(line["logger"] == "overpaint.access" and line["task_id"] == task["id"] for line in logged)
 
 
 def test_events_run_from_queued_to_done(running: RunningServer) -> None:

@@ -1,4 +1,4 @@
-"""Real server processes to point real clients at: `overpaint serve` on the null engine, each with a folder and port."""
+"""Real server processes to point real clients at: `overpaint serve` with the engine of `telltale`."""
 
 import io
 import os
@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,12 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.contract.api.gate import Gate
+
 READY_S = 90.0
 STOP_S = 10.0
+PATIENCE_S = 60.0
+TELLTALE = "tests.contract.api.telltale"
 
 
 @dataclass
@@ -107,10 +111,26 @@ def is_ready(url: str) -> bool:
         return False
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what a server does in its own time; fails after a minute."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """Holds what is painted with its words: at any of the servers below, until it is opened or the test is over."""
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server whose tasks of the few-step model take about a second."""
-    running = start_server(tmp_path_factory.mktemp("server"), model="null:0.03")
+    """A server whose tasks of the few-step model take about half a second."""
+    running = start_server(tmp_path_factory.mktemp("server"), "--no-page", model="null:0.03", program=TELLTALE)
     yield running
     assert running.stop() < STOP_S
 
@@ -118,7 +138,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 @pytest.fixture(scope="session")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server whose tasks take three seconds and whose sync calls are held for one."""
-    running = start_server(tmp_path_factory.mktemp("impatient"), "--sync-timeout-s", "1", model="null:0.15")
+    folder, flags = tmp_path_factory.mktemp("impatient"), ("--no-page", "--sync-timeout-s", "1")
+    running = start_server(folder, *flags, model="null:0.15", program=TELLTALE)
     yield running
     running.stop()
 
@@ -129,7 +150,7 @@ def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
     folder = tmp_path_factory.mktemp("secure")
     settings = folder / "overpaint.toml"
     settings.write_text("tls_self_signed = true\nproxy_port = 0\nmax_picture_mib = 128\nmax_running = 1\n")
-    running = start_server(folder, "--config", str(settings), "--no-page", model="null:0.03")
+    running = start_server(folder, "--config", str(settings), "--no-page", model="null:0.03", program=TELLTALE)
     yield running
     running.stop()
 
@@ -142,11 +163,21 @@ def secure(secure_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Run
     return secure_server
 
 
+@pytest.fixture
+def busy(secure: RunningServer, gate: Gate) -> Iterator[Gate]:
+    """All places of `secure` taken by somebody else: nothing that comes after is started until the gate is opened."""
+    with secure.client(secure.new_key()) as http:
+        asked = {"prompt": gate.words, "size": "256x256"}
+        urls = [http.post("/overpaint/v1/tasks", json=asked).raise_for_status().json()["urls"]["get"] for _ in range(2)]
+        wait_until(lambda: all(http.get(url).json()["state"] == "running" for url in urls))
+        yield gate
+
+
 @pytest.fixture(scope="session")
 def telltale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with https whose engine paints what it was asked as a colour; see `telltale`."""
+    """A server with https and no time to lose; every row of the error matrix is asked of it in every dialect."""
     folder = tmp_path_factory.mktemp("telltale")
-    running = start_server(folder, "--tls-self-signed", "--no-page", program="tests.contract.api.telltale")
+    running = start_server(folder, "--tls-self-signed", "--no-page", program=TELLTALE)
     yield running
     running.stop()
 

@@ -1,58 +1,60 @@
-"""`overpaint serve` with an engine that tells: its colour depends on all it was asked, and it can be made to fail.
+"""`overpaint serve` with an engine that tells: its colour depends on all it was asked, and it fails or waits when told.
 
 A server of its own process like any other; only the engine's opener is another one. Two requests that differ in a
 picture, a mask, a size, a seed, the steps, the guidance or the words are painted in different colours.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from overpaint import compose_server
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import BackendError
-from overpaint.core.events import Event, Failed, Finished
-from overpaint.core.picture import Picture
+from overpaint.core.events import Event, Failed, Preview, Progress
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest
 from overpaint.engine.null import NullEngine
+from tests.contract.api.gate import is_held
 
 BROKEN = "break the engine"
-PATIENT_S = 0.05
-"""Of a step, for requests of more than a hundred steps: long enough to be met while they run."""
+LOOK_S = 0.02
 
 
 class TelltaleEngine(NullEngine):
-    """Paints one colour for each request, and fails at prompts that say so."""
+    """Paints one colour for each request, fails at prompts that say so, and halts at those with the words of a gate.
+
+    Halts are after the first step and after each preview.
+    """
 
     def _paint(self, task_id: str, request: GenerationRequest) -> Iterator[Event]:
-        self._step_s = PATIENT_S if (request.steps or 0) > 100 else 0.0
-        for event in super()._paint(task_id, request):
+        halts = 0
+        for event in super()._paint(task_id, replace(request, prompt=_digest(request))):
             if BROKEN in request.prompt:
                 yield Failed(task_id, BackendError("the device is on fire"))
                 return
-            yield _recoloured(event, request) if isinstance(event, Finished) else event
+            yield event
+            if isinstance(event, Preview) or (isinstance(event, Progress) and event.step == 1):
+                halts += 1
+                self._halt(task_id, is_held(request.prompt, halts))
+
+    def _halt(self, task_id: str, is_held: Callable[[], bool]) -> None:
+        while is_held() and task_id not in self._cancelled and not self._closed.wait(LOOK_S):
+            pass
 
 
-def _recoloured(event: Finished, request: GenerationRequest) -> Finished:
-    size = event.result.canvas.delivered
-    images = [
-        replace(image, picture=Picture(size.width, size.height, "RGB", _color(request, image.seed) * size.area))
-        for image in event.result.images
-    ]
-    return replace(event, result=replace(event.result, images=tuple(images)))
-
-
-def _color(request: GenerationRequest, seed: int) -> bytes:
+def _digest(request: GenerationRequest) -> str:
+    """Of everything but the seed: the null engine draws its colour from prompt and seed."""
     pictures = [(one.width, one.height, one.mode, one.data) for one in (*request.pictures, request.mask) if one]
     guidance = (request.true_cfg_scale, request.negative_prompt) if request.uses_guidance else None
-    told = (request.prompt, pictures, request.mask is None, seed, request.steps, guidance, request.adapters)
-    return hashlib.sha256(repr(told).encode()).digest()[:3]
+    told = (request.prompt, pictures, request.mask is None, request.steps, guidance, request.adapters)
+    return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-def open_telltale(_model: ModelConfig, _engine: EngineConfig | None = None) -> EngineClient:
-    """In the place of `compose.open_engine`."""
-    return TelltaleEngine()
+def open_telltale(model: ModelConfig, _engine: EngineConfig | None = None) -> EngineClient:
+    """In the place of `compose.open_engine`; ``"null:0.5"`` has it take half a second a step, too."""
+    assert model.source is not None
+    return TelltaleEngine(float(model.source.removeprefix("null:") or 0))
 
 
 def main() -> None:

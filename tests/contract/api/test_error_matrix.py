@@ -5,7 +5,6 @@ One row for each way to fail, one column for each dialect's official client (`ad
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,14 +16,14 @@ import pytest
 from overpaint.api.dialects import DIALECTS
 from tests.contract.api.adapters import ADAPTERS
 from tests.contract.api.adapters.frame import ROWS, Adapter, Asked
-from tests.contract.api.conftest import RunningServer
+from tests.contract.api.conftest import RunningServer, wait_until
+from tests.contract.api.gate import Gate
 from tests.contract.api.telltale import BROKEN
 from tests.contract.api.test_wavespeed_python import data_uri
 
 NATIVE = "/overpaint/v1"
 JUNK = "data:image/png;base64,iVBORw0KGgpqdW5r"
 NOBODY = "http://127.0.0.1:9/a.png"
-LONG = {"prompt": "a long wait", "steps": 200, "size": "256x256"}
 
 
 @dataclass
@@ -34,6 +33,7 @@ class Situation:
     server: RunningServer
     adapter: Adapter
     asked: Asked
+    gate: Gate
 
     def fails(self, key: str | None = None, **changes: Any) -> None:
         self.adapter.paint(self.server, key or self.server.new_key(), replace(self.asked, **changes))
@@ -45,13 +45,13 @@ def no_key(at: Situation) -> None:
 
 def rate_limit(at: Situation) -> None:
     key = at.server.new_key(requests_per_minute=1)
-    with open_task(at.server, key):
+    with open_task(at, key):
         at.fails(key)
 
 
 def too_many_open_tasks(at: Situation) -> None:
     key = at.server.new_key(max_open_tasks=1)
-    with open_task(at.server, key):
+    with open_task(at, key):
         at.fails(key)
 
 
@@ -62,7 +62,7 @@ def cancelled(at: Situation) -> None:
         canceller = threading.Thread(target=_cancel_the_first, args=(http,))
         canceller.start()
         try:
-            at.fails(key, prompt="a long wait", steps=200)
+            at.fails(key, prompt=at.gate.words)
         finally:
             canceller.join()
 
@@ -95,20 +95,18 @@ WAYS: dict[str, Callable[[Situation], None]] = {
 
 
 @contextmanager
-def open_task(server: RunningServer, key: str) -> Iterator[None]:
-    with server.client(key) as http:
-        task = http.post(f"{NATIVE}/tasks", json=LONG).raise_for_status().json()
+def open_task(at: Situation, key: str) -> Iterator[None]:
+    with at.server.client(key) as http:
+        asked = {"prompt": at.gate.words, "size": "256x256"}
+        task = http.post(f"{NATIVE}/tasks", json=asked).raise_for_status().json()
         yield
         http.post(f"{NATIVE}/tasks/{task['id']}/cancel")
 
 
 def _cancel_the_first(http: httpx.Client) -> None:
-    deadline_s = time.monotonic() + 30
-    while time.monotonic() < deadline_s:
-        for task in http.get(f"{NATIVE}/tasks").json()["tasks"]:
-            http.post(f"{NATIVE}/tasks/{task['id']}/cancel")
-            return
-        time.sleep(0.02)
+    wait_until(lambda: http.get(f"{NATIVE}/tasks").json()["tasks"])
+    (task,) = http.get(f"{NATIVE}/tasks").json()["tasks"]
+    http.post(f"{NATIVE}/tasks/{task['id']}/cancel")
 
 
 def test_every_row_has_a_way_and_every_dialect_an_answer() -> None:
@@ -121,11 +119,11 @@ def test_every_row_has_a_way_and_every_dialect_an_answer() -> None:
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 @pytest.mark.parametrize("row", ROWS)
 def test_what_goes_wrong_is_told_as_its_users_know_it(
-    telltale: RunningServer, adapter: Adapter, row: str, png: bytes
+    telltale: RunningServer, adapter: Adapter, row: str, png: bytes, gate: Gate
 ) -> None:
     expected = adapter.refusals[row]
     with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is asserted below
-        WAYS[row](Situation(telltale, adapter, Asked(pictures=(data_uri(png),))))
+        WAYS[row](Situation(telltale, adapter, Asked(pictures=(data_uri(png),)), gate))
     told = adapter.told(caught.value)
     assert expected.error in [kind.__name__ for kind in type(caught.value).__mro__], caught.value
     assert told.status == expected.status, told

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,9 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
-from tests.contract.api.conftest import RunningServer
+from tests.contract.api.conftest import RunningServer, wait_until
 from tests.contract.api.faulty_proxy import faulty_proxy
+from tests.contract.api.gate import ALL, Gate
 from tests.contract.api.test_wavespeed_python import data_uri
 
 SMALL: Any = {"size": "256x256", "extra_body": {"num_inference_steps": 4}}
@@ -123,11 +123,16 @@ def test_6_a_mask_of_other_sides_is_refused_by_name(server: RunningServer, png: 
 
 
 @pytest.mark.parametrize("kind", ["image_generation", "image_edit"])
-def test_7_a_stream_has_looks_and_then_the_picture_with_its_usage(server: RunningServer, png: bytes, kind: str) -> None:
-    asked: Any = {"prompt": "a cat", "stream": True, "partial_images": 2, "size": "256x256"}
+def test_7_a_stream_has_looks_and_then_the_picture_with_its_usage(
+    server: RunningServer, png: bytes, kind: str, gate: Gate
+) -> None:
+    asked: Any = {"prompt": gate.words, "stream": True, "partial_images": 2, "size": "256x256"}
     images = sdk(server).images
-    stream = images.generate(**asked) if kind == "image_generation" else images.edit(image=png, **asked)
-    events = list(stream)
+    gate.open(1)
+    events: list[Any] = []
+    for event in images.generate(**asked) if kind == "image_generation" else images.edit(image=png, **asked):
+        events.append(event)
+        gate.open(1 if len(events) == 1 else ALL)
     assert [event.type for event in events] == [f"{kind}.partial_image"] * 2 + [f"{kind}.completed"]
     assert [event.partial_image_index for event in events[:-1]] == [0, 1]
     assert all(picture_of(event).size[0] > 0 for event in events)
@@ -173,9 +178,10 @@ def test_9_extra_fields_count_in_both_encodings_and_a_seed_repeats_the_bytes(
 def test_10_a_bad_key_has_a_request_id(server: RunningServer) -> None:
     with pytest.raises(openai.AuthenticationError) as caught:
         sdk(server, api_key="op_wrong").images.generate(prompt="a cat")
-    assert caught.value.request_id
+    request_id = caught.value.request_id
+    assert request_id
     assert caught.value.code == "invalid_api_key"
-    assert str(caught.value.request_id) in server.log.read_text()
+    wait_until(lambda: request_id in server.log.read_text())  # a line is written after its answer
 
 
 def test_10_too_many_requests_are_tried_again_when_the_answer_says(server: RunningServer) -> None:
@@ -203,14 +209,16 @@ def test_a_retry_of_the_client_never_paints_twice(server: RunningServer, fault: 
     assert (proxy.posts, num_tasks(server, key)) == (2, 1)
 
 
-def test_a_stream_that_was_left_is_painted_once_all_the_same(server: RunningServer) -> None:
+def test_a_stream_that_was_left_is_painted_once_all_the_same(server: RunningServer, gate: Gate) -> None:
     key = server.new_key()
     images = sdk(server, api_key=key).images
-    stream = images.generate(prompt="a cat", size="256x256", stream=True, partial_images=1)
+    gate.open(1)
+    stream = images.generate(prompt=gate.words, size="256x256", stream=True, partial_images=1)
     next(iter(stream))
     stream.close()
-    time.sleep(0.2)  # the server hears of it
-    assert images.generate(prompt="a cat", size="256x256").data
+    wait_until(lambda: stream.response.headers["x-request-id"] in server.log.read_text())  # it heard of it
+    gate.open()
+    assert images.generate(prompt=gate.words, size="256x256").data
     assert num_tasks(server, key) == 1
 
 

@@ -5,7 +5,6 @@ import io
 import json
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -20,15 +19,15 @@ from replicate.helpers import FileOutput
 from replicate.pagination import paginate
 from replicate.webhook import Webhooks
 
-from tests.contract.api.conftest import RunningServer
+from tests.contract.api.conftest import RunningServer, wait_until
 from tests.contract.api.faulty_proxy import faulty_proxy
+from tests.contract.api.gate import Gate
 from tests.contract.api.test_wavespeed_python import data_uri, listening
 
 EDIT = "qwen/qwen-image-edit"
 PLUS = "qwen/qwen-image-edit-plus"
 TWO = "qwen/qwen-image-2"
 CAT: dict[str, Any] = {"prompt": "a cat"}
-SLOW: dict[str, Any] = {"prompt": "a long wait", "num_inference_steps": 200}
 ANY = "overpaint/qwen-image-2.0"
 _OPEN: list[replicate.Client] = []
 
@@ -81,12 +80,14 @@ def test_2_paths_in_a_list_may_be_sent_as_base64(server: RunningServer, file: Pa
     assert (picture_of(output).format, picture_of(output).size) == ("WEBP", (1024, 1024))
 
 
-def test_3_a_job_longer_than_the_wait_is_starting_and_then_polled(impatient: RunningServer) -> None:
-    client = sdk(impatient)
-    prediction = client.models.predictions.create(model=TWO, input=CAT, wait=1)
+def test_3_a_job_longer_than_the_wait_is_starting_and_then_polled(
+    server: RunningServer, impatient: RunningServer, gate: Gate
+) -> None:
+    client = sdk(server)
+    prediction = client.models.predictions.create(model=TWO, input={"prompt": gate.words}, wait=1)
     assert (prediction.status, prediction.output) == ("starting", None)
     assert client.predictions.get(prediction.id).status in ("starting", "processing")
-    assert picture_of(client.run(TWO, input=CAT)).size[0] > 0
+    assert picture_of(sdk(impatient).run(TWO, input=CAT)).size[0] > 0
 
 
 @pytest.mark.parametrize("name", [TWO, ANY, PLUS])
@@ -108,13 +109,15 @@ def test_4_a_version_that_is_not_here_is_refused(server: RunningServer) -> None:
     assert caught.value.status == 422
 
 
-def test_5_without_waiting_it_is_polled_and_tells_its_progress(server: RunningServer) -> None:
+def test_5_without_waiting_it_is_polled_and_tells_its_progress(server: RunningServer, gate: Gate) -> None:
     client = sdk(server)
-    prediction = client.models.predictions.create(model=ANY, input=CAT | {"seed": 7}, wait=False)
+    asked = {"prompt": gate.words, "seed": 7}
+    prediction = client.models.predictions.create(model=ANY, input=asked, wait=False)
     assert prediction.status in ("starting", "processing")
     assert prediction.version
+    gate.open()
     prediction.wait()
-    assert (prediction.status, prediction.input) == ("succeeded", {"prompt": "a cat", "seed": 7})
+    assert (prediction.status, prediction.input) == ("succeeded", asked)
     assert prediction.logs.startswith("Using seed: 7\n")
     assert (prediction.progress.percentage, prediction.progress.current) == (1.0, 20)
     assert prediction.metrics["predict_time"] > 0
@@ -153,24 +156,24 @@ def test_6_a_webhook_is_the_prediction_signed_with_the_served_secret(server: Run
         )
 
 
-def test_7_a_cancelled_prediction_ends_as_canceled_and_runs_into_none(telltale: RunningServer) -> None:
+def test_7_a_cancelled_prediction_ends_as_canceled_and_runs_into_none(telltale: RunningServer, gate: Gate) -> None:
     client = sdk(telltale, key=telltale.new_key())
-    prediction = client.models.predictions.create(model=ANY, input=SLOW)
+    held = {"prompt": gate.words}
+    prediction = client.models.predictions.create(model=ANY, input=held)
     prediction.cancel()
     assert (prediction.status, prediction.output, prediction.error) == ("canceled", None, None)
     canceller = threading.Thread(target=_cancel_the_first, args=(sdk(telltale, key=client._api_token),))
     canceller.start()
-    assert client.run(ANY, input=SLOW) is None
+    assert client.run(ANY, input=held) is None
     canceller.join()
 
 
 def _cancel_the_first(client: Any) -> None:
-    for _ in range(200):
-        for prediction in client.predictions.list():
-            if prediction.status in ("starting", "processing"):
-                prediction.cancel()
-                return
-        time.sleep(0.05)
+    def is_open(prediction: Any) -> bool:
+        return prediction.status in ("starting", "processing")
+
+    wait_until(lambda: any(map(is_open, client.predictions.list())))
+    next(filter(is_open, client.predictions.list())).cancel()
 
 
 @pytest.mark.parametrize(
@@ -236,7 +239,7 @@ def test_11_the_asynchronous_run_is_the_same(server: RunningServer, file: Path) 
 def test_12_predictions_are_listed_page_by_page(server: RunningServer) -> None:
     key = server.new_key()
     client = sdk(server, key=key)
-    made = [client.models.predictions.create(model=ANY, input=SLOW | {"num_inference_steps": 1}) for _ in range(3)]
+    made = [client.models.predictions.create(model=ANY, input=CAT | {"num_inference_steps": 1}) for _ in range(3)]
     pages = list(paginate(client.predictions.list))
     assert [one.id for page in pages for one in page] == [one.id for one in reversed(made)]
     assert pages[0].next is None

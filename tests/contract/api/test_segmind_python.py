@@ -19,6 +19,7 @@ from segmind.files import Files
 from segmind.v2 import InferenceFailed, InferenceTimeout
 
 from tests.contract.api.conftest import RunningServer
+from tests.contract.api.gate import Gate
 
 CAT = {"prompt": "a cat", "steps": 4}
 
@@ -84,21 +85,26 @@ def test_2_run_waits_and_gives_a_link_and_the_time(server: RunningServer, sdk: S
     assert result["metrics"]["inference_time"] > 0
 
 
-def test_3_submit_returns_at_once_and_only_the_result_has_the_output(server: RunningServer, sdk: Sdk) -> None:
+def test_3_submit_returns_at_once_and_only_the_result_has_the_output(
+    server: RunningServer, sdk: Sdk, gate: Gate
+) -> None:
     client = sdk(server)
-    job = client.submit_async("qwen-image", prompt="a cat", steps=50)
+    job = client.submit_async("qwen-image", prompt=gate.words)
     status = job.status()
     assert status["status"] in ("QUEUED", "PROCESSING")
     assert "output" not in status
+    gate.open()
     assert job.wait(interval=0.1)["output"]
     assert job.result()["output"]
     assert "output" not in job.status()
 
 
-def test_4_a_request_that_ends_without_a_picture_is_raised_and_is_422(impatient: RunningServer, sdk: Sdk) -> None:
-    client = sdk(impatient)
-    job = client.submit_async("qwen-image", prompt="a cat", steps=200)
-    with impatient.client() as http:
+def test_4_a_request_that_ends_without_a_picture_is_raised_and_is_422(
+    server: RunningServer, sdk: Sdk, gate: Gate
+) -> None:
+    client = sdk(server)
+    job = client.submit_async("qwen-image", prompt=gate.words)
+    with server.client() as http:
         http.post(f"/overpaint/v1/tasks/{job.request_id.replace('-', '')}/cancel").raise_for_status()
         assert http.get(job.status_url).status_code == 422
     with pytest.raises(InferenceFailed) as raised:
@@ -106,10 +112,11 @@ def test_4_a_request_that_ends_without_a_picture_is_raised_and_is_422(impatient:
     assert raised.value.detail == "the task was cancelled"
 
 
-def test_5_a_wait_that_is_too_short_can_be_taken_up_again(impatient: RunningServer, sdk: Sdk) -> None:
-    job = sdk(impatient).submit_async("qwen-image", prompt="a cat", steps=30)
+def test_5_a_wait_that_is_too_short_can_be_taken_up_again(server: RunningServer, sdk: Sdk, gate: Gate) -> None:
+    job = sdk(server).submit_async("qwen-image", prompt=gate.words)
     with pytest.raises(InferenceTimeout):
         job.wait(timeout=0.5, interval=0.1)
+    gate.open()
     assert job.wait(interval=0.2)["status"] == "COMPLETED"
     assert job.status()["status"] == "COMPLETED"
 

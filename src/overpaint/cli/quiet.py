@@ -5,7 +5,16 @@ import warnings
 
 from overpaint.settings import silence_libraries
 
-_LIBRARIES = ("transformers", "diffusers", "huggingface_hub", "torch", "accelerate", "peft")
+_LIBRARIES = (
+    "transformers",
+    "diffusers",
+    "huggingface_hub",
+    "torch",
+    "torch.utils._pytree",
+    "torchao",
+    "accelerate",
+    "peft",
+)
 
 
 def hush(*, keep_bars: bool = False) -> None:

@@ -13,6 +13,10 @@ Device = Literal["auto", "cuda", "mps", "cpu"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 DEVICES: tuple[Device, ...] = ("auto", "cuda", "mps", "cpu")
 DTYPES: tuple[Dtype, ...] = ("auto", "bfloat16", "float16", "float32")
+Memory = Literal["auto", "resident", "offload"]
+MEMORY: tuple[Memory, ...] = ("auto", "resident", "offload")
+Weights = Literal["bf16", "fp8", "int8", "int4"]
+WEIGHTS: tuple[Weights, ...] = ("bf16", "fp8", "int8", "int4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +27,26 @@ class ModelConfig:
         source: folder or hub id; None is the bundled checkpoint.
         device: ``"auto"`` takes cuda, else mps, else cpu.
         dtype: ``"auto"`` takes bfloat16 where the device computes in it, else float32.
+        memory: ``"resident"`` keeps all weights on the device; ``"offload"`` keeps the encoder and the VAE on the host
+            between uses, and as many of the transformer's blocks as must be; ``"auto"`` does so where it is needed.
+        weights: how the matrices of the transformer's blocks are held; ``"bf16"`` is as they are, in `dtype`.
+        transformer: a GGUF file that holds the transformer's weights instead of the checkpoint's own.
     """
 
     source: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    memory: str = "auto"
+    weights: str = "bf16"
+    transformer: Path | None = None
 
     def __post_init__(self) -> None:
         _one_of("device", self.device.split(":")[0], DEVICES)
         _one_of("dtype", self.dtype, DTYPES)
+        _one_of("memory", self.memory, MEMORY)
+        _one_of("weights", self.weights, WEIGHTS)
+        if self.transformer is not None and self.weights != "bf16":
+            raise ConfigError(f"weights: {self.weights!r} is not for a GGUF transformer, which has its own; leave it out")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ from overpaint.core.engine_stats import EngineStats
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, JobPlanner
-from overpaint.engine.limits import UNLIMITED, Limits
 from overpaint.engine.lobby import Lobby
 from overpaint.engine.painter import Painter
 from overpaint.engine.runner import Runner
 from overpaint.engine.scheduler import Scheduler
+from overpaint.engine.sizing import limits_within
 from overpaint.engine.task_book import TaskBook
 from overpaint.engine.telling import Telling
 from overpaint.engine.threads import in_passing_thread
@@ -60,7 +60,8 @@ class LocalEngine:
         self._info = checkpoint.info
         self._painter = in_passing_thread(lambda: Painter(checkpoint, config.adapter_bytes))
         self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
-        self._limits = _limits(config, self._painter)
+        free = self._painter.free_bytes()
+        self._limits = limits_within(free, self._painter.work_bytes, self._painter.token_bytes, config)
         self._scheduler = Scheduler(self._limits)
         self._is_calibrated = config.tick_tokens is not None
         self._runner = Runner(self._painter)
@@ -265,18 +266,3 @@ class LocalEngine:
             self._telling.tell_result(result, waiting)
             for task_id in self._telling.leave(plan):
                 self._let_go(task_id)
-
-
-def _limits(config: EngineConfig, painter: Painter) -> Limits:
-    """The configuration with `auto` values resolved for this device: half of what is free for keys and values."""
-    at_once = max(1, painter.work_bytes // painter.work_bytes_per_token)
-    return Limits(
-        max_running=config.max_running,
-        tick_tokens=min(config.tick_tokens or UNLIMITED, at_once),
-        prefill_tokens=min(config.prefill_tokens, at_once),
-        cache_bytes=config.cache_bytes or painter.free_bytes() // 2,
-        bytes_per_token=painter.bytes_per_token,
-        encoder_bytes_per_token=painter.conditioner.bytes_per_token,
-        work_bytes=painter.work_bytes,
-        work_bytes_per_token=painter.work_bytes_per_token,
-    )

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import psutil
 import torch
 from torch import Tensor
 
@@ -22,12 +21,14 @@ from overpaint.engine.inpainting import Inpainting
 from overpaint.engine.job import Job, PrefixKey, SequenceId, SequenceSpec
 from overpaint.engine.plan import StepWork
 from overpaint.engine.prefixes import Prefixes
+from overpaint.engine.sizing import TokenBytes, work_share
 from overpaint.engine.stats import Calibration
 from overpaint.images.resize import resize
 from overpaint.model.adapter_file import load_adapter
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.conditioner import Conditioner
-from overpaint.model.device import give_back_host_memory
+from overpaint.model.device import free_bytes, give_back_host_memory
+from overpaint.model.hosting import visiting_bytes
 from overpaint.model.layout import Grid
 from overpaint.model.lora import Adapter, AdapterMix
 from overpaint.model.preview import PreviewMap
@@ -73,8 +74,8 @@ class Painter:
 
     def __init__(self, checkpoint: Checkpoint, adapter_bytes: int | None = None) -> None:
         self._checkpoint = checkpoint
-        self._transformer = PackedTransformer(checkpoint.transformer)
-        self.work_bytes = self.free_bytes() // 4
+        self._transformer = PackedTransformer(checkpoint.transformer, blocks=checkpoint.blocks)
+        self.work_bytes = work_share(self.free_bytes())
         self._codec = PictureCodec(
             checkpoint.vae, Tiling.within(self.work_bytes // work_bytes_per_token(checkpoint.vae))
         )
@@ -94,9 +95,10 @@ class Painter:
         return self._transformer.prefix_bytes(1, 0)
 
     @property
-    def work_bytes_per_token(self) -> int:
-        """Bytes that a step or a prefill takes for each of its tokens, for as long as it runs."""
-        return self._transformer.work_bytes_per_token
+    def token_bytes(self) -> TokenBytes:
+        """What one token takes."""
+        work = self._transformer.work_bytes_per_token
+        return TokenBytes(self.bytes_per_token, self.conditioner.bytes_per_token, work)
 
     @property
     def held(self) -> tuple[frozenset[PrefixKey], frozenset[SequenceId]]:
@@ -157,10 +159,9 @@ class Painter:
         return calibrate(self._transformer, self.prefixes, self._codec, grid, info.reference_area)
 
     def free_bytes(self) -> int:
-        """Memory of the device that nobody has taken."""
-        if self._transformer.device.type == "cuda":
-            return torch.cuda.mem_get_info(self._transformer.device)[0]
-        return psutil.virtual_memory().available
+        """Memory of the device that nobody has taken, or takes for a visit of weights that live on the host."""
+        visiting = visiting_bytes([self._checkpoint.text_encoder, self._checkpoint.vae])
+        return max(0, free_bytes(self._transformer.device) - visiting)
 
     def give_back_memory(self) -> None:
         """Let go of what the allocator keeps for later, after a failure that may have been for want of memory."""

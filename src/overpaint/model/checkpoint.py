@@ -25,9 +25,13 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
 from overpaint.model.adapter_file import linears_of
+from overpaint.model.blocks import AS_THEY_ARE, BlockPlan
 from overpaint.model.checkpoint_files import WEIGHTED, check_descriptions, check_weights, locate, read_index, read_json
 from overpaint.model.device import resolve_device, resolve_dtype
+from overpaint.model.hosting import HostedModule
+from overpaint.model.placement import RESIDENT, Placement
 from overpaint.model.prompt import IMAGE_PAD
+from overpaint.model.quantise import weight_quantiser
 from overpaint.model.sampling import NoiseSchedule
 
 _log = logging.getLogger(__name__)
@@ -43,13 +47,15 @@ class Checkpoint:
 
     Args:
         info: what is known of it, as plain values.
-        transformer: on its device, in its dtype, in eval mode; likewise the next two.
+        transformer: on its device, in its dtype, in eval mode; likewise the next two. Blocks that `blocks` has plans
+            for are still on the host.
         text_encoder: Qwen3-VL.
         vae: the RGBA autoencoder.
         tokenizer: of the encoder.
         image_processor: PIL flavour, of the encoder.
         schedule: from noise to picture.
         sample_sigmas: of a few-step checkpoint, else None.
+        blocks: how the transformer's blocks are to be held.
     """
 
     info: ModelInfo
@@ -60,10 +66,15 @@ class Checkpoint:
     image_processor: Qwen2VLImageProcessorPil
     schedule: NoiseSchedule
     sample_sigmas: tuple[float, ...] | None = None
+    blocks: BlockPlan = AS_THEY_ARE
 
 
-def load_checkpoint(config: ModelConfig) -> Checkpoint:
+def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Checkpoint:
     """Load a checkpoint.
+
+    Args:
+        config: which one, and where to.
+        placement: what of it lives on the host.
 
     Raises:
         CheckpointError: it is missing, damaged or of another kind; the error names the file.
@@ -76,15 +87,16 @@ def load_checkpoint(config: ModelConfig) -> Checkpoint:
         check_weights(folder / component)
     device = resolve_device(config.device)
     dtype = resolve_dtype(config.dtype, device)
+    blocks = BlockPlan(weight_quantiser(config.weights, device, dtype), placement.num_streamed)
     modules = {
-        "transformer": _load_module(QwenImage21Transformer2DModel, folder / "transformer", dtype, device),
-        "text_encoder": _load_module(Qwen3VLForConditionalGeneration, folder / "text_encoder", dtype, device),
-        "vae": _load_module(AutoencoderKLQwenImage21, folder / "vae", dtype, device),
+        "transformer": _load_module(QwenImage21Transformer2DModel, folder / "transformer", dtype),
+        "text_encoder": _load_module(Qwen3VLForConditionalGeneration, folder / "text_encoder", dtype),
+        "vae": _load_module(AutoencoderKLQwenImage21, folder / "vae", dtype),
     }
-    _leave_file(modules["transformer"])
     tokenizer = _guard(folder / "processor", lambda: AutoTokenizer.from_pretrained(folder / "processor"))
     _check_tokenizer(tokenizer, folder / "processor")
     processor = _guard(folder / "processor", lambda: Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"))
+    _place(modules, device, placement, blocks)
     info = _describe(name, folder, index, modules, tokenizer)
     _log.info("loaded %s from %s on %s in %s", info.name, info.path, info.device, info.dtype)
     return Checkpoint(
@@ -96,11 +108,12 @@ def load_checkpoint(config: ModelConfig) -> Checkpoint:
         processor,
         NoiseSchedule.from_config(read_json(folder / "scheduler" / "scheduler_config.json")),
         tuple(index["sample_sigmas"]) if index.get("sample_sigmas") else None,
+        blocks,
     )
 
 
-def _load_module(kind: Any, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
-    """One component, with every weight found, in eval mode on `device`."""
+def _load_module(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """One component, with every weight found, in eval mode on the host."""
     module, report = _guard(folder, lambda: kind.from_pretrained(folder, torch_dtype=dtype, output_loading_info=True))
     missing, unknown = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if missing:
@@ -109,7 +122,29 @@ def _load_module(kind: Any, folder: Path, dtype: torch.dtype, device: torch.devi
         raise CheckpointError(
             folder, f"has {len(unknown)} tensors its config.json knows nothing of, {unknown[0]} first"
         )
-    return module.eval().requires_grad_(False).to(device)
+    return module.eval().requires_grad_(False)
+
+
+def _place(modules: dict[str, Any], device: torch.device, placement: Placement, blocks: BlockPlan) -> None:
+    """Bring everything to where it lives; blocks with plans go when those are carried out."""
+    transformer, encoder, vae = modules["transformer"], modules["text_encoder"], modules["vae"]
+    if device.type == "cpu":
+        for module in (transformer, encoder, vae) if placement.is_offloaded else (transformer,):
+            _leave_file(module)
+    if blocks == AS_THEY_ARE:
+        transformer.to(device)
+    else:
+        for name, child in transformer.named_children():
+            if name != "transformer_blocks":
+                child.to(device)
+    if placement.is_offloaded:
+        HostedModule(vae, device)
+        HostedModule(encoder.model, device, [*encoder.model.visual.blocks, *encoder.model.language_model.layers])
+        if not encoder.config.tie_word_embeddings:
+            HostedModule(encoder.lm_head, device)
+    else:
+        encoder.to(device)
+        vae.to(device)
 
 
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -124,8 +159,7 @@ def _leave_file(module: nn.Module) -> None:
     Fusing copies most of them; while one stays behind, the whole file would stay in memory beside the copies.
     """
     for parameter in module.parameters():
-        if parameter.device.type == "cpu":
-            parameter.data = parameter.data.clone()
+        parameter.data = parameter.data.clone()
 
 
 def _guard(path: Path, load: Callable[[], Any]) -> Any:

@@ -126,8 +126,6 @@ def check_weights(folder: Path) -> None:
         CheckpointError: naming the first file that is not.
     """
     for path in _weight_files(folder):
-        if not path.is_file():
-            raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}")
         expected, found = _declared_bytes(path), path.stat().st_size
         if found != expected:
             raise CheckpointError(path, f"has {found} bytes instead of {expected}{_DOWNLOAD_AGAIN}")
@@ -143,19 +141,37 @@ def _weight_files(folder: Path) -> list[Path]:
     return files
 
 
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of a component's tensors by name, from the headers of its weight files.
+
+    Raises:
+        CheckpointError: a file is missing or cut off.
+    """
+    headers = [_read_header(path)[1] for path in _weight_files(folder)]
+    return {name: tuple(entry["shape"]) for header in headers for name, entry in header.items()}
+
+
 def _declared_bytes(path: Path) -> int:
     """Length a safetensors file must have, from its own header."""
+    length, header = _read_header(path)
+    return length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+
+
+def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
+    """Bytes before the tensors of a safetensors file, and what its header says of each tensor."""
+    if not path.is_file():
+        raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}")
     with path.open("rb") as file:
         prefix = file.read(_HEADER_LENGTH_BYTES)
         header_bytes = int.from_bytes(prefix, "little")
         if len(prefix) < _HEADER_LENGTH_BYTES or header_bytes > path.stat().st_size:
             raise CheckpointError(path, f"is cut off in its header{_DOWNLOAD_AGAIN}")
         try:
-            header = json.loads(file.read(header_bytes))
+            header: dict[str, Any] = json.loads(file.read(header_bytes))
         except ValueError as error:
             raise CheckpointError(path, "is not a safetensors file") from error
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return _HEADER_LENGTH_BYTES + header_bytes + max(ends, default=0)
+    header.pop("__metadata__", None)
+    return _HEADER_LENGTH_BYTES + header_bytes, header
 
 
 def _first_line(error: Exception) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from overpaint.model.hosting import present
 from overpaint.model.layout import PrefixLayout, layout_prefix
 from overpaint.model.prompt import IMAGE_PAD, SYSTEM_TURN, render_prompt
 from overpaint.model.references import Reference
@@ -165,7 +166,7 @@ class Conditioner:
         cache = DynamicCache()
         for layer, (key, value) in enumerate(memory.layers if memory and start else ()):
             cache.update(key[:, :, :start], value[:, :, :start], layer)
-        with _without_final_norm(self._encoder):
+        with present(model), _without_final_norm(self._encoder):
             # `.model`, not the head: logits over the whole vocabulary are of no use here.
             output = model(
                 input_ids=input_ids[:, start:],

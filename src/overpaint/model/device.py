@@ -4,6 +4,7 @@ import ctypes
 import sys
 from collections.abc import Callable
 
+import psutil
 import torch
 
 from overpaint.core import ConfigError
@@ -34,6 +35,15 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
         return getattr(torch, name)
     native = {"cuda": torch.cuda.is_bf16_supported, "mps": lambda: True, "cpu": has_cpu_bfloat16}
     return torch.bfloat16 if native[device.type]() else torch.float32
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of a device that nobody has taken, within this process's share of it."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = int(torch.cuda.get_per_process_memory_fraction(device) * total) - torch.cuda.memory_reserved(device)
+    return max(0, min(free, allowed))
 
 
 def has_cpu_bfloat16() -> bool:

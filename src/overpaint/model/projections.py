@@ -5,7 +5,7 @@ Knows diffusers' module names and nothing of attention. The modules stay the hol
 loading still find them. A linear that is anything but `nn.Linear` (quantised, LoRA-wrapped, hooked) is called as it is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 import torch
@@ -36,6 +36,15 @@ class FusedLinear:
             for name, (start, end) in self._columns:
                 changes.add(name, x, y[:, start:end])
         return y
+
+    def quantise(self, quantise: Callable[[Tensor], Tensor]) -> None:
+        """Hold the weights in fewer bits; fused ones stay fused where their rows can still be told apart."""
+        weight, self._weight = self._weight, None
+        if weight is not None and _hold_rows(self._linears, joined := quantise(weight)):
+            self._weight = joined
+            return
+        for linear in self._linears:
+            linear.register_parameter("weight", _frozen(quantise(linear.get_parameter("weight").detach().clone())))
 
     def _multiply(self, x: Tensor) -> Tensor:
         if self._weight is not None:
@@ -80,6 +89,12 @@ class BlockProjections:
         self.norm_qk = QueryKeyNorm(attn.get_submodule("norm_q"), attn.get_submodule("norm_k"))
 
 
+    def quantise(self, quantise: Callable[[Tensor], Tensor]) -> None:
+        """Hold the matrices in fewer bits."""
+        for linear in (self.qkv, self.attn_out, self.gate_up, self.mlp_out):
+            linear.quantise(quantise)
+
+
 class EndProjections:
     """What comes before the blocks and after them.
 
@@ -103,11 +118,16 @@ def _named(module: nn.Module, names: Iterable[str]) -> dict[str, nn.Module]:
     return {name: module.get_submodule(name) for name in names}
 
 
+def _frozen(weight: Tensor) -> nn.Parameter:
+    return nn.Parameter(weight, requires_grad=False)
+
+
 def _is_plain(module: nn.Module) -> bool:
     has_bias = module._parameters.get("bias") is not None
     # Offloading replaces `forward` on the instance; everything else that takes part registers a hook.
     is_hooked = bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
-    return type(module) is nn.Linear and not has_bias and not is_hooked
+    is_whole = type(module._parameters.get("weight")) is nn.Parameter  # quantised ones have types of their own
+    return type(module) is nn.Linear and is_whole and not has_bias and not is_hooked
 
 
 def _share_storage(linears: Sequence[nn.Module]) -> Tensor:
@@ -120,3 +140,15 @@ def _share_storage(linears: Sequence[nn.Module]) -> Tensor:
         weight.data = joined[start : start + rows]
         start += rows
     return joined
+
+
+def _hold_rows(linears: Sequence[nn.Module], joined: Tensor) -> bool:
+    """Make each module's weight the rows of a quantised matrix; False when those cannot be told apart."""
+    ends = list(accumulate(linear.get_parameter("weight").shape[0] for linear in linears))
+    try:
+        parts = [joined[start:end] for start, end in pairwise([0, *ends])]
+    except NotImplementedError:
+        return False
+    for linear, part in zip(linears, parts, strict=True):
+        linear.register_parameter("weight", _frozen(part))
+    return True

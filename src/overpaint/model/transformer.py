@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from overpaint.model.attention import Attention, attend_prefix, segment_masks
 from overpaint.model.attention_adapters import choose_attention
+from overpaint.model.blocks import AS_THEY_ARE, BlockPlan, prepare_blocks
 from overpaint.model.layout import Grid, PrefixLayout, Segment
 from overpaint.model.lora import AdapterMix, RowChanges
 from overpaint.model.modulation import Modulation, Modulator
@@ -94,17 +95,23 @@ class PackedTransformer:
         module: diffusers' transformer, on its device, in its dtype. Its linears may be wrapped or quantised; fuse
             again (make a new `PackedTransformer`) after wrapping them.
         attention: how to attend; None takes what its device does fastest.
+        blocks: how its blocks are to be held; they are brought to the device here.
 
     Raises:
         ValueError: the checkpoint does not modulate its prefix at t = 0, so there is no prefix to keep.
     """
 
-    def __init__(self, module: QwenImage21Transformer2DModel, attention: Attention | None = None) -> None:
+    def __init__(
+        self,
+        module: QwenImage21Transformer2DModel,
+        attention: Attention | None = None,
+        blocks: BlockPlan = AS_THEY_ARE,
+    ) -> None:
         params = TransformerParams.from_config(module.config)
         if not params.causal_condition:
             raise ValueError("causal_condition must be true: a prefix that depends on the step cannot be kept")
         self._module = module
-        self._blocks = [BlockProjections(module, layer) for layer in range(params.num_layers)]
+        self._blocks = prepare_blocks(module, blocks)
         self._ends = EndProjections(module)
         self._modulator = Modulator(module)
         self._params = params
@@ -194,7 +201,8 @@ class PackedTransformer:
     ) -> Tensor:
         """Run blocks `[first, end)` over a pack of targets: `(tokens, dim)` to the same."""
         changes = _changes_of(inputs)
-        attend = self._attention.over([item.cache for item in inputs], [item.num_tokens for item in inputs])
+        lengths = [item.num_tokens for item in inputs]
+        attend = self._attention.over([item.cache for item in inputs], lengths)
         table = pack_tables([self._target_table(item) for item in inputs])
         for layer in range(first, end):
             block = self._blocks[layer]

@@ -16,6 +16,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from torch import Tensor
 
+from overpaint.model.hosting import present
 from overpaint.model.layout import Grid
 from overpaint.model.references import PIXELS_PER_TOKEN
 
@@ -85,7 +86,8 @@ class PictureCodec:
         """
         samples = samples.to(self._vae.device, self._vae.dtype)[:, :, 0]
         grid = (samples.shape[-2] // PIXELS_PER_TOKEN, samples.shape[-1] // PIXELS_PER_TOKEN)
-        latents = self._tiled(self._encode, samples, grid, (PIXELS_PER_TOKEN, 1)).float()
+        with present(self._vae):
+            latents = self._tiled(self._encode, samples, grid, (PIXELS_PER_TOKEN, 1)).float()
         return ((latents - self._mean) / self._std)[0].flatten(1).T.contiguous()
 
     @torch.inference_mode()
@@ -101,7 +103,8 @@ class PictureCodec:
         """
         spatial = latents.float().T.reshape(1, self.channels, *grid)
         spatial = (spatial * self._std + self._mean).to(self._vae.dtype)
-        samples = self._tiled(self._decode, spatial, grid, (1, PIXELS_PER_TOKEN))[0].float()
+        with present(self._vae):
+            samples = self._tiled(self._decode, spatial, grid, (1, PIXELS_PER_TOKEN))[0].float()
         return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
 
     def _encode(self, samples: Tensor) -> Tensor:

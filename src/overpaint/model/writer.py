@@ -12,6 +12,7 @@ import torch
 from transformers import DynamicCache, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 
 from overpaint.core.errors import BackendError
+from overpaint.model.hosting import present
 
 _END_OF_TURN = "<|im_end|>"
 
@@ -57,13 +58,14 @@ class Writer:
         """The likeliest token after those given; `start` tokens are in the cache."""
         device = self._encoder.device
         positions = torch.arange(start, start + len(token_ids), device=device).expand(3, 1, -1)
-        output: Any = self._encoder(
-            input_ids=torch.tensor([token_ids], device=device),
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        with present(self._encoder.model, self._encoder.lm_head):
+            output: Any = self._encoder(
+                input_ids=torch.tensor([token_ids], device=device),
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
         return int(output.logits[0, -1].argmax())
 
     def _turn(self, role: str, text: str) -> list[int]:

@@ -1,0 +1,52 @@
+"""A device's memory divided: what the engine admits jobs by, and what `doctor` says before anything is loaded.
+
+A quarter of what the weights leave is to work in, half is for keys and values, and the last quarter is nobody's:
+adapters, latents and an allocator's holes come out of it. Torch-free.
+"""
+
+from dataclasses import dataclass
+
+from overpaint.core.config import EngineConfig
+from overpaint.engine.limits import UNLIMITED, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBytes:
+    """What one token takes.
+
+    Args:
+        kept: keys and values in the transformer.
+        encoder: and in the encoder, which keeps its own.
+        work: for as long as a step or a piece of a prefix runs.
+    """
+
+    kept: int
+    encoder: int
+    work: int
+
+
+def work_share(free_bytes: int) -> int:
+    """Bytes to work in, of those that the weights leave."""
+    return free_bytes // 4
+
+
+def limits_within(free_bytes: int, work_bytes: int, per_token: TokenBytes, config: EngineConfig) -> Limits:
+    """The configuration with `auto` values resolved.
+
+    Args:
+        free_bytes: what the weights leave.
+        work_bytes: of these, to work in.
+        per_token: of the checkpoint.
+        config: what is asked for.
+    """
+    at_once = max(1, work_bytes // per_token.work)
+    return Limits(
+        max_running=config.max_running,
+        tick_tokens=min(config.tick_tokens or UNLIMITED, at_once),
+        prefill_tokens=min(config.prefill_tokens, at_once),
+        cache_bytes=config.cache_bytes or free_bytes // 2,
+        bytes_per_token=per_token.kept,
+        encoder_bytes_per_token=per_token.encoder,
+        work_bytes=work_bytes,
+        work_bytes_per_token=per_token.work,
+    )

@@ -6,7 +6,7 @@
 Knows no terminal. Every argument means what the command line's flag of that name means.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ from overpaint.core.sizes import Size, parse_size
 from overpaint.images.decode import decode_picture, read_picture, take_pil
 from overpaint.images.metadata import KEY, as_json, recipe_of
 from overpaint.images.pil import to_pil
+from overpaint.lora.folder import open_file
 from overpaint.painting import Watcher, paint
 from overpaint.settings import read_model_config
 from overpaint.version import __version__
@@ -62,6 +63,7 @@ class Overpaint:
         true_cfg_scale: float = 1.0,
         num_images: int = 1,
         background: Background = "auto",
+        loras: Mapping[str | Path, float] | None = None,
         watch: Watcher | None = None,
     ) -> list[Image.Image]:
         """Paint from words alone; see `edit` for the arguments."""
@@ -75,6 +77,7 @@ class Overpaint:
             true_cfg_scale=true_cfg_scale,
             num_images=num_images,
             background=background,
+            loras=loras,
             watch=watch,
         )
 
@@ -91,6 +94,7 @@ class Overpaint:
         true_cfg_scale: float = 1.0,
         num_images: int = 1,
         background: Background = "auto",
+        loras: Mapping[str | Path, float] | None = None,
         watch: Watcher | None = None,
     ) -> list[Image.Image]:
         """Paint from words and pictures.
@@ -107,6 +111,7 @@ class Overpaint:
             true_cfg_scale: 1..30; 1 is no guidance.
             num_images: 1..6.
             background: auto, opaque or transparent.
+            loras: LoRA files with their scales (``{"pencil.safetensors": 0.8}``), up to 4; 1 is as trained.
             watch: told every event while it paints.
 
         Returns:
@@ -125,6 +130,7 @@ class Overpaint:
             negative_prompt=negative_prompt,
             true_cfg_scale=true_cfg_scale,
             num_images=num_images,
+            adapters=tuple(open_file(Path(file), scale, "loras") for file, scale in (loras or {}).items()),
             output=OutputSpec(background=background),
         )
         return _images_of(request, paint(self._engine, request, watch))

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
         device: auto, cuda, cuda:N, mps or cpu.
         dtype: auto, bfloat16, float16 or float32.
         debug: whether an error shows its traceback.
+        adapters: folder of LoRA files, each to be named in requests.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     device: str = "auto"
     dtype: str = "auto"
     debug: bool = False
+    adapters: Path | None = None
 
 
 class ServerSettings(Settings):

@@ -60,4 +60,4 @@ def write_lora(
 
 def adapter(path: Path, scale: float = 1.0) -> AdapterFile:
     """A LoRA file as a request takes it."""
-    return open_file(path, scale, "adapters")[0]
+    return open_file(path, scale, "adapters")

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from overpaint.cli import options
 from overpaint.cli.job import PaintJob
+from overpaint.cli.loras import read_loras
 from overpaint.cli.options import pick
 from overpaint.cli.output import Target, format_of
 from overpaint.core.picture import Picture
 from overpaint.core.request import BACKGROUNDS, GenerationRequest, OutputSpec
 from overpaint.core.sizes import parse_size
 from overpaint.images.decode import read_picture
-from overpaint.settings import read_model_config
+from overpaint.settings import read_model_config, read_settings
 
 
 def edit(
@@ -24,6 +25,7 @@ def edit(
     negative_prompt: options.NegativePrompt = None,
     true_cfg_scale: options.CfgScale = 1.0,
     num_images: options.NumImages = 1,
+    lora: options.Loras = None,
     output_format: options.Format = None,
     quality: options.Quality = 95,
     background: options.BackgroundName = "auto",
@@ -42,6 +44,8 @@ def edit(
       overpaint edit "a red hat" -i dog.png --mask above-the-head.png -o hat.png
 
       overpaint edit "put the hat of picture 2 on the dog" -i dog.png -i hat.png -o both.png
+
+      overpaint edit "make it a sketch" -i cat.jpg -o sketch.png --lora pencil.safetensors:0.8
     """
     model_config = read_model_config(model, device, dtype)
     spec = OutputSpec(format_of(output, output_format), quality, pick("background", background, BACKGROUNDS))
@@ -55,6 +59,7 @@ def edit(
         negative_prompt=negative_prompt,
         true_cfg_scale=true_cfg_scale,
         num_images=num_images,
+        adapters=read_loras(lora or (), read_settings().adapters),
         output=spec,
     )
     PaintJob(request, Target(output, num_images), model_config, verbose).run()

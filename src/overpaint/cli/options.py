@@ -6,7 +6,15 @@ from typing import Annotated, TypeVar
 import typer
 
 from overpaint.core.errors import RequestError
-from overpaint.core.request import BACKGROUNDS, MAX_CFG_SCALE, MAX_IMAGES, MAX_SEED, MAX_STEPS, OUTPUT_FORMATS
+from overpaint.core.request import (
+    BACKGROUNDS,
+    MAX_ADAPTERS,
+    MAX_CFG_SCALE,
+    MAX_IMAGES,
+    MAX_SEED,
+    MAX_STEPS,
+    OUTPUT_FORMATS,
+)
 from overpaint.core.sizes import PRESETS
 
 Name = TypeVar("Name", bound=str)
@@ -60,6 +68,17 @@ Mask = Annotated[
     typer.Option(
         "--mask",
         help="A picture of the first picture's sides: white is repainted, black stays the same to the byte.",
+        rich_help_panel=PAINT,
+        show_default=False,
+    ),
+]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="<name or file>[:<scale>]",
+        help="A LoRA adapter: a .safetensors file, or a name in the folder OVERPAINT_ADAPTERS; scale 1 is as trained. "
+        f"Repeat it for several, at most {MAX_ADAPTERS}.",
         rich_help_panel=PAINT,
         show_default=False,
     ),

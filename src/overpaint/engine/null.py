@@ -160,8 +160,9 @@ def _painted(request: GenerationRequest, seed: int, size: Size) -> Picture:
 
 
 def _flat(request: GenerationRequest, seed: int, size: Size) -> Picture:
-    """One colour for each prompt and seed; half transparent when transparency is asked for."""
-    color = hashlib.sha256(f"{request.prompt}\0{seed}".encode()).digest()[:3]
+    """One colour for each prompt, seed and set of adapters; half transparent when transparency is asked for."""
+    adapters = "".join(f"\0{adapter.digest} {adapter.scale:g}" for adapter in request.adapters)
+    color = hashlib.sha256(f"{request.prompt}\0{seed}{adapters}".encode()).digest()[:3]
     if request.output.background == "transparent":
         return Picture(size.width, size.height, "RGBA", (color + b"\x80") * size.area)
     return Picture(size.width, size.height, "RGB", color * size.area)

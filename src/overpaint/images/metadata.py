@@ -7,7 +7,7 @@ disagree on every other encoding. Knows nothing of engines.
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, cast
+from typing import Any
 
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
@@ -33,6 +33,7 @@ class Recipe:
         size: delivered, ``"512x512"``.
         painted_size: what the model painted; differs from `size` when the picture was resized.
         software: name and version of the program.
+        adapters: LoRA adapters in order, each ``"<name>:<scale>:<SHA-256 of its file>"``.
     """
 
     prompt: str
@@ -44,6 +45,7 @@ class Recipe:
     software: str
     true_cfg_scale: float = 1.0
     negative_prompt: str | None = None
+    adapters: tuple[str, ...] = ()
 
 
 def recipe_of(request: GenerationRequest, result: GenerationResult, index: int, software: str) -> Recipe:
@@ -58,6 +60,7 @@ def recipe_of(request: GenerationRequest, result: GenerationResult, index: int, 
         size=str(result.canvas.delivered),
         painted_size=str(result.canvas.painted),
         software=software,
+        adapters=tuple(f"{file.name}:{file.scale:g}:{file.digest}" for file in request.adapters),
     )
 
 
@@ -93,10 +96,11 @@ def read_recipe(image: Image.Image) -> Recipe | None:
         return None
     if not isinstance(values, dict):
         return None
-    known = cast(dict[str, Any], values)
+    known: dict[str, Any] = {"adapters": ()} | values  # pictures from before there were any have none
     try:
+        known["adapters"] = tuple(known["adapters"])
         return Recipe(**{field.name: known[field.name] for field in fields(Recipe)})
-    except KeyError:
+    except (KeyError, TypeError):
         return None
 
 

@@ -39,7 +39,6 @@ _OTHER_KINDS = {
     "lokr_": "LoKr",
     "hada_": "LoHa",
     "oft_": "OFT",
-    ".diff": "a full difference",
     "lora_B.bias": "LoRA with biases",
 }
 _TEXT_ENCODERS = ("text_encoder.", "text_encoder_2.", "lora_te", "te.", "text_model.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from overpaint.core.errors import ConfigError, RequestError
 from overpaint.core.request import AdapterFile, AdapterRef
-from overpaint.lora.header import Header, read_header
+from overpaint.lora.header import read_header
 
 SUFFIX = ".safetensors"
 _BLOCK_BYTES = 1 << 20
@@ -91,14 +91,15 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def open_file(path: Path, scale: float, field: str) -> tuple[AdapterFile, Header]:
+def open_file(path: Path, scale: float, field: str) -> AdapterFile:
     """A LoRA file by its path, for who may name any file of this machine.
 
     Raises:
         RequestError: it is not there, or no safetensors file.
     """
     try:
-        return AdapterFile(path.stem, digest_of(path), str(path.resolve()), scale), read_header(path)
+        read_header(path)
+        return AdapterFile(path.stem, digest_of(path), str(path.resolve()), scale)
     except ValueError as exc:
         raise RequestError(field, str(path), str(exc)) from exc
     except OSError as exc:

@@ -1,0 +1,43 @@
+"""`--lora NAME_OR_FILE[:SCALE]` to adapters that an engine can open."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from overpaint.core.errors import RequestError
+from overpaint.core.request import AdapterFile, AdapterRef
+from overpaint.lora.folder import AdapterFolder, open_file
+
+FIELD = "lora"
+
+
+def read_loras(given: Sequence[str], folder: Path | None) -> tuple[AdapterFile, ...]:
+    """The files behind what was given.
+
+    Args:
+        given: each a file, or a name in the folder, with its scale after a colon where that is not 1.
+        folder: `OVERPAINT_ADAPTERS`.
+
+    Raises:
+        RequestError: there is no such file or name.
+        ConfigError: the folder is none.
+    """
+    return tuple(_read(text, AdapterFolder(folder)) for text in given)
+
+
+def _read(text: str, folder: AdapterFolder) -> AdapterFile:
+    source, scale = _split(text)
+    if Path(source).is_file():
+        return open_file(Path(source), scale, FIELD)
+    path = folder.find(AdapterRef(source, scale))
+    if path is None:
+        known = ", ".join(folder.names()) or "none; OVERPAINT_ADAPTERS names a folder of them"
+        raise RequestError(FIELD, source, f"is no file here, and no adapter by name (there are: {known})")
+    return open_file(path, scale, FIELD)
+
+
+def _split(text: str) -> tuple[str, float]:
+    source, colon, scale = text.rpartition(":")
+    try:
+        return (source, float(scale)) if colon else (text, 1.0)
+    except ValueError:
+        return text, 1.0

@@ -74,6 +74,7 @@ class OpenServer:
     Args:
         app: the application.
         service: what it is over.
+        engine: what paints; tells whether it loads.
         listen: where.
         socket: bound to it.
         tunnel: leads vendors' host names to it.
@@ -82,6 +83,7 @@ class OpenServer:
 
     app: FastAPI
     service: Service
+    engine: Supervisor
     listen: Listen
     socket: socket
     tunnel: Tunnel
@@ -90,7 +92,15 @@ class OpenServer:
 
 @asynccontextmanager
 async def open_accounts(settings: ServerSettings) -> AsyncIterator[OpenAccounts]:
-    """The database's keys and usage, for commands; also while a server runs on it."""
+    """The database's keys and usage, for commands; also while a server runs on it.
+
+    Raises:
+        ConfigError: no server was ever here; a key made in a database of its own would open nothing.
+        BackendError: the database is out of reach.
+    """
+    if settings.database is None and not _sqlite_file(settings).is_file():
+        folder = settings.data_dir.resolve()
+        raise ConfigError(f"data_dir: '{folder}' has no data of a server; name the folder that its server has")
     stores = await _open_stores(settings)
     try:
         yield OpenAccounts(Keys(stores.accounts, SystemClock()), stores.accounts)
@@ -110,6 +120,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
     async with AsyncExitStack() as stack:
         listen, bound = _listen(settings).bind()
         stack.callback(bound.close)
+        _make_data_dir(settings.data_dir)
         api = _api_config(settings, listen)
         stores = await _open_stores(settings)
         stack.push_async_callback(stores.close)
@@ -137,7 +148,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         app = create_app(service, api, metrics=metrics)
         if settings.page:
             _add_page(app, service, stores, settings, stack)
-        yield OpenServer(app, service, listen, bound, tunnel, settings.proxy_port)
+        yield OpenServer(app, service, engine, listen, bound, tunnel, settings.proxy_port)
 
 
 def _add_page(app: FastAPI, service: Service, stores: Stores, settings: ServerSettings, stack: AsyncExitStack) -> None:
@@ -162,9 +173,21 @@ def _add_page(app: FastAPI, service: Service, stores: Stores, settings: ServerSe
     add_page(app, parts)
 
 
+def _make_data_dir(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"data_dir: '{folder}' cannot be made ({(exc.strerror or str(exc)).lower()})") from exc
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"data_dir: '{folder}' cannot be written by this user")
+
+
+def _sqlite_file(settings: ServerSettings) -> Path:
+    return settings.data_dir.resolve() / "overpaint.db"
+
+
 async def _open_stores(settings: ServerSettings) -> Stores:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    url = settings.database or f"sqlite:///{settings.data_dir.resolve() / 'overpaint.db'}"
+    url = settings.database or f"sqlite:///{_sqlite_file(settings)}"
     return await open_stores(url, lambda: datetime.now(UTC))
 
 
@@ -243,6 +266,7 @@ def _listen(settings: ServerSettings) -> Listen:
         raise ConfigError("tls_cert and tls_key: one is nothing without the other")
     if settings.tls_self_signed and certificate is None:
         hosts = () if settings.proxy_port is None else sorted(_vendor_hosts())
+        _make_data_dir(settings.data_dir)
         certificate, key = self_signed(settings.data_dir, (settings.host, *hosts))
     if settings.proxy_port is not None and certificate is None:
         raise ConfigError("proxy_port: clients talk TLS through a proxy; give tls_cert and tls_key, or tls_self_signed")

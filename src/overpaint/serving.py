@@ -1,9 +1,10 @@
-"""A server from its settings to its end: opens it, makes the first key, says where it listens, and runs it."""
+"""A server from its settings to its end: opens it, makes the first key, says where it listens and when it can paint."""
 
 import asyncio
 import gc
+import math
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import uvloop
 
@@ -25,6 +26,10 @@ def run_server(settings: ServerSettings, say: Callable[[str], None]) -> None:
     Args:
         settings: what the server is told.
         say: writes a line for people.
+
+    Raises:
+        ConfigError: a setting, the checkpoint or the device cannot be used.
+        BackendError: the database is out of reach.
     """
     configure_logs(level=settings.log_level, shows_prompts=settings.log_prompts)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -34,6 +39,7 @@ def run_server(settings: ServerSettings, say: Callable[[str], None]) -> None:
 async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     async with open_server(settings) as opened:
         secret = await _first_key(opened)
+        listening = asyncio.Event()
 
         def greet() -> None:
             url = opened.listen.url
@@ -45,11 +51,36 @@ async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
                 say(f"Proxy for clients with fixed hosts: http://localhost:{proxy_port}")
             if secret is not None:
                 say(f"API key, shown this once: {secret}")
+            listening.set()
 
         _spare_the_collector()
         async with AsyncExitStack() as stack:
             proxy_port = await _open_proxy(opened, stack)
-            await Server(opened.app, opened.listen, greet).serve(sockets=[opened.socket])
+            server = Server(opened.app, opened.listen, greet)
+            loading = asyncio.create_task(_see_it_load(opened, server, listening, say))
+            await server.serve(sockets=[opened.socket])
+            loading.cancel()
+            with suppress(asyncio.CancelledError):
+                await loading
+
+
+async def _see_it_load(
+    opened: OpenServer, server: Server, listening: asyncio.Event, say: Callable[[str], None]
+) -> None:
+    """Say that pictures can be painted now, or stop the server for what starting the engine again would not mend.
+
+    Raises:
+        ConfigError: the checkpoint or the device cannot be used.
+    """
+    await listening.wait()
+    try:
+        is_ready = await asyncio.to_thread(opened.engine.wait_ready, math.inf)
+    except ConfigError:
+        server.stop()
+        raise
+    if is_ready:
+        info = opened.engine.info
+        say(f"Ready: {info.name} on {info.device} in {info.dtype}")
 
 
 async def _open_proxy(opened: OpenServer, stack: AsyncExitStack) -> int | None:

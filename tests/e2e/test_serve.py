@@ -109,6 +109,24 @@ def test_the_start_says_where_links_in_webhooks_point(running: RunningServer) ->
     assert f"Links in webhooks begin with {running.url};" in running.log.read_text()
 
 
+def test_the_start_says_what_paints_once_it_can(running: RunningServer) -> None:
+    wait_until(lambda: "Ready: null on cpu" in running.log.read_text())
+
+
+def test_a_checkpoint_that_is_not_there_ends_the_server_with_its_reason(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    done = overpaint("serve", "--data-dir", str(tmp_path), "--port", "0", "--no-page", "--model", nowhere)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(f"error: checkpoint: {nowhere}")
+
+
+def test_keys_are_not_made_where_no_server_keeps_its_data(tmp_path: Path) -> None:
+    done = overpaint("keys", "create", "shop", "--data-dir", str(tmp_path / "elsewhere"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "elsewhere" in done.stderr
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
     server = start_server(tmp_path, "--tls-self-signed")
     try:
@@ -132,6 +150,8 @@ def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
         (["--config", "nowhere.toml"], "nowhere.toml"),
         (["--public-url", "x"], "public_url"),
         (["--safety", "maybe"], "OVERPAINT_SAFETY"),
+        (["--data-dir", __file__], "data_dir"),
+        (["--data-dir", "/proc/overpaint"], "data_dir"),
     ],
 )
 def test_what_cannot_be_served_is_told_in_one_line(tmp_path: Path, flags: list[str], names: str) -> None:

@@ -105,8 +105,12 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal ends held calls at once, a second one everything."""
-        self._closing.begin()
         if sig == signal.SIGINT and self.should_exit:
             self.force_exit = True
-        self.should_exit = True
+        self.stop()
         del frame
+
+    def stop(self) -> None:
+        """End held calls, and have `serve` return."""
+        self._closing.begin()
+        self.should_exit = True

@@ -211,5 +211,7 @@ class Supervisor:
         if child.wait_loaded():
             self._info = child.info
             self._on_change()
+        elif child.load_error and not self._closing.is_set():
+            _log.error("the engine did not start: %s", child.load_error.message)
         ended.wait()
         self._on_change()

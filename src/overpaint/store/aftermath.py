@@ -1,9 +1,10 @@
 """What is stored together with the end of a task: what it cost, and whom to tell."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from overpaint.core.account import UsageRow
 from overpaint.core.result import Timings
@@ -35,17 +36,7 @@ def cancelled_row(task: Task, charge_microusd: int, leased_at: datetime, at: dat
 
 def charge(connection: Connection, row: UsageRow) -> None:
     """Store a usage row; the primary key refuses a second one for a task, and with it the whole transaction."""
-    connection.execute(
-        usage.insert().values(
-            task_id=row.task_id,
-            key_id=row.key_id,
-            model=row.model,
-            num_images=row.num_images,
-            price_microusd=row.price_microusd,
-            engine_ms=row.engine_ms,
-            finished_at=row.finished_at,
-        )
-    )
+    connection.execute(insert(usage), asdict(row))
 
 
 def tell_webhooks(connection: Connection, database: Database, ended: Sequence[Task], now: datetime) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, Update, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from overpaint.core.errors import TaskError, TaskNotFoundError
 from overpaint.core.result import Timings
@@ -11,10 +11,17 @@ from overpaint.core.task import Lease, Task, TaskFailure, TaskOutput, TaskState
 from overpaint.store.access import TaskAccess
 from overpaint.store.aftermath import cancelled_row, charge, success_row, tell_webhooks
 from overpaint.store.codec import failure_to_json, outputs_to_json, timings_to_json
-from overpaint.store.rows import task_of
+from overpaint.store.rows import Values, task_of
 from overpaint.store.schema import task_files, tasks
-from overpaint.store.transitions import end, end_leased
+from overpaint.store.transitions import IS_LEASE, Change, end, end_leased, values_of_lease
 
+_SUCCEED = end_leased(TaskState.SUCCEEDED).values(outputs=bindparam("made"), timings=bindparam("took")).returning(tasks)
+_FAIL = end_leased(TaskState.FAILED).values(failure=bindparam("reason")).returning(tasks)
+_CANCEL = end(TaskState.CANCELLED).where(tasks.c.id == bindparam("task_id")).returning(tasks)
+#: When an open task was leased; its row is then ours until the commit, so that it stays so.
+_LEASED_AT = select(tasks.c.leased_at).where(tasks.c.id == bindparam("task_id"), tasks.c.finished_at.is_(None))
+_LOCK_OPEN = _LEASED_AT.with_for_update()
+_ENDED_BY = select(tasks).where(IS_LEASE, tasks.c.state == bindparam("ended_as"))
 _FINAL = [state.value for state in TaskState if state.is_final]
 
 
@@ -24,11 +31,10 @@ class TaskEnding(TaskAccess):
     async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> Task | None:
         """Task done + files + usage row + webhook, at once; see `TaskStore.succeed`."""
         now = self._now()
-        values = {"outputs": outputs_to_json(outputs), "timings": timings_to_json(timings)}
-        ending = end_leased(TaskState.SUCCEEDED, lease, at=now).values(**values)
+        values = {**values_of_lease(lease), "made": outputs_to_json(outputs), "took": timings_to_json(timings)}
 
         def work(connection: Connection) -> Task | None:
-            task = self._end(connection, ending, now)
+            task = self._end(connection, _SUCCEED, values, now)
             if task is None:
                 return _ended_before(connection, lease, TaskState.SUCCEEDED)
             charge(connection, success_row(task, len(outputs), timings, now))
@@ -41,21 +47,20 @@ class TaskEnding(TaskAccess):
     async def fail(self, lease: Lease, failure: TaskFailure) -> Task | None:
         """Task failed + webhook, at once; see `TaskStore.fail`."""
         now = self._now()
-        ending = end_leased(TaskState.FAILED, lease, at=now).values(failure=failure_to_json(failure))
+        values = {**values_of_lease(lease), "reason": failure_to_json(failure)}
 
         def work(connection: Connection) -> Task | None:
-            return self._end(connection, ending, now) or _ended_before(connection, lease, TaskState.FAILED)
+            return self._end(connection, _FAIL, values, now) or _ended_before(connection, lease, TaskState.FAILED)
 
         return await self._database.write(work)
 
     async def cancel(self, task_id: str, *, charge_microusd: int = 0) -> Task:
         """Make an open task cancelled + webhook; see `TaskStore.cancel`."""
-        now = self._now()
-        ending = end(TaskState.CANCELLED, at=now).where(tasks.c.id == task_id)
+        now, values = self._now(), {"task_id": task_id}
 
         def work(connection: Connection) -> Task:
-            leased_at = connection.execute(_lock_open(task_id)).scalar()
-            task = self._end(connection, ending, now)
+            leased_at = connection.execute(_LOCK_OPEN, values).scalar()
+            task = self._end(connection, _CANCEL, values, now)
             if task is None:
                 return _find(connection, task_id)
             if leased_at is not None:
@@ -87,9 +92,9 @@ class TaskEnding(TaskAccess):
 
         return await self._database.write(work)
 
-    def _end(self, connection: Connection, ending: Update, now: datetime) -> Task | None:
+    def _end(self, connection: Connection, ending: Change, values: Values, now: datetime) -> Task | None:
         """The task as it ended now, or None when it was in no state to."""
-        row = connection.execute(ending.returning(tasks)).mappings().first()
+        row = connection.execute(ending, {**values, "now": now}).mappings().first()
         if row is None:
             return None
         task = task_of(row)
@@ -97,15 +102,9 @@ class TaskEnding(TaskAccess):
         return task
 
 
-def _lock_open(task_id: str) -> Select[datetime | None]:
-    """When an open task was leased; its row is then ours until the commit, so that it stays so."""
-    return select(tasks.c.leased_at).where(tasks.c.id == task_id, tasks.c.finished_at.is_(None)).with_for_update()
-
-
 def _ended_before(connection: Connection, lease: Lease, state: TaskState) -> Task | None:
     """The task that this very lease ended so before: its answer was lost, and the caller repeats itself."""
-    same = (tasks.c.id == lease.task.id) & (tasks.c.worker == lease.worker) & (tasks.c.token == lease.token)
-    row = connection.execute(select(tasks).where(same, tasks.c.state == state.value)).mappings().first()
+    row = connection.execute(_ENDED_BY, {**values_of_lease(lease), "ended_as": state.value}).mappings().first()
     return task_of(row) if row else None
 
 

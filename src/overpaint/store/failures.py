@@ -14,16 +14,35 @@ _log = logging.getLogger(__name__)
 REFUSALS = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 
+class RefusedValueError(BackendError):
+    """A value cannot be stored; the database is well, and other values can."""
+
+
+@contextmanager
+def mapped_refusals() -> Iterator[None]:
+    """Raise `RefusedValueError` for what drivers raise about a value inside, and leave everything else.
+
+    Raises:
+        RefusedValueError: with the driver's first line, without statement and values.
+    """
+    try:
+        yield
+    except REFUSALS as exc:
+        raise RefusedValueError(f"the database refused a value: {_reason(exc)}") from exc
+
+
 @contextmanager
 def mapped_failures() -> Iterator[None]:
     """Raise `BackendError` for everything that drivers raise inside.
 
     Raises:
-        BackendError: locked, full, gone, refused; its message is the driver's first line, without statement and values.
+        BackendError: locked, full, gone, or (`RefusedValueError`) refused; its message is the driver's first line,
+            without statement and values.
     """
     try:
-        yield
-    except (SQLAlchemyError, OSError, UnicodeError, OverflowError) as exc:
+        with mapped_refusals():
+            yield
+    except (SQLAlchemyError, OSError) as exc:
         reason = _reason(exc)
         _log.warning("database: %s", reason)
         raise BackendError(f"the database failed: {reason}") from exc

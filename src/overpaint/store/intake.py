@@ -1,5 +1,6 @@
 """Accepting tasks: what is submitted at the same time is stored in one statement."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from overpaint.store.aftermath import tell_webhooks
 from overpaint.store.coalesce import Coalescer
 from overpaint.store.codec import files_of
 from overpaint.store.database import Database
-from overpaint.store.failures import REFUSALS
+from overpaint.store.failures import RefusedValueError
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.rows import accepted_task, task_of, values_of_new_task
 from overpaint.store.schema import task_files, tasks
@@ -33,17 +34,14 @@ class TaskIntake(TaskAccess):
         return await self._accept((task, self._now()))
 
     async def _accept_batch(self, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
-        return await self._database.write(lambda connection: self._accept_all(connection, batch))
-
-    def _accept_all(self, connection: Connection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
         try:
-            with connection.begin_nested():
-                return self._insert(connection, batch)
-        except REFUSALS as exc:
+            return await self._database.write(lambda connection: self._insert(connection, batch))
+        except RefusedValueError as refused:
             if len(batch) == 1:
-                return [_refused(exc)]
+                return [refused]
         # One value is unfit: find out whose, so that the others do not pay for it.
-        return [outcome for one in batch for outcome in self._accept_all(connection, [one])]
+        found = await asyncio.gather(*(self._accept_batch([one]) for one in batch))
+        return [outcome for outcomes in found for outcome in outcomes]
 
     def _insert(self, connection: Connection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
         # Sorted, so that two processes that insert the same keys wait for each other and never in a circle.
@@ -87,9 +85,3 @@ def _answer_again(task: NewTask, earlier: Sequence[RowMapping]) -> Accepted | Ex
 
 def _lock_order(one: Stamped) -> tuple[str, str]:
     return one[0].key_id, one[0].idempotency_key or ""
-
-
-def _refused(exc: BaseException) -> BackendError:
-    error = BackendError("the database refused a value of the task")
-    error.__cause__ = exc
-    return error

@@ -1,9 +1,10 @@
 """Handing queued tasks to workers, and taking them back from those that stopped answering."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
 from overpaint.core.task import Lease, Task, TaskState
 from overpaint.store.access import TaskAccess, TellTime
@@ -14,9 +15,25 @@ from overpaint.store.database import Database
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.rows import lease_of, task_of
 from overpaint.store.schema import tasks
-from overpaint.store.transitions import end, move, requeue
+from overpaint.store.transitions import Change, end, move, requeue
 
 _IDS = tasks.c.id.in_(bindparam("ids", expanding=True))
+_NOW = bindparam("now", type_=tasks.c.started_at.type)
+_TAKE = (
+    move(TaskState.RUNNING)
+    .where(_IDS)
+    .values(
+        worker=bindparam("by"),
+        token=tasks.c.token + 1,
+        attempt=tasks.c.attempt + 1,
+        started_at=func.coalesce(tasks.c.started_at, _NOW),
+        leased_at=_NOW,
+        lease_expires_at=bindparam("until"),
+    )
+    .returning(tasks)
+)
+_REQUEUE = requeue().where(_IDS).returning(tasks)
+_FAIL = end(TaskState.FAILED).where(_IDS).values(failure=bindparam("reason")).returning(tasks)
 
 
 class TaskLeasing(TaskAccess):
@@ -31,22 +48,11 @@ class TaskLeasing(TaskAccess):
     async def lease(self, worker: str, *, limit: int, duration: timedelta) -> list[Lease]:
         """Take queued tasks; see `TaskStore.lease`."""
         now = self._now()
-        taking = (
-            move(TaskState.RUNNING)
-            .where(_IDS)
-            .values(
-                worker=worker,
-                token=tasks.c.token + 1,
-                attempt=tasks.c.attempt + 1,
-                started_at=func.coalesce(tasks.c.started_at, bindparam("now", now, type_=tasks.c.started_at.type)),
-                leased_at=now,
-                lease_expires_at=now + duration,
-            )
-        )
+        values = {"by": worker, "now": now, "until": now + duration}
 
         def work(connection: Connection) -> list[Lease]:
             ids = list(connection.execute(self._pick, {"limit": limit}).scalars())
-            rows = _change(connection, taking, ids)
+            rows = _change(connection, _TAKE, ids, values)
             return [lease_of(rows[task_id]) for task_id in ids]
 
         return await self._database.write(work)
@@ -63,7 +69,7 @@ class TaskLeasing(TaskAccess):
 
     async def hand_back(self, worker: str, task_ids: Sequence[str], *, count_attempt: bool) -> None:
         """Return leased tasks to the queue; see `TaskStore.hand_back`."""
-        returning = requeue().where(_IDS, tasks.c.worker == worker)
+        returning = requeue().where(_IDS, tasks.c.worker == worker).returning(tasks)
         if not count_attempt:
             returning = returning.values(attempt=tasks.c.attempt - 1)
 
@@ -77,14 +83,14 @@ class TaskLeasing(TaskAccess):
         now = self._now()
         is_over = (tasks.c.state == TaskState.RUNNING.value) & (tasks.c.lease_expires_at <= now)
         pick = select(tasks.c.id, tasks.c.attempt).where(is_over).with_for_update(skip_locked=True)
-        failing = end(TaskState.FAILED, at=now).where(_IDS).values(failure=failure_to_json(worn_out(max_attempts)))
+        failing = {"now": now, "reason": failure_to_json(worn_out(max_attempts))}
 
         def work(connection: Connection) -> tuple[list[Task], list[Task]]:
             over = connection.execute(pick).all()
             again = [row.id for row in over if row.attempt < max_attempts]
             worn = [row.id for row in over if row.attempt >= max_attempts]
-            requeued = _change(connection, requeue().where(_IDS), again)
-            failed = _change(connection, failing, worn)
+            requeued = _change(connection, _REQUEUE, again)
+            failed = _change(connection, _FAIL, worn, failing)
             ended = [task_of(row) for row in failed.values()]
             tell_webhooks(connection, self._database, ended, now)
             return [task_of(row) for row in requeued.values()], ended
@@ -92,9 +98,11 @@ class TaskLeasing(TaskAccess):
         return await self._database.write(work)
 
 
-def _change(connection: Connection, change: Update, ids: list[str]) -> dict[str, RowMapping]:
+def _change(
+    connection: Connection, change: Change, ids: list[str], values: Mapping[str, Any] = {}
+) -> dict[str, RowMapping]:
     """Change the tasks with these ids; answers those that were changed."""
     if not ids:
         return {}
-    rows = connection.execute(change.returning(tasks), {"ids": ids}).mappings()
+    rows = connection.execute(change, {**values, "ids": ids}).mappings()
     return {row["id"]: row for row in rows}

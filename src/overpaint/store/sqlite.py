@@ -16,9 +16,9 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.sql.dml import Insert
 
-from overpaint.core.errors import BackendError, OverpaintError
+from overpaint.core.errors import OverpaintError
 from overpaint.store.coalesce import Coalescer
-from overpaint.store.failures import REFUSALS, mapped_failures
+from overpaint.store.failures import mapped_failures, mapped_refusals
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
@@ -90,16 +90,10 @@ class SqliteDatabase:
 def _in_savepoint(connection: Connection, work: Work) -> Any:
     """The result of `work`, or the error that is its own: what the others wrote stays."""
     try:
-        with connection.begin_nested():
+        with mapped_refusals(), connection.begin_nested():
             return work(connection)
     except OverpaintError as exc:
         return exc
-    except REFUSALS as exc:
-        try:
-            with mapped_failures():
-                raise exc
-        except BackendError as mapped:
-            return mapped
 
 
 def _setting(pragmas: Sequence[str]) -> Callable[[Any, Any], None]:

@@ -172,3 +172,15 @@ async def test_a_database_out_of_reach_at_start_is_a_backend_error(clock: Manual
 async def test_a_url_no_store_can_use_is_a_configuration_error(clock: ManualClock, url: str) -> None:
     with pytest.raises(ConfigError):
         await open_stores(url, clock.now)
+
+
+async def test_a_value_that_cannot_be_stored_costs_its_own_task_only(
+    database_url: str, clock: ManualClock, new_task: TaskMaker
+) -> None:
+    stores = await open_stores(database_url, clock.now)
+    asked = [new_task(), new_task(), new_task(dialect="half a pair \ud800"), new_task(), new_task()]
+    outcomes = await asyncio.gather(*(stores.tasks.create(task) for task in asked), return_exceptions=True)
+    assert isinstance(outcomes[2], BackendError)
+    kept = {task.id for task in (await stores.tasks.list_tasks())[0]}
+    assert kept == {task.id for number, task in enumerate(asked) if number != 2}
+    await stores.close()

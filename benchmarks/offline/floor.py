@@ -131,7 +131,7 @@ class OurStep:
         references = [prepare_reference(picture, checkpoint.info.reference_area) for picture in request.pictures]
         condition = conditioner.encode(request.prompt, references)
         grid = (request.size.height // PIXELS_PER_TOKEN, request.size.width // PIXELS_PER_TOKEN)
-        cache = self._transformer.new_cache(condition.layout, grid[0] * grid[1])
+        cache = self._transformer.new_cache(condition.layout)
         latents = tuple(codec.encode(reference.for_vae()) for reference in references)
         self._transformer.prefill([PrefixInput(condition.layout.segments, condition.txt, latents, cache)])
         noise = torch.randn(grid[0] * grid[1], codec.channels, device=self._transformer.device)

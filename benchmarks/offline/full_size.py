@@ -122,7 +122,7 @@ class OurForward:
 
     def _prefill(self, work: Work, inputs: Inputs) -> PrefixCache:
         layout = work.layout
-        cache = self._transformer.new_cache(layout, work.target[0] * work.target[1])
+        cache = self._transformer.new_cache(layout)
         rows = [row for row, is_slot in enumerate(work.is_slot) if not is_slot]
         txt = inputs.hidden[torch.tensor(rows, device=inputs.hidden.device)]
         self._transformer.prefill([PrefixInput(layout.segments, txt, inputs.references, cache)])
@@ -217,7 +217,7 @@ def dry_run() -> dict[str, Any]:
         assert latents.shape == inputs.noise.shape, latents.shape
         found[kind] = {"prefix_tokens": work.layout.num_tokens, "latents": list(latents.shape)}
     found["parameters"] = sum(parameter.numel() for parameter in model.parameters())
-    found["kv_mib_per_reference"] = ours._transformer.prefix_bytes(GRID[0] * GRID[1], 0) / 2**20
+    found["kv_mib_per_reference"] = GRID[0] * GRID[1] * ours._transformer.prefix_bytes_per_token / 2**20
     return found
 
 

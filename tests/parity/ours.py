@@ -36,7 +36,11 @@ class Bench:
     def __init__(self, checkpoint: Checkpoint, limits: Limits | None = None) -> None:
         self.painter = Painter(checkpoint)
         self._planner = JobPlanner(checkpoint.info, self.painter.conditioner.count_tokens)
-        limits = replace(limits or Limits(max_running=64), bytes_per_token=self.painter.bytes_per_token)
+        limits = replace(
+            limits or Limits(max_running=64),
+            bytes_per_token=self.painter.bytes_per_token,
+            encoder_bytes_per_token=self.painter.conditioner.bytes_per_token,
+        )
         self.scheduler = Scheduler(limits)
         self._runner = Runner(self.painter)
         self._latents: dict[SequenceId, torch.Tensor] = {}
@@ -71,7 +75,7 @@ class Bench:
             self.tick()
         if num_ticks is None:
             assert not self.scheduler.has_work
-            assert self.painter.held == (self.scheduler.held_prefixes, frozenset())
+            assert self.painter.held == (self.scheduler.held_blocks, frozenset())
 
     def painted(self, task_id: str, num_images: int = 1) -> Painted:
         """What came of a task."""

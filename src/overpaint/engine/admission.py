@@ -5,7 +5,7 @@ Each sequence is started before the next is looked at, so that room for a later 
 
 from collections.abc import Mapping
 
-from overpaint.engine.job import PrefixKey, SequenceId
+from overpaint.engine.job import BlockKey, PrefixKey, SequenceId
 from overpaint.engine.policy import FairOrder
 from overpaint.engine.prefix_index import PrefixIndex
 from overpaint.engine.sequence import Sequence, SequenceState
@@ -29,12 +29,13 @@ class Admission:
         self._order = order
         self._sequences = sequences
         self._stats = stats
-        self.to_release: list[PrefixKey] = []
+        self.to_release: list[BlockKey] = []
+        self.to_spill: list[BlockKey] = []
 
     def give_places(self, ordered: list[Sequence], places: int) -> None:
         """Give the places to the most urgent whose prefixes stand; who loses a place keeps its latents and waits."""
         for sequence in self._order.deal(ordered):
-            if sequence.state is SequenceState.WAITING and places and self._can_run(sequence, ordered):
+            if sequence.state is SequenceState.WAITING and places and self.missing(sequence) is None:
                 self._set_running(sequence)
             if sequence.state is SequenceState.RUNNING:
                 if places:
@@ -44,33 +45,21 @@ class Admission:
 
     def take_memory(self, key: PrefixKey, sequence: Sequence, ordered: list[Sequence]) -> bool:
         """Take memory for a prefix, from whom it hurts least; False when there is none to be had now."""
-        sequence_id = sequence.spec.sequence_id
-        behind = self._behind(sequence, ordered)
-        # Last its own too: a prefix that was enlarged for another picture is built again as small as it is needed.
-        for may_take in ([], self._lesser(sequence, ordered), behind[1:], behind):
+        for may_take in ([], self._lesser(sequence, ordered), self._behind(sequence, ordered)):
             donors = frozenset(other.spec.sequence_id for other in may_take)
-            victims = self._index.find_room(key, sequence_id, may_take=donors)
+            victims = self._index.find_room(key, donors)
             if victims is not None:
                 self._preempt(victims)
-                self._index.take_room(key, sequence_id, victims)
-                self.to_release.extend(victims)
+                moves = self._index.take_room(key, victims)
+                self.to_release.extend(moves.release)
+                self.to_spill.extend(moves.spill)
                 self._stats.num_evictions += len(victims)
                 return True
         return False
 
     def missing(self, sequence: Sequence) -> PrefixKey | None:
         """The first of a sequence's prefixes that does not stand."""
-        return next((key for key in sequence.spec.prefixes if not self._index.is_ready(key)), None)
-
-    def _can_run(self, sequence: Sequence, ordered: list[Sequence]) -> bool:
-        """Whether a waiting sequence's prefixes stand, with room behind them for its picture."""
-        for key in sequence.spec.prefixes:
-            if self.missing(sequence) is not None:  # also when enlarging one has just cost it the other
-                return False
-            has_room = self._index.has_room(key, sequence.spec.sequence_id)
-            if not has_room and not self.take_memory(key, sequence, ordered):
-                return False
-        return self.missing(sequence) is None
+        return next((key for key in sequence.spec.prefixes if not self._index.is_standing(key)), None)
 
     def _lesser(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
         """Everyone of a lesser class."""
@@ -78,17 +67,16 @@ class Admission:
         return [other for other in ordered if self._order.priority_class(other) > mine]
 
     def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
-        """Itself and everyone behind, when nothing runs: nobody would ever give memory back by itself."""
+        """Everyone behind, when nothing runs: nobody would ever give memory back by itself."""
         if any(other.state is SequenceState.RUNNING for other in ordered):
             return []
-        return ordered[ordered.index(sequence) :]
+        return ordered[ordered.index(sequence) + 1 :]
 
-    def _preempt(self, victims: list[PrefixKey]) -> None:
-        """Send those back to wait that run on prefixes about to go; their latents stay."""
-        for key in victims:
-            for sequence_id in self._index.users_of(key):
-                if self._sequences[sequence_id].state is SequenceState.RUNNING:
-                    self._set_waiting(self._sequences[sequence_id])
+    def _preempt(self, victims: list[BlockKey]) -> None:
+        """Send those back to wait that run on blocks about to go; their latents stay."""
+        for sequence_id in self._index.wanting(victims):
+            if self._sequences[sequence_id].state is SequenceState.RUNNING:
+                self._set_waiting(self._sequences[sequence_id])
 
     def _set_running(self, sequence: Sequence) -> None:
         sequence.state = SequenceState.RUNNING

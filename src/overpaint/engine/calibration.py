@@ -11,7 +11,7 @@ import torch
 
 from overpaint.core import Picture
 from overpaint.core.sizes import fit_area
-from overpaint.engine.job import TOKEN_AREA, PrefixSpec
+from overpaint.engine.job import TOKEN_AREA, BlockSpec, PrefixSpec
 from overpaint.engine.limits import Cost, Costs
 from overpaint.engine.plan import PrefixWork
 from overpaint.engine.prefixes import Prefixes
@@ -72,7 +72,7 @@ def _line(samples: list[_Sample]) -> tuple[float, float]:
 
 def _time_packs(transformer: PackedTransformer, channels: int, grid: Grid) -> list[_Sample]:
     tokens = grid[0] * grid[1]
-    cache = transformer.new_cache(layout_prefix([False] * _PREFIX_TOKENS, []), tokens)
+    cache = transformer.new_cache(layout_prefix([False] * _PREFIX_TOKENS, []))
     txt = torch.zeros(_PREFIX_TOKENS, transformer.context_channels, device=transformer.device)
     transformer.prefill([PrefixInput(cache.layout.segments, txt, (), cache)])
     item = StepInput(torch.zeros(tokens, channels, device=transformer.device), 0.5, grid, cache)
@@ -99,11 +99,14 @@ def _time_prefix(prefixes: Prefixes, reference_area: int, device: torch.device, 
 
     def build() -> None:
         key = f"calibration/{next(number)}"  # a name of its own: latents are kept by name
-        spec = PrefixSpec((key,), "a", (picture,) * num_pictures, (key,) * num_pictures, tokens)
-        prefixes.begin(spec, None, 0)
-        while not prefixes.is_standing(key):
-            prefixes.advance(PrefixWork(spec, None, tokens))
-        prefixes.release(key)
+        names = [f"{key}/{index}" for index in range(num_pictures + 1)]
+        blocks = tuple(BlockSpec(name, 0) for name in names)
+        spec = PrefixSpec(blocks, "a", (picture,) * num_pictures, (key,) * num_pictures)
+        prefixes.begin(spec)
+        while not prefixes.is_standing(spec.key):
+            prefixes.advance(PrefixWork(spec, tokens))
+        for name in names:
+            prefixes.release(name)
 
     return tokens, _time(build, device)
 

@@ -1,8 +1,8 @@
 """What a job needs at its peak, and what would fit instead. Torch-free arithmetic over the numbers in `Limits`.
 
-A job holds keys and values of its prefixes, each with room for its picture behind it, and on top of that what its
-largest piece of work takes: a step of all guidance branches, or a chunk of a prefix. Several outputs share prefixes and
-take turns in that room, so they need no more than one. Decoding fits by itself: it works in tiles.
+A job holds keys and values of its prefixes, and on top of that what its largest piece of work takes: a step of all
+guidance branches, or a chunk of a prefix, and the prefix as one layer reads it. Several outputs share prefixes, and
+guidance branches share pictures. Decoding fits by itself: it works in tiles.
 """
 
 from collections.abc import Iterator
@@ -49,8 +49,7 @@ class Demand:
 
     def kept_bytes(self, limits: Limits) -> int:
         """Keys and values that are held while the job runs."""
-        picture_tokens = self.num_references * self.reference_tokens
-        return self.num_branches * limits.kept_bytes(self.text_tokens, picture_tokens, self.target_tokens)
+        return limits.kept_bytes(self.num_branches * self.text_tokens, self.num_references * self.reference_tokens)
 
     def describe(self) -> str:
         """In words."""
@@ -69,7 +68,8 @@ def work_bytes(demand: Demand, limits: Limits) -> int:
     prefix = demand.text_tokens + demand.num_references * demand.reference_tokens
     whole = max(demand.text_tokens, demand.reference_tokens if demand.num_references else 0)  # is never split
     step = demand.num_branches * demand.target_tokens
-    return max(step, whole, min(prefix, limits.prefill_tokens)) * limits.work_bytes_per_token
+    computed = max(step, whole, min(prefix, limits.prefill_tokens)) * limits.work_bytes_per_token
+    return computed + prefix * limits.read_bytes_per_token
 
 
 def check_fits(job: Job, limits: Limits) -> None:
@@ -91,11 +91,7 @@ def check_fits(job: Job, limits: Limits) -> None:
 def out_of_memory(job: Job, limits: Limits) -> CapacityError:
     """The error of a job for which there should have been memory and was not; says what needs a quarter less."""
     demand = Demand.of(job)
-    less = replace(
-        limits,
-        cache_bytes=min(limits.cache_bytes, demand.kept_bytes(limits) * 3 // 4),
-        work_bytes=min(limits.work_bytes, work_bytes(demand, limits) * 3 // 4),
-    )
+    less = replace(limits, work_bytes=min(limits.work_bytes, work_bytes(demand, limits) * 3 // 4))
     return CapacityError(f"the device ran out of memory on {demand.describe()}: {what_fits(demand, less)}")
 
 

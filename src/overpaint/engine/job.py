@@ -12,9 +12,11 @@ from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, Reques
 from overpaint.core.request import MAX_SEED, RANDOM_SEED, Acceleration, AdapterFile
 from overpaint.core.sizes import Size, fit_area, plan_canvas
 from overpaint.core.terms import DEFAULT_TERMS
-from overpaint.model.prompt import PICTURE_MARKS, SYSTEM_TURN, ask_for_transparency, render_prompt
+from overpaint.model.prompt import IMAGE_PAD, PICTURE_MARKS, SYSTEM_TURN, ask_for_transparency, render_prompt
 
-PrefixKey = str
+BlockKey = str
+PrefixKey = BlockKey
+"""Of its last block: every block is named after all that stands before it too."""
 SequenceId = str
 TOKEN_AREA = 16 * 16
 """Pixels under one latent token."""
@@ -29,32 +31,58 @@ class AdapterUse:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockSpec:
+    """What one picture, with the words before it, or the words at the end add to a prefix.
+
+    Args:
+        key: hash over all of the prefix up to its end, the checkpoint, the adapters and the tenant included:
+            equal hashes, equal keys and values.
+        text_tokens: transformer tokens of its words.
+        picture_tokens: and of its picture.
+    """
+
+    key: BlockKey
+    text_tokens: int
+    picture_tokens: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        """All of its transformer tokens."""
+        return self.text_tokens + self.picture_tokens
+
+
+@dataclass(frozen=True, slots=True)
 class PrefixSpec:
     """Words and pictures whose keys and values are computed once.
 
     Args:
-        chain: one hash after each picture and one after the words, each over everything before it, the checkpoint,
-            the adapters and the tenant included: equal hashes, equal keys and values.
+        blocks: one for each picture and one for the words.
         words: the instruction, or the negative one.
         pictures: references in order.
         picture_keys: hash of each picture alone, for what does not depend on its place; the tenant included.
-        num_tokens: transformer tokens it will have.
-        picture_tokens: those of them that are pictures'.
         adapters: what the transformer is changed by.
     """
 
-    chain: tuple[str, ...]
+    blocks: tuple[BlockSpec, ...]
     words: str
     pictures: tuple[Picture, ...]
     picture_keys: tuple[str, ...]
-    num_tokens: int
-    picture_tokens: int = 0
     adapters: tuple[AdapterUse, ...] = ()
 
     @property
     def key(self) -> PrefixKey:
         """Names the whole prefix; opaque to the scheduler."""
-        return self.chain[-1]
+        return self.blocks[-1].key
+
+    @property
+    def num_tokens(self) -> int:
+        """Transformer tokens it will have."""
+        return sum(block.num_tokens for block in self.blocks)
+
+    @property
+    def picture_tokens(self) -> int:
+        """Those of them that are pictures'."""
+        return sum(block.picture_tokens for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +212,20 @@ class JobPlanner:
         if num_words > self.info.max_prompt_tokens:
             rule = f"has {num_words} tokens; this checkpoint reads at most {self.info.max_prompt_tokens}"
             raise RequestError(field, words, rule)
-        chain: list[str] = []
         root = _digest(root, *(f"{use.digest} {use.scale!r}" for use in adapters))
-        for key in (*picture_keys, _digest("words", words)):
+        shown = [fit_area(self.info.reference_area, p.aspect).area // TOKEN_AREA for p in pictures]
+        blocks: list[BlockSpec] = []
+        for key, text, tokens in zip(
+            (*picture_keys, _digest("words", words)), self._count_spoken(words, len(pictures)), (*shown, 0), strict=True
+        ):
             root = _digest(root, key)
-            chain.append(root)
-        shown = sum(fit_area(self.info.reference_area, p.aspect).area // TOKEN_AREA for p in pictures)
-        num_tokens = self._count_spoken(words, len(pictures)) + shown
-        return PrefixSpec(tuple(chain), words, pictures, picture_keys, num_tokens, shown, adapters)
+            blocks.append(BlockSpec(root, text, tokens))
+        return PrefixSpec(tuple(blocks), words, pictures, picture_keys, adapters)
 
-    def _count_spoken(self, words: str, num_pictures: int) -> int:
-        """Tokens of the transformer's prefix that are text: without the system turn and the pictures' marks."""
-        spoken = self.count_tokens(render_prompt(words, num_pictures)) - self.count_tokens(SYSTEM_TURN)
-        return spoken - num_pictures
+    def _count_spoken(self, words: str, num_pictures: int) -> list[int]:
+        """Tokens of the transformer's prefix that are text, before each picture and behind the last."""
+        said = render_prompt(words, num_pictures).removeprefix(SYSTEM_TURN).split(IMAGE_PAD)
+        return [self.count_tokens(text) for text in said]
 
 
 def _digest(*parts: str) -> str:

@@ -48,10 +48,12 @@ class Limits:
         tick_tokens: tokens stepped in one tick at most, decoding counted by its cost (one sequence at least).
         prefill_tokens: prefix tokens run in one tick at most.
         cache_bytes: for keys and values.
+        host_cache_bytes: of the host's memory, for those that had to leave the device.
         bytes_per_token: keys and values of one token in the transformer.
         encoder_bytes_per_token: and of one of the encoder's, which keeps its own beside them.
         work_bytes: for everything that is held for the time of one piece of work only.
         work_bytes_per_token: of a step or a chunk of a prefix.
+        read_bytes_per_token: of a token of a prefix while a layer reads it.
         costs: of the device.
     """
 
@@ -59,14 +61,15 @@ class Limits:
     tick_tokens: int = UNLIMITED
     prefill_tokens: int = 4096
     cache_bytes: int = UNLIMITED
+    host_cache_bytes: int = 0
     bytes_per_token: int = 1
     encoder_bytes_per_token: int = 0
     work_bytes: int = UNLIMITED
     work_bytes_per_token: int = 0
+    read_bytes_per_token: int = 0
     costs: Costs = field(default_factory=Costs)
 
-    def kept_bytes(self, text_tokens: int, picture_tokens: int, target_tokens: int) -> int:
-        """What a prefix takes, with room behind it for a picture; the encoder sees four tokens of a picture as one."""
-        in_encoder = text_tokens + -(-picture_tokens // TOKENS_PER_SLOT)
-        kept = (text_tokens + picture_tokens + target_tokens) * self.bytes_per_token
-        return kept + in_encoder * self.encoder_bytes_per_token
+    def kept_bytes(self, text_tokens: int, picture_tokens: int = 0) -> int:
+        """What tokens of a prefix take. The encoder keeps pictures, one token for four, and the words before them."""
+        in_encoder = text_tokens + -(-picture_tokens // TOKENS_PER_SLOT) if picture_tokens else 0
+        return (text_tokens + picture_tokens) * self.bytes_per_token + in_encoder * self.encoder_bytes_per_token

@@ -181,7 +181,7 @@ class LocalEngine:
         self._painter.adapters.check_integrity()
         if not self._scheduler.has_work:
             prefixes, sequences = self._painter.held
-            assert prefixes == self._scheduler.held_prefixes, (prefixes, self._scheduler.held_prefixes)
+            assert prefixes == self._scheduler.held_blocks, (prefixes, self._scheduler.held_blocks)
             assert not sequences, sequences
             assert not self._reservations, self._reservations
 

@@ -18,7 +18,7 @@ from overpaint.engine.acceleration import RULES, may_skip_at
 from overpaint.engine.adapter_shelf import AdapterShelf
 from overpaint.engine.calibration import calibrate
 from overpaint.engine.inpainting import Inpainting
-from overpaint.engine.job import Job, PrefixKey, SequenceId, SequenceSpec
+from overpaint.engine.job import BlockKey, Job, PrefixKey, SequenceId, SequenceSpec
 from overpaint.engine.plan import StepWork
 from overpaint.engine.prefixes import Prefixes
 from overpaint.engine.sizing import TokenBytes, work_share
@@ -92,17 +92,20 @@ class Painter:
     @property
     def bytes_per_token(self) -> int:
         """Bytes of keys and values that one token takes."""
-        return self._transformer.prefix_bytes(1, 0)
+        return self._transformer.prefix_bytes_per_token
 
     @property
     def token_bytes(self) -> TokenBytes:
         """What one token takes."""
-        work = self._transformer.work_bytes_per_token
-        return TokenBytes(self.bytes_per_token, self.conditioner.bytes_per_token, work)
+        transformer = self._transformer
+        encoder = self.conditioner.bytes_per_token
+        return TokenBytes(
+            self.bytes_per_token, encoder, transformer.work_bytes_per_token, transformer.read_bytes_per_token
+        )
 
     @property
-    def held(self) -> tuple[frozenset[PrefixKey], frozenset[SequenceId]]:
-        """Names of the prefixes and sequences whose tensors are held."""
+    def held(self) -> tuple[frozenset[BlockKey], frozenset[SequenceId]]:
+        """Names of the blocks of prefixes and sequences whose tensors are held."""
         return self.prefixes.held_keys, frozenset(self._paintings)
 
     def admit(self, job: Job) -> None:
@@ -179,7 +182,6 @@ class Painter:
 
     def _step_input(self, painting: _Painting, step: int, key: PrefixKey) -> StepInput:
         cache = self.prefixes[key]
-        cache.reserve(len(painting.latents))
         memo, may_skip = painting.memos.get(key), may_skip_at(step, painting.spec.num_steps)
         sigma = painting.sigmas[step]
         return StepInput(painting.latents, sigma, painting.grid, cache, memo, may_skip, painting.adapters)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 
 from overpaint.core import OverpaintError, Picture
-from overpaint.engine.job import PrefixKey, PrefixSpec, SequenceId
-from overpaint.engine.prefix_index import Reuse
+from overpaint.engine.job import BlockKey, PrefixKey, PrefixSpec, SequenceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,16 +11,12 @@ class PrefixWork:
     """Do one unit of work on a prefix: encode its pictures and words, or run a chunk of it.
 
     Args:
-        spec: which prefix.
-        reuse: what to continue from; looked at by the first unit only.
+        spec: which prefix; what stands of it, or lies in the host's memory, is not computed again.
         max_tokens: prefix tokens to run at most (one picture at least).
-        target_tokens: the largest picture that will be painted from it, as far as is known.
     """
 
     spec: PrefixSpec
-    reuse: Reuse | None
     max_tokens: int
-    target_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,8 @@ class StepPlan:
 
     Args:
         drop: sequences to forget.
-        release: prefixes to free.
+        spill: blocks of prefixes to move to the host's memory.
+        release: blocks to free, wherever they are.
         prefill: work on one prefix, if any.
         denoise: sequences that step.
         preview: those of them to look at afterwards.
@@ -47,7 +43,8 @@ class StepPlan:
     """
 
     drop: tuple[SequenceId, ...] = ()
-    release: tuple[PrefixKey, ...] = ()
+    spill: tuple[BlockKey, ...] = ()
+    release: tuple[BlockKey, ...] = ()
     prefill: PrefixWork | None = None
     denoise: tuple[StepWork, ...] = ()
     preview: tuple[SequenceId, ...] = ()
@@ -77,7 +74,7 @@ class StepResult:
     Args:
         prefilled: the prefix that is complete now; None when work on it goes on.
         prefill_tokens: prefix tokens that were run.
-        reused_tokens: tokens of a prefix begun in this tick that were copied from another.
+        reused_tokens: tokens of a prefix begun in this tick that were there already.
         stepped: the steps that were taken.
         previews: small pictures, by sequence.
         decoded: the pictures, by sequence.

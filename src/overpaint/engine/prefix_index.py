@@ -1,229 +1,272 @@
-"""Which prefixes are held, who uses them, and which one a new prefix can continue. Torch-free.
+"""Which blocks of prefixes are held and where, who uses them, and what a new prefix finds standing. Torch-free.
 
-An entry is the unit of memory: one buffer with the keys and values of a whole prefix. A new prefix that shares its
-first pictures with a held one copies those rows and computes only the rest. What nobody uses stays until room is
-needed, oldest first; what runs is pinned; what only waits may be taken for something more urgent and is built again.
+Prefixes are paths in a tree: a block for each picture, then one for the words. A block is the unit of memory, and
+prefixes that begin with the same pictures share theirs. What nobody uses stays until room is needed, oldest first and
+leaves before what they stand on; what runs is pinned; what only waits may be taken for something more urgent and is
+built again. What has to leave the device goes to the host's memory, where it has room there, and comes back from it.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from overpaint.engine.job import PrefixKey, PrefixSpec, SequenceId
-
-
-@dataclass(frozen=True, slots=True)
-class Reuse:
-    """Continue from a held prefix.
-
-    Args:
-        source: which one.
-        num_pictures: leading pictures that both share.
-    """
-
-    source: PrefixKey
-    num_pictures: int
+from overpaint.engine.job import BlockKey, BlockSpec, PrefixKey, PrefixSpec, SequenceId
 
 
 @dataclass(slots=True)
-class PrefixEntry:
-    """A prefix that is wanted or held.
+class HeldBlock:
+    """A block for which memory is taken.
 
     Args:
-        spec: what it is; without its pictures once nobody needs them to build it again.
-        needs: bytes that each sequence that uses it needs its buffer to have.
-        num_bytes: what its buffer has.
-        pins: those of them that run.
-        is_held: memory is taken for it.
+        key: its name.
+        parent: the block before it; None for the first.
+        depth: blocks before it.
+        num_bytes: what it takes, on the device or in the host's memory.
         is_ready: its keys and values stand.
+        is_on_host: it left the device.
         used_at: when it was last needed, in the index's own count.
     """
 
-    spec: PrefixSpec
-    needs: dict[SequenceId, int] = field(default_factory=dict)
-    num_bytes: int = 0
-    pins: set[SequenceId] = field(default_factory=set)
-    is_held: bool = False
+    key: BlockKey
+    parent: BlockKey | None
+    depth: int
+    num_bytes: int
     is_ready: bool = False
+    is_on_host: bool = False
     used_at: int = 0
 
     @property
-    def users(self) -> set[SequenceId]:
-        """Sequences that need it."""
-        return set(self.needs)
+    def is_standing(self) -> bool:
+        """Whether a step can read it."""
+        return self.is_ready and not self.is_on_host
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A prefix that sequences need: which ones, in order of arrival, and which of them run."""
+
+    spec: PrefixSpec
+    users: dict[SequenceId, None] = field(default_factory=dict)
+    pins: set[SequenceId] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What has to leave the device.
+
+    Args:
+        release: blocks that are forgotten, of the host's memory too.
+        spill: blocks that go to the host's memory.
+    """
+
+    release: tuple[BlockKey, ...] = ()
+    spill: tuple[BlockKey, ...] = ()
 
 
 class PrefixIndex:
     """All prefixes of one device.
 
     Args:
-        budget_bytes: memory for all entries together.
+        budget_bytes: memory of the device for all blocks together.
+        bytes_of: what a block takes.
+        host_bytes: memory of the host for blocks that had to leave.
     """
 
-    def __init__(self, budget_bytes: int) -> None:
+    def __init__(self, budget_bytes: int, bytes_of: Callable[[BlockSpec], int], host_bytes: int = 0) -> None:
         self.budget_bytes = budget_bytes
-        self._entries: dict[PrefixKey, PrefixEntry] = {}
+        self.host_bytes = host_bytes
+        self._bytes_of = bytes_of
+        self._blocks: dict[BlockKey, HeldBlock] = {}
+        self._wanted: dict[PrefixKey, _Wanted] = {}
         self._count = 0
 
     @property
     def held_bytes(self) -> int:
-        """Bytes taken by entries."""
-        return sum(entry.num_bytes for entry in self._entries.values() if entry.is_held)
+        """Bytes taken on the device."""
+        return sum(block.num_bytes for block in self._blocks.values() if not block.is_on_host)
 
     @property
-    def held_keys(self) -> frozenset[PrefixKey]:
-        """Prefixes for which memory is taken."""
-        return frozenset(key for key, entry in self._entries.items() if entry.is_held)
+    def held_host_bytes(self) -> int:
+        """Bytes taken in the host's memory."""
+        return sum(block.num_bytes for block in self._blocks.values() if block.is_on_host)
 
     @property
-    def unbuilt_keys(self) -> frozenset[PrefixKey]:
-        """Prefixes for which memory is taken and which do not stand yet."""
-        return frozenset(key for key, entry in self._entries.items() if entry.is_held and not entry.is_ready)
+    def held_keys(self) -> frozenset[BlockKey]:
+        """Blocks for which memory is taken, anywhere."""
+        return frozenset(self._blocks)
 
-    def get(self, key: PrefixKey) -> PrefixEntry | None:
-        """The entry of a prefix, if it is wanted or held."""
-        return self._entries.get(key)
+    @property
+    def unbuilt_keys(self) -> frozenset[BlockKey]:
+        """Blocks for which memory is taken and which do not stand yet."""
+        return frozenset(key for key, block in self._blocks.items() if not block.is_ready)
+
+    def spec_of(self, key: PrefixKey) -> PrefixSpec:
+        """What a wanted prefix is."""
+        return self._wanted[key].spec
 
     def users_of(self, key: PrefixKey) -> tuple[SequenceId, ...]:
         """Sequences that need a prefix, in order of arrival."""
-        entry = self._entries.get(key)
-        return tuple(entry.needs) if entry else ()
+        return tuple(self._wanted[key].users) if key in self._wanted else ()
 
-    def want(self, spec: PrefixSpec, sequence_id: SequenceId, num_bytes: int) -> None:
-        """Note that a sequence needs a prefix, with room for its own picture behind it."""
-        entry = self._entries.setdefault(spec.key, PrefixEntry(spec))
-        entry.spec = spec
-        entry.needs[sequence_id] = num_bytes
-        self._touch(entry)
+    def pins_of(self, key: PrefixKey) -> frozenset[SequenceId]:
+        """Sequences that run on a prefix."""
+        return frozenset(self._wanted[key].pins)
+
+    def want(self, spec: PrefixSpec, sequence_id: SequenceId) -> None:
+        """Note that a sequence needs a prefix."""
+        self._wanted.setdefault(spec.key, _Wanted(spec)).users[sequence_id] = None
+        self.touch(spec)
 
     def forget(self, key: PrefixKey, sequence_id: SequenceId) -> None:
-        """A sequence no longer needs a prefix; what is not held and not wanted disappears."""
-        entry = self._entries[key]
-        entry.needs.pop(sequence_id, None)
-        entry.pins.discard(sequence_id)
-        if not entry.needs:
-            self._keep_or_delete(entry)
-
-    def is_ready(self, key: PrefixKey) -> bool:
-        """Whether a prefix's keys and values stand."""
-        return self._entries[key].is_ready
+        """A sequence no longer needs a prefix; what stands of it is kept for reuse."""
+        wanted = self._wanted[key]
+        wanted.users.pop(sequence_id, None)
+        wanted.pins.discard(sequence_id)
+        if not wanted.users:
+            del self._wanted[key]
 
     def is_standing(self, key: PrefixKey) -> bool:
-        """Whether a prefix stands already, wanted or kept for reuse."""
-        entry = self._entries.get(key)
-        return entry is not None and entry.is_ready
+        """Whether a prefix can be read; the blocks before its last then stand as well."""
+        return key in self._blocks and self._blocks[key].is_standing
 
     def pin(self, key: PrefixKey, sequence_id: SequenceId) -> None:
-        """Keep a ready prefix while a sequence runs on it."""
-        entry = self._entries[key]
-        assert entry.is_ready, key
-        entry.pins.add(sequence_id)
-        self._touch(entry)
+        """Keep a standing prefix while a sequence runs on it."""
+        assert self.is_standing(key), key
+        self._wanted[key].pins.add(sequence_id)
+        self.touch(self._wanted[key].spec)
 
     def unpin(self, key: PrefixKey, sequence_id: SequenceId) -> None:
         """The sequence waits again."""
-        self._entries[key].pins.discard(sequence_id)
+        self._wanted[key].pins.discard(sequence_id)
 
-    def match(self, spec: PrefixSpec) -> Reuse | None:
-        """The held prefix that shares the most leading pictures, if any shares one."""
-        for num_pictures in range(len(spec.chain) - 1, 0, -1):
-            for key, entry in self._entries.items():
-                if entry.is_ready and entry.spec.chain[:-1][:num_pictures] == spec.chain[:num_pictures]:
-                    return Reuse(key, num_pictures)
-        return None
+    def touch(self, spec: PrefixSpec) -> None:
+        """Note that what is held of a prefix is worth keeping."""
+        self._count += 1
+        for block in self._held_of(spec):
+            block.used_at = self._count
 
-    def touch_source(self, key: PrefixKey) -> None:
-        """Note that what a prefix can continue from is worth keeping."""
-        if reuse := self.match(self._entries[key].spec):
-            self._touch(self._entries[reuse.source])
+    def count_missing(self, spec: PrefixSpec) -> int:
+        """Tokens of a prefix that have to be computed: they neither stand nor lie in the host's memory."""
+        known = {block.key for block in self._held_of(spec) if block.is_ready}
+        return sum(block.num_tokens for block in spec.blocks if block.key not in known)
 
-    def fits(self, num_bytes: int) -> bool:
-        """Whether a prefix of this size could ever be held."""
-        return num_bytes <= self.budget_bytes
-
-    def has_room(self, key: PrefixKey, sequence_id: SequenceId) -> bool:
-        """Whether a prefix's buffer is large enough for a sequence."""
-        entry = self._entries[key]
-        return entry.num_bytes >= entry.needs[sequence_id]
-
-    def find_room(
-        self, key: PrefixKey, sequence_id: SequenceId, *, may_take: frozenset[SequenceId] = frozenset()
-    ) -> list[PrefixKey] | None:
-        """Who would have to go so that a sequence has the memory it needs for a prefix; changes nothing.
+    def find_room(self, key: PrefixKey, may_take: frozenset[SequenceId] = frozenset()) -> list[BlockKey] | None:
+        """Which blocks would have to go so that a prefix has the memory it needs; changes nothing.
 
         Args:
             key: the prefix.
-            sequence_id: who needs it.
             may_take: sequences whose prefixes may be taken away; they are built again later.
 
         Returns:
             The victims, cheapest to lose first, or None when there is no room even so.
         """
-        entry = self._entries[key]
-        growth = max(entry.needs[sequence_id], entry.num_bytes) - entry.num_bytes
-        missing = self.held_bytes + growth - self.budget_bytes
-        victims: list[PrefixKey] = []
-        for victim in self._evictable(key, may_take):
-            if missing <= 0:
-                break
-            victims.append(victim)
-            missing -= self._entries[victim].num_bytes
-        return victims if missing <= 0 else None
+        missing = self.held_bytes + self._growth(self.spec_of(key)) - self.budget_bytes
+        free = self._evictable(self.spec_of(key), may_take)
+        return _first_to_fill(free, missing) if missing <= sum(block.num_bytes for block in free) else None
 
-    def take_room(self, key: PrefixKey, sequence_id: SequenceId, victims: list[PrefixKey]) -> None:
-        """Evict `victims`, none of them pinned, and take the memory that a sequence needs for a prefix."""
+    def wanting(self, keys: Iterable[BlockKey]) -> set[SequenceId]:
+        """Sequences whose prefixes contain one of these blocks."""
+        gone = set(keys)
+        return {user for wanted in self._wanted.values() if gone & set(_chain(wanted.spec)) for user in wanted.users}
+
+    def take_room(self, key: PrefixKey, victims: list[BlockKey]) -> Moves:
+        """Evict `victims`, none of them pinned, and take the memory that a prefix needs."""
+        spec = self.spec_of(key)
+        release: list[BlockKey] = []
         for victim in victims:
-            self.let_go(victim)
-        entry = self._entries[key]
-        entry.num_bytes = max(entry.needs[sequence_id], entry.num_bytes)
-        entry.is_held = True
+            if victim in self._blocks:  # it may have gone with what it stood on
+                release += self._leave_device(self._blocks[victim], spec)
+        parent: BlockKey | None = None
+        for depth, block in enumerate(spec.blocks):
+            held = self._blocks.setdefault(block.key, HeldBlock(block.key, parent, depth, self._bytes_of(block)))
+            if held.is_on_host:
+                held.is_on_host = held.is_ready = False  # until its copy on the device stands
+            parent = block.key
+        self.touch(spec)
+        return Moves(tuple(release), tuple(key for key in victims if key in self._blocks))
 
     def finish(self, key: PrefixKey) -> None:
-        """A prefix's keys and values stand now."""
-        self._entries[key].is_ready = True
+        """All of a prefix stands now."""
+        for block in self._held_of(self.spec_of(key)):
+            block.is_ready = True
 
-    def let_go(self, key: PrefixKey) -> None:
-        """Give a prefix's memory back; who still needs it has it built again."""
-        entry = self._entries[key]
-        assert not entry.pins, key
-        entry.is_held = entry.is_ready = False
-        entry.num_bytes = 0
-        if not entry.needs:
-            self._keep_or_delete(entry)
+    def abandon(self) -> tuple[BlockKey, ...]:
+        """Give back the memory of what was under construction; the blocks that are gone."""
+        return tuple(gone for key in self.unbuilt_keys for gone in self._drop(key))
 
     def check_integrity(self) -> None:
-        """Assert that held, ready, pinned and wanted agree, and that the budget is kept."""
+        """Assert that the budgets are kept, that no block hangs in the air, and that what runs stands."""
         assert self.held_bytes <= self.budget_bytes, (self.held_bytes, self.budget_bytes)
-        for key, entry in self._entries.items():
-            assert entry.pins <= entry.users, key
-            assert entry.is_held or not entry.is_ready, key
-            assert entry.is_ready or not entry.pins, key
-            assert entry.needs or entry.is_held, key
-            assert entry.is_held == bool(entry.num_bytes), key
+        assert self.held_host_bytes <= self.host_bytes, (self.held_host_bytes, self.host_bytes)
+        for key, block in self._blocks.items():
+            parent = self._blocks[block.parent] if block.parent else None
+            assert parent is None or parent.used_at >= block.used_at, key
+            assert parent is None or block.is_on_host or not parent.is_on_host, key
+            assert parent is None or parent.is_ready or not block.is_standing, key
+            assert block.is_ready or not block.is_on_host, key
+        for key, wanted in self._wanted.items():
+            assert wanted.users, key
+            assert wanted.pins <= set(wanted.users), key
+            assert not wanted.pins or self.is_standing(key), key
 
-    def _evictable(self, wanted: PrefixKey, may_take: frozenset[SequenceId]) -> list[PrefixKey]:
-        """Victims in order: unwanted before wanted, waited for before run on, doubled before single, old before new."""
+    def _held_of(self, spec: PrefixSpec) -> list[HeldBlock]:
+        return [self._blocks[key] for key in _chain(spec) if key in self._blocks]
+
+    def _growth(self, spec: PrefixSpec) -> int:
+        """Bytes of the device that a prefix needs beyond what it has there."""
+        present = {block.key for block in self._held_of(spec) if not block.is_on_host}
+        return sum(self._bytes_of(block) for block in spec.blocks if block.key not in present)
+
+    def _evictable(self, spec: PrefixSpec, may_take: frozenset[SequenceId]) -> list[HeldBlock]:
+        """Victims in order: unwanted before wanted, waited for before run on, old before new, leaves before trunks."""
+        users: dict[BlockKey, set[SequenceId]] = {}
+        pinned: set[BlockKey] = set()
+        for wanted in self._wanted.values():
+            for key in _chain(wanted.spec):
+                users.setdefault(key, set()).update(wanted.users)
+                if wanted.pins:
+                    pinned.add(key)
+        kept = set(_chain(spec))
         free = [
-            entry
-            for key, entry in self._entries.items()
-            if entry.is_ready and key != wanted and entry.users <= may_take
+            block
+            for key, block in self._blocks.items()
+            if block.is_standing and key not in kept and users.get(key, set()) <= may_take
         ]
-        free.sort(key=lambda e: (bool(e.needs), bool(e.pins), not self._is_doubled(e), e.used_at))
-        return [entry.spec.key for entry in free]
+        free.sort(key=lambda block: (block.key in users, block.key in pinned, *_age(block)))
+        return free
 
-    def _is_doubled(self, entry: PrefixEntry) -> bool:
-        """Whether another ready entry holds the same pictures, so that losing this one loses only a few words."""
-        pictures = entry.spec.chain[:-1]
-        return bool(pictures) and any(
-            other is not entry and other.is_ready and other.spec.chain[: len(pictures)] == pictures
-            for other in self._entries.values()
-        )
+    def _leave_device(self, block: HeldBlock, spec: PrefixSpec) -> list[BlockKey]:
+        """Let a block go to the host, or drop it when it does not fit there; the blocks that are gone for it."""
+        coming = {held.key for held in self._held_of(spec) if held.is_on_host}
+        old = sorted((b for b in self._blocks.values() if b.is_on_host and b.key not in coming), key=_age)
+        room = self.host_bytes - self.held_host_bytes
+        if block.num_bytes > room + sum(other.num_bytes for other in old):
+            return self._drop(block.key)
+        block.is_on_host = True
+        return [gone for key in _first_to_fill(old, block.num_bytes - room) for gone in self._drop(key)]
 
-    def _keep_or_delete(self, entry: PrefixEntry) -> None:
-        """Nobody needs the entry: keep what is held for reuse, without the pictures it was built from."""
-        if entry.is_held:
-            entry.spec = replace(entry.spec, pictures=())
-        else:
-            del self._entries[entry.spec.key]
+    def _drop(self, key: BlockKey) -> list[BlockKey]:
+        """Forget a block and whatever stands on it; the blocks that are gone."""
+        if self._blocks.pop(key, None) is None:
+            return []
+        children = [child.key for child in self._blocks.values() if child.parent == key]
+        return [key, *(gone for child in children for gone in self._drop(child))]
 
-    def _touch(self, entry: PrefixEntry) -> None:
-        self._count += 1
-        entry.used_at = self._count
+
+def _chain(spec: PrefixSpec) -> list[BlockKey]:
+    return [block.key for block in spec.blocks]
+
+
+def _age(block: HeldBlock) -> tuple[int, int]:
+    """Sorts the old before the new, and of equals the leaves before what they stand on."""
+    return block.used_at, -block.depth
+
+
+def _first_to_fill(blocks: Iterable[HeldBlock], num_bytes: int) -> list[BlockKey]:
+    """As many of the first blocks as have so many bytes."""
+    taken: list[BlockKey] = []
+    for block in blocks:
+        if num_bytes <= 0:
+            break
+        taken.append(block.key)
+        num_bytes -= block.num_bytes
+    return taken

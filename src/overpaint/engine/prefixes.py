@@ -1,48 +1,65 @@
 """Prefixes under construction and standing: encode, run in chunks, keep, reuse. Holds their tensors, decides nothing.
 
 A build goes through units of work, one per call: first its pictures and words through VAE and encoder, then chunks of
-the transformer. What it can continue from is copied at its beginning.
+the transformer. It begins behind the blocks that are there already, on the device or in the host's memory.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
-from overpaint.engine.job import AdapterUse, PrefixKey, PrefixSpec
+from overpaint.engine.job import AdapterUse, BlockKey, PrefixKey, PrefixSpec
 from overpaint.engine.plan import PrefixWork
-from overpaint.engine.prefix_index import Reuse
-from overpaint.model.conditioner import Condition, Conditioner, EncoderMemory
-from overpaint.model.layout import Segment
+from overpaint.model.conditioner import Conditioner, EncoderMemory
+from overpaint.model.layout import PrefixLayout, Segment
 from overpaint.model.lora import AdapterMix
-from overpaint.model.prefix_cache import PrefixCache
+from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.references import Reference, prepare_reference
 from overpaint.model.transformer import PackedTransformer, PrefixInput
 from overpaint.model.vae import PictureCodec
 
 _T = TypeVar("_T")
 _KEPT_PICTURES = 64
+_HOST = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
-class StandingPrefix:
-    """A complete prefix: the transformer's keys and values, and the encoder's."""
+class KeptBlock:
+    """What is kept of one picture, or of the words.
 
-    cache: PrefixCache
-    memory: EncoderMemory
+    Args:
+        block: the transformer's keys and values.
+        memory: the encoder's, of a picture.
+        layout: of the whole prefix, of words.
+    """
+
+    block: PrefixBlock
+    memory: EncoderMemory | None = None
+    layout: PrefixLayout | None = None
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes held."""
+        return self.block.num_bytes + (self.memory.num_bytes if self.memory else 0)
+
+    def moved(self, device: torch.device) -> "KeptBlock":
+        """The same on another device."""
+        return KeptBlock(self.block.moved(device), self.memory and self.memory.moved(device), self.layout)
 
 
 @dataclass(slots=True)
 class _Build:
-    condition: Condition
     cache: PrefixCache
+    todo: list[Segment]
+    txt: Tensor
     latents: tuple[Tensor, ...]
     adapters: AdapterMix
-    todo: list[Segment]
-    num_text_done: int = 0
-    num_pictures_done: int = field(default=0)
+    kept: dict[BlockKey, KeptBlock]
 
 
 class Prefixes:
@@ -69,61 +86,86 @@ class Prefixes:
         self._transformer = transformer
         self._reference_area = reference_area
         self._mix = mix
-        self._standing: dict[PrefixKey, StandingPrefix] = {}
+        self._blocks: dict[BlockKey, KeptBlock] = {}
+        self._on_host: dict[BlockKey, KeptBlock] = {}
+        self._standing: dict[PrefixKey, PrefixCache] = {}
         self._builds: dict[PrefixKey, _Build] = {}
         self._latents: OrderedDict[str, Tensor] = OrderedDict()
 
     @property
-    def held_keys(self) -> frozenset[PrefixKey]:
-        """Prefixes that take memory."""
-        return frozenset(self._standing) | frozenset(self._builds)
+    def held_keys(self) -> frozenset[BlockKey]:
+        """Blocks that take memory."""
+        building = {key for build in self._builds.values() for key in build.kept}
+        return frozenset(self._blocks) | frozenset(self._on_host) | building
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the device that finished blocks take."""
+        return sum(kept.num_bytes for kept in self._blocks.values())
 
     def __getitem__(self, key: PrefixKey) -> PrefixCache:
         """The keys and values of a standing prefix."""
-        return self._standing[key].cache
+        return self._standing[key]
 
-    def release(self, key: PrefixKey) -> None:
-        """Forget a prefix, built or half built."""
+    def release(self, key: BlockKey) -> None:
+        """Forget a block, built or half built, wherever it is, and the prefix that is named after it."""
+        for held in (self._blocks, self._on_host, self._standing, self._builds):
+            held.pop(key, None)
+
+    def spill(self, key: BlockKey) -> None:
+        """Move a block to the host's memory."""
         self._standing.pop(key, None)
-        self._builds.pop(key, None)
+        self._on_host[key] = self._blocks.pop(key).moved(_HOST)
 
     def is_begun(self, key: PrefixKey) -> bool:
         """Whether its pictures and words were read."""
         return key in self._builds
 
-    def begin(self, spec: PrefixSpec, reuse: Reuse | None, target_tokens: int) -> int:
-        """Read a prefix's pictures and words, or what is new of them; returns how many tokens were copied."""
-        source = self._standing[reuse.source] if reuse else None
-        num_known = reuse.num_pictures if reuse else 0
-        references = [prepare_reference(picture, self._reference_area) for picture in spec.pictures]
-        new = list(zip(spec.picture_keys, references, strict=True))[num_known:]
-        latents = tuple(self._encode(key, reference) for key, reference in new)
-        condition = self._conditioner.encode(spec.words, references, source.memory if source else None, num_known)
-        cache = self._transformer.new_cache(condition.layout, target_tokens)
-        todo = list(condition.layout.segments[condition.first_segment :])
-        if source:
-            cache.copy_from(source.cache, todo[0].start)
-        self._builds[spec.key] = _Build(condition, cache, latents, self._mix(spec.adapters), todo)
-        return todo[0].start
-
-    def num_tokens(self, key: PrefixKey) -> int:
-        """Tokens of a begun or standing prefix."""
-        cache = self._builds[key].cache if key in self._builds else self._standing[key].cache
-        return cache.layout.num_tokens
-
     def is_standing(self, key: PrefixKey) -> bool:
         """Whether a prefix is complete."""
         return key in self._standing
 
+    def begin(self, spec: PrefixSpec) -> int:
+        """Read a prefix's pictures and words, or what is new of them; returns how many tokens were there already."""
+        known = self._bring_back(spec)
+        if known and known[-1].layout:
+            self._standing[spec.key] = PrefixCache(known[-1].layout, [kept.block for kept in known])
+            return spec.num_tokens
+        references = [prepare_reference(picture, self._reference_area) for picture in spec.pictures]
+        new = list(zip(spec.picture_keys, references, strict=True))[len(known) :]
+        latents = tuple(self._encode(key, reference) for key, reference in new)
+        memories = [kept.memory for kept in known if kept.memory]
+        condition = self._conditioner.encode(spec.words, references, memories)
+        cache = self._transformer.new_cache(condition.layout, [kept.block for kept in known])
+        *shown, said = cache.blocks[len(known) :]
+        kept = [KeptBlock(block, memory) for block, memory in zip(shown, condition.memories, strict=True)]
+        kept.append(KeptBlock(said, layout=condition.layout))
+        names = [block.key for block in spec.blocks[len(known) :]]
+        start = cache.blocks[len(known)].start
+        todo = [segment for segment in condition.layout.segments if segment.start >= start]
+        mix, named = self._mix(spec.adapters), dict(zip(names, kept, strict=True))
+        self._builds[spec.key] = _Build(cache, todo, condition.txt, latents, mix, named)
+        return start
+
     def advance(self, work: PrefixWork) -> int:
         """Run the next chunk of a begun prefix, after which it may stand; returns its tokens."""
-        build = self._builds[work.spec.key]
+        key = work.spec.key
+        build = self._builds[key]
         chunk = _next_chunk(build, work.max_tokens)
         self._transformer.prefill([chunk])
         if not build.todo:
-            del self._builds[work.spec.key]
-            self._standing[work.spec.key] = StandingPrefix(build.cache, build.condition.memory)
+            self._blocks.update(self._builds.pop(key).kept)
+            self._standing[key] = build.cache
         return chunk.num_tokens
+
+    def _bring_back(self, spec: PrefixSpec) -> list[KeptBlock]:
+        """The first blocks of a prefix that are there, all of them on the device then."""
+        names = [block.key for block in spec.blocks]
+        known = list(takewhile(lambda name: name in self._blocks or name in self._on_host, names))
+        for name in known:
+            if name in self._on_host:
+                self._blocks[name] = self._on_host.pop(name).moved(self._transformer.device)
+        return [self._blocks[name] for name in known]
 
     def _encode(self, key: str, reference: Reference) -> Tensor:
         """A picture's latents, kept for its next use in any prefix."""
@@ -137,10 +179,8 @@ def _next_chunk(build: _Build, max_tokens: int) -> PrefixInput:
         chunk.append(build.todo.pop(0))
     num_text = sum(segment.num_tokens for segment in chunk if not segment.grid)
     num_pictures = sum(segment.grid is not None for segment in chunk)
-    txt = build.condition.txt[build.num_text_done : build.num_text_done + num_text]
-    latents = build.latents[build.num_pictures_done : build.num_pictures_done + num_pictures]
-    build.num_text_done += num_text
-    build.num_pictures_done += num_pictures
+    txt, build.txt = build.txt[:num_text], build.txt[num_text:]
+    latents, build.latents = build.latents[:num_pictures], build.latents[num_pictures:]
     return PrefixInput(tuple(chunk), txt, latents, build.cache, build.adapters)
 
 

@@ -68,6 +68,8 @@ class Runner:
         """Carry out a plan, in the order of its fields."""
         for sequence_id in plan.drop:
             self._painter.drop(sequence_id)
+        for key in plan.spill:
+            self._painter.prefixes.spill(key)
         for key in plan.release:
             self._painter.prefixes.release(key)
         tick = _Tick()
@@ -96,11 +98,12 @@ class Runner:
         try:
             if not prefixes.is_begun(key):
                 with tick.time("condition"):
-                    tick.reused_tokens = prefixes.begin(work.spec, work.reuse, work.target_tokens)
+                    tick.reused_tokens = prefixes.begin(work.spec)
                     self._painter.synchronize()
-            with tick.time("prefill"):
-                tick.prefill_tokens = prefixes.advance(work)
-                self._painter.synchronize()
+            if not prefixes.is_standing(key):
+                with tick.time("prefill"):
+                    tick.prefill_tokens = prefixes.advance(work)
+                    self._painter.synchronize()
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
             tick.failed_prefix = (key, _ours(error))
             return None

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from overpaint.engine.admission import Admission
 from overpaint.engine.fitting import check_fits
-from overpaint.engine.job import Job, PrefixKey, PrefixSpec, SequenceId
+from overpaint.engine.job import BlockKey, BlockSpec, Job, PrefixKey, SequenceId
 from overpaint.engine.limits import Costs, Limits
 from overpaint.engine.plan import PrefixWork, StepPlan, StepResult, StepWork
 from overpaint.engine.policy import FairOrder
@@ -29,7 +29,7 @@ class Scheduler:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._order = FairOrder()
-        self._index = PrefixIndex(limits.cache_bytes)
+        self._index = PrefixIndex(limits.cache_bytes, self._bytes_of, limits.host_cache_bytes)
         self._sequences: dict[SequenceId, Sequence] = {}
         self._building: PrefixKey | None = None
         self._to_drop: list[SequenceId] = []
@@ -40,11 +40,11 @@ class Scheduler:
     @property
     def has_work(self) -> bool:
         """Whether there is anything left to plan."""
-        return bool(self._sequences or self._to_drop or self._admission.to_release)
+        return bool(self._sequences or self._to_drop or self._admission.to_release or self._admission.to_spill)
 
     @property
-    def held_prefixes(self) -> frozenset[PrefixKey]:
-        """Prefixes that take memory, used or kept for reuse."""
+    def held_blocks(self) -> frozenset[BlockKey]:
+        """Blocks of prefixes that take memory, used or kept for reuse."""
         return self._index.held_keys
 
     @property
@@ -82,7 +82,7 @@ class Scheduler:
             self._order.enter(sequence, self._sequences.values())
             self._sequences[spec.sequence_id] = sequence
             for key in spec.prefixes:
-                self._index.want(specs[key], spec.sequence_id, self._bytes_of(specs[key], job))
+                self._index.want(specs[key], spec.sequence_id)
 
     def cancel(self, task_id: str) -> None:
         """Forget a task's sequences; the next plan frees what they hold."""
@@ -97,13 +97,14 @@ class Scheduler:
         stepping = [sequence for sequence in chosen if not sequence.is_painted]
         plan = StepPlan(
             drop=tuple(self._to_drop),
+            spill=tuple(self._admission.to_spill),
             release=tuple(self._admission.to_release),
             prefill=prefill,
             denoise=tuple(StepWork(s.spec.sequence_id, s.step, s.spec.terms.reproducible) for s in stepping),
             preview=tuple(s.spec.sequence_id for s in stepping if _wants_preview(s)),
             decode=tuple(s.spec.sequence_id for s in chosen if s.is_painted),
         )
-        self._to_drop, self._admission.to_release = [], []
+        self._to_drop, self._admission.to_release, self._admission.to_spill = [], [], []
         return plan
 
     def apply(self, result: StepResult) -> None:
@@ -148,16 +149,16 @@ class Scheduler:
     def check_integrity(self) -> None:
         """Assert that every prefix is wanted and pinned by exactly those who need it and run on it."""
         self._index.check_integrity()
-        assert self._index.unbuilt_keys <= {self._building}, (self._index.unbuilt_keys, self._building)
+        building = self._index.spec_of(self._building).blocks if self._building else ()
+        assert self._index.unbuilt_keys <= {block.key for block in building}, self._building
         running = [s for s in self._sequences.values() if s.state is SequenceState.RUNNING]
         assert len(running) <= self._limits.max_running
         for sequence_id, sequence in self._sequences.items():
             assert 0 <= sequence.step <= sequence.spec.num_steps, sequence
             for key in sequence.spec.prefixes:
-                entry = self._index.get(key)
-                assert entry is not None, key
-                assert sequence_id in entry.users, sequence
-                assert (sequence_id in entry.pins) == (sequence.state is SequenceState.RUNNING), sequence
+                assert sequence_id in self._index.users_of(key), sequence
+                is_pinned = sequence_id in self._index.pins_of(key)
+                assert is_pinned == (sequence.state is SequenceState.RUNNING), sequence
 
     def _fill_tick(self, ordered: list[Sequence]) -> tuple[PrefixWork | None, list[Sequence]]:
         """Prefix work, and who steps or is decoded: the first always, others while they fit into the tick."""
@@ -197,9 +198,9 @@ class Scheduler:
 
     def _prefix_cost(self, key: PrefixKey | None) -> float:
         """What a unit of work on a prefix costs at most."""
-        entry = self._index.get(key) if key else None
-        assert entry is not None, key
-        return self._limits.costs.prefix.of(min(entry.spec.num_tokens, self._limits.prefill_tokens))
+        assert key is not None
+        missing = self._index.count_missing(self._index.spec_of(key))
+        return self._limits.costs.prefix.of(min(missing, self._limits.prefill_tokens))
 
     def _plan_prefix(self, builder: Sequence, ordered: list[Sequence]) -> PrefixWork | None:
         """Go on with the prefix under construction, or begin the builder's when there is memory.
@@ -208,15 +209,12 @@ class Scheduler:
         """
         missing = self._admission.missing(builder)
         if self._building is None and missing:
-            self._index.touch_source(missing)
+            self._index.touch(self._index.spec_of(missing))
             if self._admission.take_memory(missing, builder, ordered):
                 self._building = missing
         if self._building is None:
             return None
-        entry = self._index.get(self._building)
-        assert entry is not None, self._building
-        target = max(self._sequences[sequence_id].spec.num_tokens for sequence_id in entry.needs)
-        return PrefixWork(entry.spec, self._index.match(entry.spec), self._limits.prefill_tokens, target)
+        return PrefixWork(self._index.spec_of(self._building), self._limits.prefill_tokens)
 
     def _fail_prefix(self, key: PrefixKey) -> None:
         for sequence_id in self.users_of(key):
@@ -233,15 +231,13 @@ class Scheduler:
             self._index.forget(key, sequence.spec.sequence_id)
             if key == self._building and not self.users_of(key):
                 self._building = None
-                self._index.let_go(key)
-                self._admission.to_release.append(key)
+                self._admission.to_release.extend(self._index.abandon())
 
     def _of_task(self, task_id: str) -> list[Sequence]:
         return [sequence for sequence in self._sequences.values() if sequence.spec.task_id == task_id]
 
-    def _bytes_of(self, spec: PrefixSpec, job: Job) -> int:
-        target = max(sequence.num_tokens for sequence in job.sequences)
-        return self._limits.kept_bytes(spec.num_tokens - spec.picture_tokens, spec.picture_tokens, target)
+    def _bytes_of(self, block: BlockSpec) -> int:
+        return self._limits.kept_bytes(block.text_tokens, block.picture_tokens)
 
 
 def _wants_preview(sequence: Sequence) -> bool:

@@ -18,11 +18,13 @@ class TokenBytes:
         kept: keys and values in the transformer.
         encoder: and in the encoder, which keeps its own.
         work: for as long as a step or a piece of a prefix runs.
+        read: of a prefix, for as long as a layer reads it.
     """
 
     kept: int
     encoder: int
     work: int
+    read: int = 0
 
 
 def work_share(free_bytes: int) -> int:
@@ -49,4 +51,5 @@ def limits_within(free_bytes: int, work_bytes: int, per_token: TokenBytes, confi
         encoder_bytes_per_token=per_token.encoder,
         work_bytes=work_bytes,
         work_bytes_per_token=per_token.work,
+        read_bytes_per_token=per_token.read,
     )

@@ -82,6 +82,5 @@ def _details(stage: str, plan: StepPlan) -> dict[str, Any]:
     if stage == "denoise":
         return {work.sequence_id: work.step for work in plan.denoise}
     if stage in ("condition", "prefill") and plan.prefill:
-        reuse = plan.prefill.reuse
-        return {"prefix": plan.prefill.spec.key, "reused_pictures": reuse.num_pictures if reuse else 0}
+        return {"prefix": plan.prefill.spec.key, "pictures": len(plan.prefill.spec.picture_keys)}
     return {"sequences": list(plan.decode if stage == "decode" else plan.preview)}

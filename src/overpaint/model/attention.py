@@ -51,7 +51,7 @@ class Attention(Protocol):
 
         Args:
             query: `(tokens, heads, head_dim)`.
-            key: `(1, heads, rows, head_dim)`.
+            key: `(rows, heads, head_dim)`.
             value: likewise.
             mask: `(tokens, rows)`, True may look; None looks everywhere.
 
@@ -64,8 +64,8 @@ class Attention(Protocol):
 def attend_prefix(
     attention: Attention,
     query: Tensor,
-    cache: PrefixCache,
-    layer: int,
+    key: Tensor,
+    value: Tensor,
     segments: Sequence[Segment],
     masks: Sequence[Tensor | None],
 ) -> Tensor:
@@ -74,8 +74,8 @@ def attend_prefix(
     Args:
         attention: with what.
         query: `(tokens, heads, head_dim)` of the given segments.
-        cache: the prefix, its keys and values stored up to the end of the last given segment.
-        layer: transformer block.
+        key: `(tokens up to the end of the last segment, heads, head_dim)`.
+        value: likewise.
         segments: consecutive ones.
         masks: one per segment, from `segment_masks`.
 
@@ -85,7 +85,7 @@ def attend_prefix(
     queries = query.split([segment.num_tokens for segment in segments])
     return torch.cat(
         [
-            attention.inside(part, *cache.view(layer, segment.end), mask)
+            attention.inside(part, key[: segment.end], value[: segment.end], mask)
             for part, segment, mask in zip(queries, segments, masks, strict=True)
         ]
     )
@@ -103,5 +103,6 @@ def _causal_mask(segment: Segment, device: torch.device) -> Tensor:
 
 def sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
     """PyTorch's own choice of kernel, with the shapes of `Attention.inside`."""
-    out = F.scaled_dot_product_attention(query.transpose(0, 1)[None], key, value, attn_mask=mask)
+    heads = (rows.transpose(0, 1)[None] for rows in (query, key, value))
+    out = F.scaled_dot_product_attention(*heads, attn_mask=mask)
     return out[0].transpose(0, 1).flatten(1)

@@ -1,6 +1,6 @@
 """Three ways to attend, and which one a device takes. Knows nothing of blocks or weights.
 
-`SequenceAttention`  one call for each sequence, over its own buffer; anywhere
+`SequenceAttention`  one call for each sequence; anywhere
 `ProductAttention`   the same as two matrix products, for processors that multiply bfloat16 in hardware
 `VarlenAttention`    one call for the whole pack, over keys and values gathered into one buffer; CUDA
 """
@@ -8,7 +8,7 @@
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import cast
 
 import torch
@@ -49,14 +49,17 @@ def _has_varlen(device: torch.device) -> bool:
 
 
 class SequenceAttention:
-    """Sequence by sequence over each one's own buffer, where nothing has to be brought together."""
+    """Sequence by sequence, each over its own rows brought together."""
 
     def over(self, caches: Sequence[PrefixCache], lengths: Sequence[int]) -> PackAttention:
         """See `Attention.over`."""
 
         def attend(layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             parts = (part.split(list(lengths)) for part in (query, key, value))
-            attended = [self._attend(cache, layer, *one) for cache, *one in zip(caches, *parts, strict=True)]
+            attended = [
+                self.inside(part, *cache.join(layer, cache.layout.num_tokens, *own))
+                for cache, part, *own in zip(caches, *parts, strict=True)
+            ]
             return torch.cat(attended) if len(attended) > 1 else attended[0]
 
         return attend
@@ -64,12 +67,6 @@ class SequenceAttention:
     def inside(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `Attention.inside`."""
         return sdpa(query, key, value, mask)
-
-    def _attend(self, cache: PrefixCache, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """One target; its keys and values go into the scratch rows behind its prefix."""
-        start = cache.layout.num_tokens
-        cache.store(layer, start, key, value)
-        return self.inside(query, *cache.view(layer, start + len(query)))
 
 
 class ProductAttention(SequenceAttention):
@@ -82,18 +79,18 @@ class ProductAttention(SequenceAttention):
         """See `Attention.inside`."""
         if mask is not None or len(query) < _MIN_PRODUCT_ROWS:
             return sdpa(query, key, value, mask)
-        rows = max(_MIN_PRODUCT_ROWS, _MAX_SCORES // (key.shape[1] * key.shape[2]))
-        return torch.cat([_multiply(block, key[0], value[0]) for block in query.split(rows)])
+        rows = max(_MIN_PRODUCT_ROWS, _MAX_SCORES // (key.shape[0] * key.shape[1]))
+        return torch.cat([_multiply(block, key, value) for block in query.split(rows)])
 
 
 def _multiply(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    scores = torch.bmm(query.transpose(0, 1) * query.shape[-1] ** -0.5, key.transpose(1, 2))
+    scores = torch.bmm(query.transpose(0, 1) * query.shape[-1] ** -0.5, key.permute(1, 2, 0))
     torch.softmax(scores, -1, out=scores)
-    return torch.bmm(scores, value).transpose(0, 1).flatten(1)
+    return torch.bmm(scores, value.transpose(0, 1)).transpose(0, 1).flatten(1)
 
 
 class VarlenAttention(SequenceAttention):
-    """One kernel for the whole pack, over rows brought together; a single sequence is attended to where it lies.
+    """One kernel for the whole pack, over the rows of all.
 
     Args:
         kernel: `torch.nn.attention.varlen.varlen_attn`, or what computes the same.
@@ -112,18 +109,12 @@ class VarlenAttention(SequenceAttention):
         query_starts, key_starts = self._starts(lengths), self._starts(rows)
 
         def attend(layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-            kept = zip(*(cache.view(layer, cache.layout.num_tokens) for cache in caches), strict=True)
-            own = (targets.split(list(lengths)) for targets in (key, value))
-            keys, values = (_gather(prefixes, targets) for prefixes, targets in zip(kept, own, strict=True))
+            own = zip(key.split(list(lengths)), value.split(list(lengths)), strict=True)
+            pieces = [piece for cache, rows in zip(caches, own, strict=True) for piece in (*cache.read(layer), rows)]
+            keys, values = (torch.cat(side) for side in zip(*pieces, strict=True))
             return self._kernel(query, keys, values, query_starts, key_starts, max(lengths), max(rows)).flatten(1)
 
         return attend
 
     def _starts(self, lengths: Sequence[int]) -> Tensor:
         return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=self._device)
-
-
-def _gather(prefixes: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Rows of each prefix `(1, heads, rows, head_dim)` with its target's behind them: `(rows, heads, head_dim)`."""
-    rows = (prefix[0].transpose(0, 1) for prefix in prefixes)
-    return torch.cat(list(chain(*zip(rows, targets, strict=True))))

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from overpaint.model.device import move
 from overpaint.model.hosting import present
 from overpaint.model.layout import PrefixLayout, layout_prefix
 from overpaint.model.prompt import IMAGE_PAD, SYSTEM_TURN, render_prompt
@@ -26,20 +27,27 @@ from overpaint.model.references import Reference
 
 @dataclass(frozen=True, slots=True)
 class EncoderMemory:
-    """What the encoder keeps of a prompt, to read another one that begins alike.
+    """What the encoder keeps of a picture and the words before it, to read another prompt that begins alike.
 
     Args:
-        layers: keys and values of each layer, `(1, kv heads, tokens, channels)`.
-        picture_ends: per picture, tokens up to the end of its slots.
+        rows: keys and values of each layer, `(layers, 2, kv heads, tokens, channels)`.
     """
 
-    layers: tuple[tuple[Tensor, Tensor], ...]
-    picture_ends: tuple[int, ...]
+    rows: Tensor
 
     @property
     def num_bytes(self) -> int:
         """Bytes held."""
-        return sum(key.nbytes + value.nbytes for key, value in self.layers)
+        return self.rows.nbytes
+
+    @property
+    def num_tokens(self) -> int:
+        """The encoder's tokens."""
+        return self.rows.shape[3]
+
+    def moved(self, device: torch.device) -> "EncoderMemory":
+        """The same on another device."""
+        return EncoderMemory(move(self.rows, device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +55,15 @@ class Condition:
     """What the encoder says about a prompt.
 
     Args:
-        txt: `(text tokens, context channels)` of the segments from `first_segment` on, the vision slots left out:
-            latents take their place.
+        txt: `(text tokens, context channels)` behind the pictures that were known, the vision slots left out: latents
+            take their place.
         layout: where text and pictures stand in the transformer's prefix.
-        first_segment: the first segment that was read now; those before were read with another prompt.
-        memory: to go on from.
+        memories: one for each picture that was not known, to go on from.
     """
 
     txt: Tensor
     layout: PrefixLayout
-    first_segment: int
-    memory: EncoderMemory
+    memories: tuple[EncoderMemory, ...]
 
 
 class Conditioner:
@@ -93,20 +99,13 @@ class Conditioner:
         return len(self._tokenize(words))
 
     @torch.inference_mode()
-    def encode(
-        self,
-        words: str,
-        references: Sequence[Reference],
-        memory: EncoderMemory | None = None,
-        num_known: int = 0,
-    ) -> Condition:
+    def encode(self, words: str, references: Sequence[Reference], known: Sequence[EncoderMemory] = ()) -> Condition:
         """Read the words and look at the pictures.
 
         Args:
             words: the instruction.
             references: resized pictures in the order the words count them.
-            memory: of a prompt that begins with the same pictures.
-            num_known: how many of them.
+            known: memories of the first pictures, from a prompt that begins with the same ones.
 
         Raises:
             ValueError: the image processor's grid does not fit the latent grid.
@@ -115,12 +114,13 @@ class Conditioner:
         token_ids = self._expand(self._tokenize(render_prompt(words, len(references))), grids)
         is_slot = [token_id == self._image_pad_id for token_id in token_ids]
         layout = layout_prefix(is_slot[self._num_system_tokens :], [reference.grid for reference in references])
-        start = memory.picture_ends[num_known - 1] if memory and num_known else 0
-        hidden, layers = self._run(token_ids, grids, self._look_at(references[num_known:]), memory, start)
+        start = sum(memory.num_tokens for memory in known)
+        hidden, layers = self._run(token_ids, grids, self._look_at(references[len(known) :]), known, start)
         first = max(start, self._num_system_tokens)
         is_text = ~torch.tensor(is_slot[first:], device=hidden.device)
-        new_memory = EncoderMemory(layers, _picture_ends(is_slot))
-        return Condition(hidden[first - start :][is_text], layout, _segments_before(layout, num_known), new_memory)
+        spans = list(pairwise([0, *_picture_ends(is_slot)]))[len(known) :]
+        memories = tuple(_remember(layers, begin, end) for begin, end in spans)
+        return Condition(hidden[first - start :][is_text], layout, memories)
 
     def _tokenize(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False)
@@ -155,17 +155,18 @@ class Conditioner:
         token_ids: Sequence[int],
         grids: Tensor,
         pictures: dict[str, Tensor],
-        memory: EncoderMemory | None,
+        known: Sequence[EncoderMemory],
         start: int,
-    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
-        """Hidden states of the tokens from `start` on, before the final norm, and all keys and values."""
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Hidden states of the tokens from `start` on, before the final norm, and the keys and values of all."""
         model = self._encoder.model
         device = self._encoder.device
         input_ids = torch.tensor([token_ids], device=device)
         inputs = {key: value.to(device) for key, value in pictures.items()}
         cache = DynamicCache()
-        for layer, (key, value) in enumerate(memory.layers if memory and start else ()):
-            cache.update(key[:, :, :start], value[:, :, :start], layer)
+        if known:
+            for layer, (key, value) in enumerate(torch.cat([memory.rows for memory in known], dim=3)):
+                cache.update(key[None], value[None], layer)
         with present(model), _without_final_norm(self._encoder):
             # `.model`, not the head: logits over the whole vocabulary are of no use here.
             output = model(
@@ -176,7 +177,7 @@ class Conditioner:
                 **inputs,
             )
         layers: list[Any] = cache.layers
-        return output.last_hidden_state[0], tuple((layer.keys, layer.values) for layer in layers)
+        return output.last_hidden_state[0], [(layer.keys, layer.values) for layer in layers]
 
     def _positions(self, input_ids: Tensor, grids: Tensor) -> Tensor:
         """Rotary positions of all tokens, `(3, 1, tokens)`: text alone counts up, pictures lie on their grids."""
@@ -194,10 +195,10 @@ def _picture_ends(is_slot: Sequence[bool]) -> tuple[int, ...]:
     return tuple(index for index, (here, after) in enumerate(pairwise([*is_slot, False]), 1) if here and not after)
 
 
-def _segments_before(layout: PrefixLayout, num_pictures: int) -> int:
-    """Segments up to and including picture `num_pictures`."""
-    ends = [index for index, segment in enumerate(layout.segments, 1) if segment.grid]
-    return ends[num_pictures - 1] if num_pictures else 0
+def _remember(layers: Sequence[tuple[Tensor, Tensor]], start: int, end: int) -> EncoderMemory:
+    """Keep the keys and values `(1, kv heads, tokens, channels)` of tokens `[start, end)`."""
+    pieces = [piece[0, :, start:end] for pair in layers for piece in pair]
+    return EncoderMemory(torch.stack(pieces).unflatten(0, (-1, 2)))
 
 
 @contextmanager

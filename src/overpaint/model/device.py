@@ -56,6 +56,13 @@ def _cpu_probe(name: str) -> Callable[[], bool]:
     return getattr(torch.cpu, name, lambda: False)
 
 
+def move(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The same tensor on another device; in the host's memory in pages that the device reads without a copy."""
+    if device.type == "cpu" and x.device.type == "cuda":
+        return torch.empty_like(x, device=device, pin_memory=True).copy_(x)
+    return x.to(device)
+
+
 def keep_host_memory() -> None:
     """Have freed memory reused instead of unmapped, where the C library can; call it before other threads allocate.
 

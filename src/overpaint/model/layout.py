@@ -55,6 +55,12 @@ class PrefixLayout:
         return self.segments[-1].end if self.segments else 0
 
     @property
+    def block_ends(self) -> tuple[int, ...]:
+        """One past the last token of each picture, and of the words behind the last one."""
+        ends = [segment.end for segment in self.segments if segment.grid]
+        return tuple(dict.fromkeys([*ends, self.num_tokens]))
+
+    @property
     def grids(self) -> tuple[Grid, ...]:
         """Grids of the reference pictures, in order."""
         return tuple(segment.grid for segment in self.segments if segment.grid)

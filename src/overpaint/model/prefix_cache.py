@@ -1,73 +1,95 @@
-"""Keys and values of one prefix, with room behind them for the target that attends to it.
+"""Keys and values of a prefix, in blocks that prefixes share.
 
-Knows nothing of weights or requests. One buffer per layer holds
-
-    rows [0, prefix_tokens)                  the prefix: written once by prefill, read by every step
-    rows [prefix_tokens, capacity)           scratch: the target's keys and values of the layer being computed
-
-so a step never concatenates, and every picture painted from the prefix, at any size, shares one copy: within a
-layer they take turns in the scratch rows.
+A block holds what one picture adds, with the words before it, or what the words at the end add. Prefixes that begin
+with the same pictures hold the same blocks: nothing is copied when one continues another. A block is written once, by
+prefill, and read by every step. Knows nothing of weights or requests.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from overpaint.model.device import move
 from overpaint.model.layout import PrefixLayout
 
 
-class PrefixCache:
-    """The stored prefix of one prompt and its references.
+@dataclass(frozen=True, slots=True)
+class PrefixBlock:
+    """Keys and values of consecutive tokens of a prefix, in every layer.
 
     Args:
-        layout: the prefix's segments.
-        num_layers: transformer blocks.
-        kv_shape: heads, and channels a head.
-        target_tokens: largest target that will step on it at first; `reserve` grows it.
-        dtype: of keys and values.
-        device: where they live.
+        start: first token in the prefix.
+        rows: `(layers, 2, tokens, heads, head_dim)`.
     """
 
-    def __init__(
-        self,
-        layout: PrefixLayout,
-        num_layers: int,
-        kv_shape: tuple[int, int],
-        target_tokens: int,
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> None:
-        self.layout = layout
-        self._shape = kv_shape
-        rows = layout.num_tokens + target_tokens
-        self._layers = [torch.empty(2, rows, *kv_shape, dtype=dtype, device=device) for _ in range(num_layers)]
+    start: int
+    rows: Tensor
+
+    @property
+    def end(self) -> int:
+        """One past the last token."""
+        return self.start + self.rows.shape[2]
 
     @property
     def num_bytes(self) -> int:
-        """Bytes held, scratch rows included."""
-        return sum(layer.nbytes for layer in self._layers)
+        """Bytes held."""
+        return self.rows.nbytes
 
-    def reserve(self, target_tokens: int) -> None:
-        """Make room for a target of this many tokens, keeping the prefix."""
-        rows = self.layout.num_tokens + target_tokens
-        if rows <= self._layers[0].shape[1]:
-            return
-        for index, layer in enumerate(self._layers):
-            grown = layer.new_empty(2, rows, *self._shape)
-            grown[:, : self.layout.num_tokens] = layer[:, : self.layout.num_tokens]
-            self._layers[index] = grown
+    def write(self, layer: int, start: int, key: Tensor, value: Tensor) -> None:
+        """Take those of the `(tokens, heads, head_dim)` keys and values, which begin at token `start`, that are its."""
+        first, last = max(start, self.start), min(start + key.shape[0], self.end)
+        if first < last:
+            rows = self.rows[layer, :, first - self.start : last - self.start]
+            rows[0].copy_(key[first - start : last - start])
+            rows[1].copy_(value[first - start : last - start])
 
-    def copy_from(self, source: "PrefixCache", num_tokens: int) -> None:
-        """Take over the first rows of a prefix that begins with the same tokens."""
-        for own, other in zip(self._layers, source._layers, strict=True):
-            own[:, :num_tokens] = other[:, :num_tokens]
+    def read(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Its keys and values, each `(tokens, heads, head_dim)`."""
+        key, value = self.rows[layer].unbind()
+        return key, value
+
+    def moved(self, device: torch.device) -> "PrefixBlock":
+        """The same on another device."""
+        return PrefixBlock(self.start, move(self.rows, device))
+
+
+class PrefixCache:
+    """The keys and values of one prompt and its references.
+
+    Args:
+        layout: the prefix's segments.
+        blocks: one for each of `layout.block_ends`, in order.
+    """
+
+    def __init__(self, layout: PrefixLayout, blocks: Sequence[PrefixBlock]) -> None:
+        self.layout = layout
+        self.blocks = tuple(blocks)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes held, of shared blocks too."""
+        return sum(block.num_bytes for block in self.blocks)
 
     def store(self, layer: int, start: int, key: Tensor, value: Tensor) -> None:
-        """Write `(tokens, heads, head_dim)` keys and values at row `start`."""
-        rows = self._layers[layer][:, start : start + key.shape[0]]
-        rows[0].copy_(key)
-        rows[1].copy_(value)
+        """Keep `(tokens, heads, head_dim)` keys and values as those of the tokens from `start` on."""
+        for block in self.blocks:
+            block.write(layer, start, key, value)
 
-    def view(self, layer: int, end: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of rows `[0, end)`, each `(1, heads, end, head_dim)`."""
-        key, value = self._layers[layer][:, :end].transpose(1, 2).unbind()
-        return key[None], value[None]
+    def read(self, layer: int) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of all blocks, each `(tokens, heads, head_dim)`."""
+        return [block.read(layer) for block in self.blocks]
+
+    def join(self, layer: int, start: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the keys and values of the tokens before `start` in front of some, each `(tokens, heads, head_dim)`."""
+        before = [block.read(layer) for block in self.blocks if block.start < start]
+        if not before:
+            return key, value
+        keys, values = zip(*before, strict=True)
+        return _join(keys, start, key), _join(values, start, value)
+
+
+def _join(pieces: Sequence[Tensor], start: int, own: Tensor) -> Tensor:
+    *whole, last = pieces
+    return torch.cat([*whole, last[: start - sum(map(len, whole))], own])

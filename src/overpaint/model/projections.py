@@ -88,7 +88,6 @@ class BlockProjections:
         attn = module.get_submodule(f"{block}.attn")
         self.norm_qk = QueryKeyNorm(attn.get_submodule("norm_q"), attn.get_submodule("norm_k"))
 
-
     def quantise(self, quantise: Callable[[Tensor], Tensor]) -> None:
         """Hold the matrices in fewer bits."""
         for linear in (self.qkv, self.attn_out, self.gate_up, self.mlp_out):

@@ -26,7 +26,7 @@ from overpaint.model.layout import Grid, PrefixLayout, Segment
 from overpaint.model.lora import AdapterMix, RowChanges
 from overpaint.model.modulation import Modulation, Modulator
 from overpaint.model.params import TransformerParams
-from overpaint.model.prefix_cache import PrefixCache
+from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.projections import BlockProjections, EndProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
 from overpaint.model.step_memo import StepMemo, find_skipping
@@ -134,10 +134,15 @@ class PackedTransformer:
         """Width of the encoder's hidden states."""
         return self._module.config["context_in_dim"]
 
-    def prefix_bytes(self, prefix_tokens: int, target_tokens: int) -> int:
-        """Bytes that a `PrefixCache` of this many tokens takes."""
-        values = 2 * self._params.num_layers * prod(self._params.kv_shape) * (prefix_tokens + target_tokens)
-        return values * self.dtype.itemsize
+    @property
+    def prefix_bytes_per_token(self) -> int:
+        """Bytes that a token of a prefix takes in a `PrefixCache`."""
+        return self._params.num_layers * self.read_bytes_per_token
+
+    @property
+    def read_bytes_per_token(self) -> int:
+        """Bytes that a token of a prefix takes on top while one layer reads it."""
+        return 2 * prod(self._params.kv_shape) * self.dtype.itemsize
 
     @property
     def work_bytes_per_token(self) -> int:
@@ -145,9 +150,10 @@ class PackedTransformer:
         width = prod(self._params.kv_shape)
         return _WORK_PER_CHANNEL * width * self.dtype.itemsize
 
-    def new_cache(self, layout: PrefixLayout, target_tokens: int) -> PrefixCache:
-        """An empty cache for a prefix, with room for a target of `target_tokens`."""
-        return PrefixCache(layout, len(self._blocks), self._params.kv_shape, target_tokens, self.dtype, self.device)
+    def new_cache(self, layout: PrefixLayout, known: Sequence[PrefixBlock] = ()) -> PrefixCache:
+        """A cache for a prefix, to be filled behind the blocks that are known from another one."""
+        spans = list(pairwise([0, *layout.block_ends]))[len(known) :]
+        return PrefixCache(layout, [*known, *(self._new_block(start, end) for start, end in spans)])
 
     @torch.inference_mode()
     def prefill(self, inputs: Sequence[PrefixInput]) -> None:
@@ -169,13 +175,11 @@ class PackedTransformer:
                 item.cache.store(layer, item.segments[0].start, key[start:end], value[start:end])
             if layer == last:
                 return  # only its keys and values are ever read
-            attended = torch.cat(
-                [
-                    attend_prefix(self._attention, query[start:end], item.cache, layer, item.segments, mask)
-                    for item, mask, (start, end) in zip(inputs, masks, spans, strict=True)
-                ]
-            )
-            hidden = self._finish_block(block, hidden, attended, modulation, changes)
+            attended: list[Tensor] = []
+            for item, mask, (start, end) in zip(inputs, masks, spans, strict=True):
+                keys, values = item.cache.join(layer, item.segments[0].start, key[start:end], value[start:end])
+                attended.append(attend_prefix(self._attention, query[start:end], keys, values, item.segments, mask))
+            hidden = self._finish_block(block, hidden, torch.cat(attended), modulation, changes)
 
     @torch.inference_mode()
     def step(self, inputs: Sequence[StepInput]) -> list[Tensor]:
@@ -232,6 +236,10 @@ class PackedTransformer:
                 if memo := inputs[index].memo:
                     memo.keep(firsts[index], piece - after[index])
         return torch.cat(done)
+
+    def _new_block(self, start: int, end: int) -> PrefixBlock:
+        shape = (len(self._blocks), 2, end - start, *self._params.kv_shape)
+        return PrefixBlock(start, torch.empty(shape, dtype=self.dtype, device=self.device))
 
     def _embed_prefix(self, item: PrefixInput) -> Tensor:
         """Text and reference latents, projected and interleaved as the layout says: `(tokens, dim)`."""

@@ -6,7 +6,7 @@ from overpaint.core.errors import BackendError
 from overpaint.core.picture import Picture
 from overpaint.core.sizes import Canvas, Size
 from overpaint.core.terms import Terms
-from overpaint.engine.job import Job, PrefixKey, PrefixSpec, SequenceId, SequenceSpec
+from overpaint.engine.job import BlockKey, BlockSpec, Job, PrefixKey, PrefixSpec, SequenceId, SequenceSpec
 from overpaint.engine.limits import Limits
 from overpaint.engine.plan import StepPlan, StepResult
 from overpaint.engine.scheduler import Scheduler
@@ -27,15 +27,14 @@ def make_job(
     prefix_tokens: int = 40,
 ) -> Job:
     """A job as the planner would make it; equal `pictures` and `words` mean equal prefixes."""
-    chain = tuple("/".join(pictures[: index + 1]) for index in range(len(pictures)))
+    shown = [BlockSpec("/".join(pictures[: index + 1]), 2, 8) for index in range(len(pictures))]
     branches = ("positive", "negative") if guided else ("positive",)
     prefixes = tuple(
         PrefixSpec(
-            (*chain, f"{'/'.join(pictures)}:{words or task_id}:{branch}"),
+            (*shown, BlockSpec(f"{'/'.join(pictures)}:{words or task_id}:{branch}", prefix_tokens - 10 * len(shown))),
             words,
             (_PIXEL,) * len(pictures),
             pictures,
-            prefix_tokens,
         )
         for branch in branches
     )
@@ -65,8 +64,10 @@ class FakeRunner:
     """
 
     units: int = 2
-    standing: set[PrefixKey] = field(default_factory=set)
+    standing: set[BlockKey] = field(default_factory=set)
+    on_host: set[BlockKey] = field(default_factory=set)
     building: dict[PrefixKey, int] = field(default_factory=dict)
+    restored: int = 0
     steps: dict[SequenceId, int] = field(default_factory=dict)
     decoded: list[SequenceId] = field(default_factory=list)
     needs: dict[SequenceId, SequenceSpec] = field(default_factory=dict)
@@ -80,8 +81,12 @@ class FakeRunner:
     def execute(self, plan: StepPlan) -> StepResult:
         for sequence_id in plan.drop:
             del self.needs[sequence_id]
+        for key in plan.spill:
+            self.standing.remove(key)
+            self.on_host.add(key)
         for key in plan.release:
             self.standing.discard(key)
+            self.on_host.discard(key)
             self.building.pop(key, None)
         prefilled, failed_prefix = self._prefill(plan)
         for work in plan.denoise:
@@ -103,19 +108,28 @@ class FakeRunner:
     def _prefill(self, plan: StepPlan) -> tuple[PrefixKey | None, tuple[PrefixKey, BackendError] | None]:
         if plan.prefill is None:
             return None, None
-        key = plan.prefill.spec.key
-        assert key not in self.standing, f"{key} is built twice"
-        assert len(plan.prefill.spec.pictures) == len(plan.prefill.spec.chain) - 1, "nothing to build it from"
-        if key in self.fail_prefixes:
-            return None, (key, BackendError("no"))
-        if key not in self.building and plan.prefill.reuse:
-            assert plan.prefill.reuse.source in self.standing, "continues from what is not there"
-        self.building[key] = self.building.get(key, 0) + 1
-        if self.building[key] < self.units:
+        spec = plan.prefill.spec
+        assert spec.key not in self.standing, f"{spec.key} is built twice"
+        assert len(spec.pictures) == len(spec.blocks) - 1, "nothing to build it from"
+        if spec.key in self.fail_prefixes:
+            return None, (spec.key, BackendError("no"))
+        if spec.key not in self.building:
+            self._bring_back(spec)
+        self.building[spec.key] = self.building.get(spec.key, 0) + 1
+        if self.building[spec.key] < self.units and spec.key not in self.standing:
             return None, None
-        del self.building[key]
-        self.standing.add(key)
-        return key, None
+        del self.building[spec.key]
+        self.standing.update(block.key for block in spec.blocks)
+        return spec.key, None
+
+    def _bring_back(self, spec: PrefixSpec) -> None:
+        for block in spec.blocks:
+            if block.key in self.on_host:
+                self.on_host.remove(block.key)
+                self.standing.add(block.key)
+                self.restored += 1
+            elif block.key not in self.standing:
+                break
 
 
 class Desk:
@@ -147,4 +161,4 @@ class Desk:
     def _assert_clean(self) -> None:
         assert not self.runner.needs
         assert not self.runner.building
-        assert self.runner.standing == self.scheduler.held_prefixes
+        assert self.runner.standing | self.runner.on_host == self.scheduler.held_blocks

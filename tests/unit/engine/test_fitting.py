@@ -7,8 +7,8 @@ import torch
 
 from overpaint.core.errors import OversizeError
 from overpaint.core.request import GenerationRequest
-from overpaint.engine.fitting import Demand, check_fits, fits, out_of_memory
-from overpaint.engine.job import JobPlanner
+from overpaint.engine.fitting import Demand, check_fits, fits, out_of_memory, work_bytes
+from overpaint.engine.job import BlockSpec, JobPlanner
 from overpaint.engine.limits import Limits
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork
@@ -28,29 +28,47 @@ def test_outputs_of_one_request_share_its_memory() -> None:
     assert Demand.of(make_job("one")) == Demand.of(make_job("six", num_images=6))
 
 
-def test_guidance_holds_everything_twice() -> None:
-    guided, plain = (Demand.of(make_job("t", guided=guided)) for guided in (True, False))
-    assert guided.kept_bytes(_LIMITS) == 2 * plain.kept_bytes(_LIMITS)
+def test_guidance_holds_the_words_twice_and_the_pictures_once() -> None:
+    assert replace(_DEMAND, num_branches=2).kept_bytes(_LIMITS) == 2 * 20 + 4 * 64
 
 
 def test_what_the_encoder_keeps_is_counted() -> None:
     limits = replace(_LIMITS, bytes_per_token=10, encoder_bytes_per_token=3)
-    assert limits.kept_bytes(text_tokens=20, picture_tokens=64, target_tokens=16) == 10 * 100 + 3 * (20 + 16)
+    assert limits.kept_bytes(text_tokens=20, picture_tokens=64) == 10 * 84 + 3 * (20 + 16)
+    assert limits.kept_bytes(text_tokens=20) == 10 * 20  # nothing goes on from words
 
 
-def test_what_would_fit_is_named_and_does_fit() -> None:
-    job = make_job("t", side=256, guided=True, pictures=("a", "b"), prefix_tokens=500)
-    job = replace(job, prefixes=tuple(replace(spec, picture_tokens=400) for spec in job.prefixes))
-    limits = replace(_LIMITS, cache_bytes=1150)
+@pytest.mark.parametrize(
+    ("limits", "what"),
+    [
+        (replace(_LIMITS, cache_bytes=430), "no guidance or 1 references would fit"),
+        (replace(_LIMITS, work_bytes=4500), "no guidance or a picture of 224x224 would fit"),
+    ],
+)
+def test_what_would_fit_is_named(limits: Limits, what: str) -> None:
+    pictures = tuple(BlockSpec(name, 2, 200) for name in "ab")
+    job = make_job("t", side=256, guided=True, pictures=("a", "b"))
+    job = replace(job, prefixes=tuple(replace(s, blocks=(*pictures, s.blocks[-1])) for s in job.prefixes))
     with pytest.raises(OversizeError) as caught:
         check_fits(job, limits)
     assert "2 references and a picture of about 256x256 under guidance" in caught.value.message
-    assert "no guidance or 1 references or a picture of 128x128 would fit" in caught.value.message
-    demand = Demand.of(job)
-    for smaller in (replace(demand, num_branches=1), replace(demand, num_references=1)):
-        assert fits(smaller, limits)
-    assert fits(replace(demand, target_tokens=64), limits)
-    assert not fits(replace(demand, target_tokens=100), limits)
+    assert what in caught.value.message
+
+
+def test_what_is_said_to_fit_does_fit() -> None:
+    demand = Demand(text_tokens=24, reference_tokens=200, num_references=2, target_tokens=256, num_branches=2)
+    tight, narrow = replace(_LIMITS, cache_bytes=430), replace(_LIMITS, work_bytes=4500)
+    assert not fits(demand, tight)
+    assert not fits(demand, narrow)
+    assert fits(replace(demand, num_branches=1), tight)
+    assert fits(replace(demand, num_references=1), tight)
+    assert fits(replace(demand, target_tokens=196), narrow)
+    assert not fits(replace(demand, target_tokens=256), narrow)
+
+
+def test_a_prefix_that_a_layer_reads_takes_room_to_work_in() -> None:
+    limits = replace(_LIMITS, work_bytes_per_token=0, read_bytes_per_token=3)
+    assert work_bytes(_DEMAND, limits) == 3 * (20 + 4 * 64)
 
 
 def test_room_to_work_in_is_counted_as_well() -> None:
@@ -72,25 +90,26 @@ def test_the_planner_counts_the_tokens_that_the_model_will_see(checkpoint: Check
     pictures = (make_picture(80, 60, seed=1), make_picture(50, 90, seed=2))
     for count in range(3):
         spec = planner.plan("t", GenerationRequest("make it red", pictures=pictures[:count])).prefixes[0]
-        painter.prefixes.begin(spec, None, 0)
-        assert painter.prefixes.num_tokens(spec.key) == spec.num_tokens
+        painter.prefixes.begin(spec)
         while not painter.prefixes.is_standing(spec.key):
-            painter.prefixes.advance(PrefixWork(spec, None, 10_000))
-        standing = painter.prefixes._standing[spec.key]
+            painter.prefixes.advance(PrefixWork(spec, 10_000))
+        cache = painter.prefixes[spec.key]
+        assert [block.num_tokens for block in spec.blocks] == [block.end - block.start for block in cache.blocks]
         limits = Limits(
             bytes_per_token=painter.bytes_per_token, encoder_bytes_per_token=painter.conditioner.bytes_per_token
         )
-        held = standing.cache.num_bytes + standing.memory.num_bytes
-        said = limits.kept_bytes(spec.num_tokens - spec.picture_tokens, spec.picture_tokens, 0)
-        assert 0 <= held - said <= 32 * limits.encoder_bytes_per_token  # the system turn is in no transformer's prefix
-        painter.prefixes.release(spec.key)
+        said = sum(limits.kept_bytes(block.text_tokens, block.picture_tokens) for block in spec.blocks)
+        over = painter.prefixes.num_bytes - said
+        assert 0 <= over <= 32 * limits.encoder_bytes_per_token  # the system turn is in no transformer's prefix
+        for block in spec.blocks:
+            painter.prefixes.release(block.key)
 
 
 @pytest.mark.parametrize("side", [4, 16])
 def test_the_predicted_peak_is_reached_and_not_passed(checkpoint: Checkpoint, side: int) -> None:
     painter, tokens = Painter(checkpoint), side * side
     transformer = painter._transformer
-    cache = transformer.new_cache(layout_prefix([False] * 8, []), tokens)
+    cache = transformer.new_cache(layout_prefix([False] * 8, []))
     txt = torch.zeros(8, transformer.context_channels)
     transformer.prefill([PrefixInput(cache.layout.segments, txt, (), cache)])
     latents = torch.zeros(tokens, checkpoint.transformer.config["in_channels"])

@@ -205,7 +205,7 @@ def test_what_could_never_be_held_is_refused_with_what_would_fit() -> None:
 
 
 def test_guided_requests_that_each_hold_half_of_the_memory_do_not_wait_for_each_other_for_ever() -> None:
-    desk = Desk(Limits(cache_bytes=2 * (40 + 64)), units=1)
+    desk = Desk(Limits(cache_bytes=2 * 40), units=1)
     for index in range(3):
         desk.submit(make_job(str(index), guided=True))
     desk.run()
@@ -231,15 +231,50 @@ def test_a_cancel_while_its_prefix_is_built_abandons_the_build() -> None:
     assert not desk.runner.standing
 
 
-def test_kept_prefixes_give_way_oldest_first_and_doubled_ones_before_single_ones() -> None:
-    desk = Desk(Limits(cache_bytes=3 * (40 + 64)), units=1)
-    for task_id, pictures in (("a1", ("a",)), ("a2", ("a",)), ("b", ("b",))):
+def _run_edits(desk: Desk, *edits: tuple[str, tuple[str, ...]]) -> None:
+    """Edits of pictures, one after the other."""
+    for task_id, pictures in edits:
         desk.submit(make_job(task_id, pictures=pictures))
         desk.run()
-    desk.submit(make_job("c", pictures=("c",)))
+
+
+def test_edits_of_one_picture_hold_it_once() -> None:
+    desk = Desk(units=1)
+    _run_edits(desk, ("a1", ("a",)), ("a2", ("a",)), ("ab", ("a", "b")))
+    assert desk.scheduler.held_bytes == 40 + 30 + (10 + 20)
+
+
+def test_kept_blocks_give_way_oldest_first_and_words_before_the_pictures_they_stand_on() -> None:
+    desk = Desk(Limits(cache_bytes=2 * 40 + 30), units=1)
+    _run_edits(desk, ("a1", ("a",)), ("b", ("b",)), ("a2", ("a",)))
+    _run_edits(desk, ("c", ("c",)))
+    held = {key.removesuffix(":positive") for key in desk.scheduler.held_blocks}
+    assert held == {"a", "a:a2", "b", "c", "c:c"}  # the words on b went, and those of a1
+
+
+def test_what_leaves_the_device_comes_back_from_the_host() -> None:
+    desk = Desk(Limits(cache_bytes=40, host_cache_bytes=1000), units=1)
+    _run_edits(desk, ("a1", ("a",)), ("b", ("b",)), ("a2", ("a",)))
+    assert desk.runner.on_host == {"b", "b:b:positive", "a:a1:positive"}
+    assert desk.runner.restored == 1
+    desk.submit(make_job("again", words="b", pictures=("b",)))
+    assert (desk.tick().prefill, desk.runner.restored) != (None, 1)
     desk.run()
-    held = {key.partition(":")[0] for key in desk.scheduler.held_prefixes}
-    assert held == {"a", "b", "c"}  # one of the two on "a" went
+    assert desk.runner.restored == 3  # words and all: nothing was computed
+
+
+def test_a_full_host_forgets_the_oldest() -> None:
+    desk = Desk(Limits(cache_bytes=40, host_cache_bytes=50), units=1)
+    _run_edits(desk, ("a", ("a",)), ("b", ("b",)), ("c", ("c",)))
+    assert desk.runner.on_host == {"b", "b:b:positive", "a"}
+    _run_edits(desk, ("d", ("d",)))
+    assert desk.runner.on_host == {"c", "c:c:positive", "b"}
+
+
+def test_what_is_larger_than_the_host_has_room_for_is_forgotten_with_all_that_stands_on_it() -> None:
+    desk = Desk(Limits(cache_bytes=40, host_cache_bytes=9), units=1)
+    _run_edits(desk, ("a", ("a",)), ("b", ("b",)))
+    assert not desk.runner.on_host
 
 
 _jobs = st.builds(
@@ -261,8 +296,8 @@ _jobs = st.builds(
     arrivals=st.lists(st.tuples(_jobs, st.integers(0, 6), st.booleans()), min_size=1, max_size=12),
     max_running=st.integers(1, 5),
     tick_tokens=st.integers(1, 2000),
-    # The largest job here needs 2 prefixes of 40 + 256 tokens.
-    cache_bytes=st.integers(2 * (40 + 256), 3000),
+    cache_bytes=st.integers(2 * 40, 500),  # the largest job here needs two prefixes of 40 tokens
+    host_cache_bytes=st.integers(0, 200),
     costs=st.builds(Costs, *[st.builds(Cost, st.floats(0, 4), st.floats(0, 300))] * 3),
     units=st.integers(1, 3),
     broken=st.integers(0, 30),
@@ -272,12 +307,14 @@ def test_nothing_is_lost_doubled_or_starved(
     max_running: int,
     tick_tokens: int,
     cache_bytes: int,
+    host_cache_bytes: int,
     costs: Costs,
     units: int,
     broken: int,
 ) -> None:
     """Random arrivals, cancels, failures and budgets: every picture ends, steps once each, integrity always holds."""
-    desk = Desk(Limits(max_running, tick_tokens, cache_bytes=cache_bytes, costs=costs), units)
+    limits = Limits(max_running, tick_tokens, cache_bytes=cache_bytes, host_cache_bytes=host_cache_bytes, costs=costs)
+    desk = Desk(limits, units)
     jobs: dict[str, Job] = {}
     cancelled: set[str] = set()
     for index, (fields, ticks, is_cancelled) in enumerate(arrivals):

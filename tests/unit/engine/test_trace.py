@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from overpaint.core.picture import Picture
-from overpaint.engine.job import PrefixSpec
+from overpaint.engine.job import BlockSpec, PrefixSpec
 from overpaint.engine.plan import PrefixWork, StageTimes, StepPlan, StepResult, StepWork
 from overpaint.engine.trace import Trace
 
-_PREFIX = PrefixSpec(("k",), "secret words", (Picture(1, 1, "RGB", bytes(3)),), ("p",), 4)
-_PLAN = StepPlan(prefill=PrefixWork(_PREFIX, None, 8), denoise=(StepWork("a/0", 3), StepWork("b/0", 1)))
+_PREFIX = PrefixSpec((BlockSpec("k", 4),), "secret words", (Picture(1, 1, "RGB", bytes(3)),), ("p",))
+_PLAN = StepPlan(prefill=PrefixWork(_PREFIX, 8), denoise=(StepWork("a/0", 3), StepWork("b/0", 1)))
 _RESULT = StepResult(times=StageTimes(condition_s=0.5, denoise_s=0.25))
 
 

@@ -1,7 +1,7 @@
 """Every way to attend gives what plain attention over prefix and target gives, alone and in any company."""
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from overpaint.model.attention_adapters import (
 )
 from overpaint.model.device import has_cpu_bfloat16
 from overpaint.model.layout import layout_prefix
-from overpaint.model.prefix_cache import PrefixCache
+from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from tests.reference.measures import max_abs
 
 _HEADS, _HEAD_DIM, _LAYERS = 2, 16, 2
@@ -33,7 +33,7 @@ def _attend_rows(
     spans = [starts.diff().tolist() for starts in (query_starts, key_starts)]
     assert (max_query, max_key) == (max(spans[0]), max(spans[1]))
     parts = zip(query.split(spans[0]), key.split(spans[1]), value.split(spans[1]), strict=True)
-    attended = [sdpa(q, k.transpose(0, 1)[None], v.transpose(0, 1)[None]) for q, k, v in parts]
+    attended = [sdpa(q, k, v) for q, k, v in parts]
     return torch.cat(attended).unflatten(1, query.shape[1:])
 
 
@@ -46,7 +46,12 @@ def _cache(
     prefix_tokens: int, seed: int, device: torch.device = _CPU, dtype: torch.dtype = torch.float32
 ) -> PrefixCache:
     layout = layout_prefix([False] * prefix_tokens, [])
-    cache = PrefixCache(layout, _LAYERS, (_HEADS, _HEAD_DIM), 150, dtype, device)
+    ends = [0, prefix_tokens // 3, prefix_tokens] if prefix_tokens else []
+    blocks = [
+        PrefixBlock(start, torch.empty(_LAYERS, 2, end - start, _HEADS, _HEAD_DIM, dtype=dtype, device=device))
+        for start, end in pairwise(ends)
+    ]
+    cache = PrefixCache(layout, blocks)
     for layer in range(_LAYERS):
         rows = [_draw(prefix_tokens, 10 * seed + layer + 1000 * which, device, dtype) for which in (0, 1)]
         cache.store(layer, 0, *rows)
@@ -59,9 +64,11 @@ def _plainly(caches: Sequence[PrefixCache], lengths: Sequence[int], layer: int, 
     starts = [0, *accumulate(lengths)]
     for cache, start, length in zip(caches, starts, lengths, strict=False):
         query, key, value = (rows[start : start + length].float().transpose(0, 1) for rows in qkv)
-        kept_key, kept_value = (rows[0].float() for rows in cache.view(layer, cache.layout.num_tokens))
-        scores = query @ torch.cat([kept_key, key], 1).mT / _HEAD_DIM**0.5
-        parts.append((scores.softmax(-1) @ torch.cat([kept_value, value], 1)).transpose(0, 1).flatten(1))
+        for kept in reversed(cache.read(layer)):
+            before = [rows.float().transpose(0, 1) for rows in kept]
+            key, value = torch.cat([before[0], key], 1), torch.cat([before[1], value], 1)
+        scores = query @ key.mT / _HEAD_DIM**0.5
+        parts.append((scores.softmax(-1) @ value).transpose(0, 1).flatten(1))
     return torch.cat(parts)
 
 

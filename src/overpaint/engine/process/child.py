@@ -17,6 +17,7 @@ from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Failed
 from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
+from overpaint.engine.process.log_pipe import send_log
 from overpaint.engine.process.messages import (
     Accepted,
     Cancel,
@@ -49,6 +50,7 @@ def run_child(pipe: Connection, open_engine: EngineOpener) -> None:
     """
     _leave_signals_to_the_parent()
     channel = _Channel(pipe)
+    send_log(channel.send)
     try:
         engine = open_engine()
         warm_up(engine)
@@ -58,6 +60,7 @@ def run_child(pipe: Connection, open_engine: EngineOpener) -> None:
     except Exception as crash:
         channel.send(LoadFailed(BackendError(f"the engine did not start: {crash!r}")))
         raise
+    _log.info("%s is warm", engine.info.name)
     channel.send(Loaded(engine.info))
     _Desk(engine, channel).serve()
 

@@ -18,6 +18,7 @@ from overpaint.core.ports import EngineAwayError
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.process.child import EngineOpener, run_child
+from overpaint.engine.process.log_pipe import repeat
 from overpaint.engine.process.mailboxes import Mailboxes
 from overpaint.engine.process.messages import (
     Accepted,
@@ -27,6 +28,7 @@ from overpaint.engine.process.messages import (
     FromChild,
     Loaded,
     LoadFailed,
+    Logged,
     Refused,
     Submit,
     ToChild,
@@ -199,6 +201,8 @@ class ProcessEngine:
                 self._give_text(text_id, outcome)
             case Counted(stats):
                 self._stats = stats
+            case Logged():
+                repeat(message)
 
     def _give_text(self, text_id: int, outcome: str | OverpaintError) -> None:
         text = self._texts.get(text_id)

@@ -99,4 +99,31 @@ class Counted:
     stats: EngineStats
 
 
-FromChild = Loaded | LoadFailed | Accepted | Refused | Told | Written | Counted
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the child's log.
+
+    Args:
+        logger: name of whoever logged it.
+        level: as `logging` has it.
+        created_s: seconds since 1970.
+        message: in words.
+        traceback: of the exception that it is about.
+    """
+
+    logger: str
+    level: int
+    created_s: float
+    message: str
+    traceback: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the child logged since the last of these, but for `num_dropped` lines that were too many."""
+
+    lines: tuple[LogLine, ...]
+    num_dropped: int
+
+
+FromChild = Loaded | LoadFailed | Accepted | Refused | Told | Written | Counted | Logged

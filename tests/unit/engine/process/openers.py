@@ -1,5 +1,6 @@
 """What the child opens in these tests. Module-level, because a spawned process imports them by name."""
 
+import logging
 import time
 from collections.abc import Iterator
 
@@ -11,6 +12,8 @@ from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.null import NullEngine
+
+FLOOD = 50_000
 
 
 def open_null(step_s: float = 0.0) -> WritingEngine:
@@ -73,3 +76,29 @@ def open_real(model: ModelConfig) -> WritingEngine:
     from overpaint.compose import open_engine
 
     return open_engine(model)
+
+
+class Talkative(NullEngine):
+    """Logs what it is asked to, and a little of what it must not."""
+
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
+        log = logging.getLogger("overpaint.engine.talkative")
+        if request.prompt == "flood":
+            for number in range(FLOOD):
+                log.info("line %d", number)
+        try:
+            raise ValueError("a bug")
+        except ValueError:
+            log.exception("task %s went wrong", task_id, extra={"prompt": request.prompt})
+        logging.getLogger("library").info("a library's chatter")
+        logging.getLogger("library").warning("a library's warning")
+        super().submit(task_id, request, terms)
+
+
+def open_talkative() -> WritingEngine:
+    return Talkative()
+
+
+def open_dying() -> WritingEngine:
+    logging.getLogger("overpaint.engine.dying").error("this will not end well")
+    raise CheckpointError("/nowhere", "does not exist")

@@ -1,5 +1,7 @@
 """A real child process around the engine that paints flat colours, killed in every way."""
 
+import json
+import logging
 import os
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from functools import partial
 import psutil
 import pytest
 
+from overpaint.api.log import JsonFormatter
 from overpaint.core.errors import BackendError, CancelledTaskError, CheckpointError, RequestError, TaskError
 from overpaint.core.events import Failed, Finished, Progress
 from overpaint.core.picture import Picture
@@ -20,16 +23,20 @@ from overpaint.core.sizes import Size
 from overpaint.engine.null import NULL_INFO, NullEngine
 from overpaint.engine.process.engine import ProcessEngine
 from tests.unit.engine.process.openers import (
+    FLOOD,
     open_broken,
     open_clumsy,
     open_counting,
+    open_dying,
     open_nothing,
     open_null,
     open_slow_writer,
+    open_talkative,
 )
 
 LOAD_S = 60
 Start = Callable[..., ProcessEngine]
+Heard = Callable[[str], list[logging.LogRecord]]
 
 
 @pytest.fixture
@@ -217,3 +224,45 @@ def test_who_waits_for_a_text_hears_of_the_end(start: Start) -> None:
     with pytest.raises(BackendError, match="signal 9"):
         engine.write("be kind", "a cat", 16)
     killer.join()
+
+
+@pytest.fixture
+def heard(caplog: pytest.LogCaptureFixture) -> Heard:
+    """Waits until this process has logged a message, and gives all records up to then."""
+    caplog.set_level(logging.INFO)
+
+    def wait(message: str) -> list[logging.LogRecord]:
+        deadline_s = time.monotonic() + 30
+        while not any(message in record.getMessage() for record in caplog.records):
+            assert time.monotonic() < deadline_s, [record.getMessage() for record in caplog.records]
+            time.sleep(0.02)
+        return list(caplog.records)
+
+    return wait
+
+
+def test_what_the_child_logs_is_in_the_parents_log(start: Start, heard: Heard) -> None:
+    engine = start(open_talkative)
+    engine.submit("t", request("my secret words"))
+    records = {record.getMessage(): record for record in heard("task t went wrong")}
+    wrong = records["task t went wrong"]
+    assert (wrong.name, wrong.levelname) == ("overpaint.engine.talkative", "ERROR")
+    line = json.loads(JsonFormatter(shows_prompts=True).format(wrong))
+    assert "ValueError: a bug" in line["traceback"]
+    assert "secret words" not in json.dumps(line)
+    assert {"null is warm", "a library's warning"} <= records.keys()
+    assert "a library's chatter" not in records
+
+
+def test_a_flood_of_lines_is_counted_and_holds_nobody_up(start: Start, heard: Heard) -> None:
+    engine = start(open_talkative)
+    engine.submit("t", request("flood"))
+    assert isinstance(list(engine.events("t"))[-1], Finished)
+    told = [record for record in heard("were dropped") if record.name == "overpaint.engine.talkative"]
+    assert len(told) < FLOOD / 10
+
+
+def test_the_last_words_of_a_child_that_cannot_load_are_heard(start: Start, heard: Heard) -> None:
+    engine = start(open_dying, is_waited=False)
+    assert not engine.wait_loaded(LOAD_S)
+    assert heard("this will not end well")

@@ -42,6 +42,25 @@ def test_a_key_made_while_the_server_runs_works_at_once_until_it_is_revoked(runn
     assert secret not in listed
 
 
+def test_a_limit_that_is_not_named_stays(running: RunningServer) -> None:
+    """Who raises a rate must not lose the budget."""
+    where = ("--data-dir", str(running.data_dir))
+    overpaint("keys", "create", "agency", "--per-minute", "60", "--budget", "200", *where)
+    changed = overpaint("keys", "limit", "agency", "--per-minute", "120", *where)
+    assert re.search(r"agency .* no +120 +- +200 ", changed.stdout)
+    lifted = overpaint("keys", "limit", "agency", "--budget", "none", *where)
+    assert re.search(r"agency .* no +120 +- +- ", lifted.stdout)
+
+
+@pytest.mark.parametrize(
+    "limit", [("--budget", "-3"), ("--budget", "nan"), ("--per-minute", "0"), ("--open-tasks", "x")]
+)
+def test_a_limit_that_makes_no_sense_is_told_by_its_flag(running: RunningServer, limit: tuple[str, str]) -> None:
+    done = overpaint("keys", "create", "odd", *limit, "--data-dir", str(running.data_dir))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {limit[0].removeprefix('--')}: '{limit[1]}' must be a number from ")
+
+
 def test_a_key_that_is_not_there_is_told_in_one_line(running: RunningServer) -> None:
     done = overpaint("keys", "revoke", "nobody", "--data-dir", str(running.data_dir))
     assert done.returncode == 2

@@ -1,6 +1,8 @@
 """`overpaint keys`: make, list, limit and revoke API keys. Works on the database, also while a server runs on it."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +12,20 @@ from rich.table import Table
 
 from overpaint.cli.server_options import ConfigFile, Database, DataDir, open_accounts, server_settings
 from overpaint.core.account import ApiKey, KeyLimits
+from overpaint.core.errors import RequestError
 from overpaint.settings import ServerSettings
 
 MICRO = 1_000_000
 TABLE_WIDTH = 160
 Name = Annotated[str, typer.Argument(help="The key's name.", show_default=False)]
-Rate = Annotated[int | None, typer.Option("--per-minute", help="Submissions a minute; none is no limit.")]
-Open = Annotated[int | None, typer.Option("--open-tasks", help="Tasks queued and running together.")]
-Budget = Annotated[float | None, typer.Option("--budget", help="Dollars in a calendar month (UTC).")]
+Rate = Annotated[str | None, typer.Option("--per-minute", metavar="<int>", help="Submissions a minute, or none.")]
+Open = Annotated[
+    str | None, typer.Option("--open-tasks", metavar="<int>", help="Tasks queued and running together, or none.")
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget", metavar="<float>", help="Dollars in a calendar month (UTC), or none.")
+]
+NO_LIMIT = "none"
 
 
 def build_keys() -> typer.Typer:
@@ -47,18 +55,13 @@ def create(
 
       overpaint keys create agency --per-minute 60 --budget 200
     """
-    limits = _limits(per_minute, open_tasks, budget)
+    limits = KeyLimits(**_limits(per_minute, open_tasks, budget))
     typer.echo(asyncio.run(_create(_settings(data_dir, database, config), name, limits, is_admin=admin)))
 
 
 def list_keys(data_dir: DataDir = None, database: Database = None, config: ConfigFile = None) -> None:
     """List all keys, oldest first, revoked ones too."""
-    table = Table(box=None)
-    for name in ("name", "id", "admin", "per minute", "open tasks", "budget $", "created", "revoked"):
-        table.add_column(name, no_wrap=True)
-    for key in asyncio.run(_list(_settings(data_dir, database, config))):
-        table.add_row(*_row(key))
-    Console(width=TABLE_WIDTH).print(table)
+    _print(asyncio.run(_list(_settings(data_dir, database, config))))
 
 
 def limit(
@@ -70,9 +73,15 @@ def limit(
     database: Database = None,
     config: ConfigFile = None,
 ) -> None:
-    """Change what a key may do; a limit that is not given is lifted."""
-    settings, limits = _settings(data_dir, database, config), _limits(per_minute, open_tasks, budget)
-    asyncio.run(_limit(settings, name, limits))
+    """Change what a key may do, and show it; a limit that is not given stays, `none` lifts one.
+
+    Examples:
+      overpaint keys limit shop --per-minute 120
+
+      overpaint keys limit shop --budget none
+    """
+    settings, changes = _settings(data_dir, database, config), _limits(per_minute, open_tasks, budget)
+    _print([asyncio.run(_limit(settings, name, changes))])
 
 
 def revoke(name: Name, data_dir: DataDir = None, database: Database = None, config: ConfigFile = None) -> None:
@@ -91,9 +100,11 @@ async def _list(settings: ServerSettings) -> list[ApiKey]:
         return await accounts.keys.list_keys()
 
 
-async def _limit(settings: ServerSettings, name: str, limits: KeyLimits) -> None:
+async def _limit(settings: ServerSettings, name: str, changes: dict[str, int | None]) -> ApiKey:
     async with open_accounts(settings) as accounts:
-        await accounts.keys.set_limits(name, limits)
+        in_force = (key for key in await accounts.keys.list_keys() if key.name == name and not key.revoked_at)
+        present = next((key.limits for key in in_force), KeyLimits())
+        return await accounts.keys.set_limits(name, replace(present, **changes))
 
 
 async def _revoke(settings: ServerSettings, name: str) -> None:
@@ -105,8 +116,42 @@ def _settings(data_dir: Path | None, database: str | None, config: Path | None) 
     return server_settings({"data_dir": data_dir, "database": database}, config)
 
 
-def _limits(per_minute: int | None, open_tasks: int | None, budget: float | None) -> KeyLimits:
-    return KeyLimits(per_minute, open_tasks, None if budget is None else round(budget * MICRO))
+def _limits(per_minute: str | None, open_tasks: str | None, budget: str | None) -> dict[str, int | None]:
+    """The limits that are given, by their names in `KeyLimits`; None lifts one."""
+    given = (
+        ("requests_per_minute", "per-minute", per_minute, int, 1),
+        ("max_open_tasks", "open-tasks", open_tasks, int, 1),
+        ("monthly_budget_microusd", "budget", budget, _micro, 0),
+    )
+    return {
+        name: None if text == NO_LIMIT else _read(flag, text, read, least)
+        for name, flag, text, read, least in given
+        if text is not None
+    }
+
+
+def _read(flag: str, text: str, read: Callable[[str], int], least: int) -> int:
+    rule = f"must be a number from {least} on, or {NO_LIMIT}"
+    try:
+        value = read(text)
+    except (ValueError, OverflowError) as exc:
+        raise RequestError(flag, text, rule) from exc
+    if value < least:
+        raise RequestError(flag, text, rule)
+    return value
+
+
+def _micro(dollars: str) -> int:
+    return round(float(dollars) * MICRO)
+
+
+def _print(keys: Sequence[ApiKey]) -> None:
+    table = Table(box=None)
+    for name in ("name", "id", "admin", "per minute", "open tasks", "budget $", "created", "revoked"):
+        table.add_column(name, no_wrap=True)
+    for key in keys:
+        table.add_row(*_row(key))
+    Console(width=TABLE_WIDTH).print(table)
 
 
 def _row(key: ApiKey) -> tuple[str, ...]:

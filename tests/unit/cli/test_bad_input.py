@@ -56,6 +56,10 @@ def complaint(ended: Ended, code: int = 2) -> str:
         ((*GENERATE, "--format", "jpeg"), "format: 'jpeg' must agree with the name of the output, 'out.png'"),
         ((*GENERATE, "--quality", "0"), "quality: 0 must be 1 to 100"),
         ((*GENERATE, "--background", "red"), "background: 'red' must be one of auto, opaque, transparent"),
+        (("keys", "create", "x", "--budget", "-3"), "budget: '-3' must be a number from 0 on, or none"),
+        (("keys", "create", "x", "--budget", "nan"), "budget: 'nan' must be a number from 0 on, or none"),
+        (("keys", "limit", "x", "--per-minute", "0"), "per-minute: '0' must be a number from 1 on, or none"),
+        (("keys", "limit", "x", "--open-tasks", "many"), "open-tasks: 'many' must be a number from 1 on, or none"),
         ((*GENERATE, "--device", "gpu"), "device: 'gpu' must be one of auto, cuda, mps, cpu"),
         ((*GENERATE, "--dtype", "int8"), "dtype: 'int8' must be one of auto, bfloat16, float16, float32"),
         ((*GENERATE, "--model", "null:x"), "model: 'null:x' must have 0 to 60 seconds a step after 'null:'"),
@@ -191,3 +195,10 @@ def test_a_bad_setting_is_named(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert complaint(overpaint(*GENERATE)).startswith(line)
+
+
+def test_keys_are_not_made_where_no_server_keeps_its_data(overpaint: Overpaint, tmp_path: Path) -> None:
+    """They would open nothing."""
+    place = f"data_dir: '{tmp_path / 'overpaint-data'}' has no data of a server"
+    assert complaint(overpaint("keys", "create", "shop")).startswith(place)
+    assert not list(tmp_path.iterdir())

@@ -35,10 +35,14 @@ from overpaint.core.ports import TextWriter
 from overpaint.core.store_ports import AccountStore
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.supervisor import Supervisor
-from overpaint.images.fetch import FetchLimits, PictureFetcher
+from overpaint.images.fetch import FetchLimits, FileKind, PictureFetcher
 from overpaint.images.fetch_rules import AddressRules
 from overpaint.images.limits import MIB, PictureLimits
+from overpaint.lora.cache import AdapterCache
+from overpaint.lora.folder import AdapterFolder
+from overpaint.lora.header import looks_like_safetensors
 from overpaint.outputs.opening import open_outputs
+from overpaint.service.adapters import AdapterSources
 from overpaint.service.build import Outside, Policies, build_service
 from overpaint.service.catalogue_file import read_catalogue
 from overpaint.service.clock import SystemClock
@@ -55,6 +59,7 @@ from overpaint.settings import ServerSettings
 from overpaint.store.opening import Stores, open_stores
 
 SECRET_BYTES = 32
+ADAPTER_FETCH_S = 300.0
 BEYOND_RUNNING = 2
 """Tasks at the engine for each that steps: the next ones are prepared while the present ones are painted."""
 
@@ -222,7 +227,23 @@ def _outside(
         formats=webhook_formats(api.link_base, links),
         webhooks=stores.webhooks,
         enhancer=_enhancer(settings, writer),
+        adapters=_adapters(settings, rules),
     )
+
+
+def _adapters(settings: ServerSettings, rules: AddressRules) -> AdapterSources:
+    """Adapters are larger than pictures, and their servers slower."""
+    limits = FetchLimits(max_bytes=settings.max_adapter_mib * MIB, total_s=ADAPTER_FETCH_S)
+    fetcher = PictureFetcher(rules, limits, kind=SAFETENSORS) if settings.adapter_urls else None
+    cache = AdapterCache(settings.data_dir / "adapters", settings.adapter_cache_mib * MIB)
+    return AdapterSources(AdapterFolder(settings.adapters), cache, fetcher)
+
+
+def _broken_safetensors(data: bytes) -> str | None:
+    return None if looks_like_safetensors(data) else "is not a safetensors file, the only kind that is taken"
+
+
+SAFETENSORS = FileKind("application/octet-stream", _broken_safetensors)
 
 
 def webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:

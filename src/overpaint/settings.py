@@ -69,6 +69,9 @@ class ServerSettings(Settings):
         lease_s: tasks of a process that died come back after this long; longer than its longest silence.
         keep_days: how long inputs and outputs are kept.
         max_picture_mib: largest picture file that is taken, however it comes.
+        adapter_urls: whether adapters may be fetched from URLs, guarded as pictures are.
+        max_adapter_mib: largest LoRA file that is fetched.
+        adapter_cache_mib: for LoRA files that callers sent, beside what the output store keeps.
         safety: off, flag or block.
         enhancer: who enriches prompts: rules, or the checkpoint's own language model.
         enhancer_url: an OpenAI-compatible chat URL that does instead.
@@ -96,6 +99,9 @@ class ServerSettings(Settings):
     lease_s: float = Field(default=20.0, ge=2, le=3600)
     keep_days: float = Field(default=7.0, gt=0)
     max_picture_mib: int = Field(default=64, ge=1, le=1024)
+    adapter_urls: bool = True
+    max_adapter_mib: int = Field(default=512, ge=1, le=4096)
+    adapter_cache_mib: int = Field(default=8192, ge=1)
     safety: Literal["off", "flag", "block"] = "off"
     enhancer: Literal["rules", "model"] = "rules"
     enhancer_url: str | None = None

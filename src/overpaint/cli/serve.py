@@ -24,6 +24,7 @@ def serve(
     tls_self_signed: Annotated[
         bool | None, typer.Option("--tls-self-signed", help="Make a certificate for development.")
     ] = None,
+    adapters: Annotated[Path | None, typer.Option(help="Folder of LoRA files that requests may name.")] = None,
     proxy_port: Annotated[
         int | None, typer.Option(help="Port of a proxy that leads vendors' host names here; needs TLS.")
     ] = None,
@@ -56,6 +57,7 @@ def serve(
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "tls_self_signed": tls_self_signed,
+        "adapters": adapters,
         "proxy_port": proxy_port,
         "sync_timeout_s": sync_timeout_s,
         "safety": safety,

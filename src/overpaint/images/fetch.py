@@ -1,12 +1,13 @@
 """A picture from a URL that a stranger wrote: guarded addresses, bounded bytes, time and redirects, told by content.
 
-Gives back bytes that begin like a picture; decoding them is `decode`'s. Everything that goes wrong is a `PictureError`.
+Gives back bytes that begin like a picture, or whatever else is asked for; decoding them is `decode`'s. Everything that
+goes wrong is a `PictureError`.
 Takes no proxy from the environment, sends no cookies and no referrer, and lets nobody compress a bomb.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -44,8 +45,32 @@ class _RefusedError(Exception):
     """The other server does not give the file."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What kind of file is fetched.
+
+    Args:
+        media_type: that is asked for.
+        broken_by: the rule that its first 16 bytes break, as a clause, or None.
+    """
+
+    media_type: str
+    broken_by: Callable[[bytes], str | None]
+
+
+def _broken_picture(data: bytes) -> str | None:
+    try:
+        is_picture = read_header(data) is not None
+    except ValueError:
+        is_picture = True  # begins like one; too short so far to tell its sides
+    return None if is_picture else "is not a JPEG, PNG, WebP or GIF picture"
+
+
+PICTURES = FileKind("image/*", _broken_picture)
+
+
 class PictureFetcher:
-    """Fetches pictures over http and https.
+    """Fetches pictures, or files of another kind, over http and https.
 
     Args:
         rules: which addresses may be asked.
@@ -53,6 +78,7 @@ class PictureFetcher:
         resolver: names to addresses.
         backend: opens connections; None is the machine's network.
         ssl_context: whom to trust; None trusts whom the system trusts.
+        kind: what is fetched.
     """
 
     def __init__(
@@ -62,10 +88,12 @@ class PictureFetcher:
         resolver: Resolver = system_resolver,
         backend: httpcore2.AsyncNetworkBackend | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        kind: FileKind = PICTURES,
     ) -> None:
         self._limits = limits or FetchLimits()
         self._backend = GuardedBackend(rules or AddressRules(), resolver, backend)
         self._ssl_context = ssl_context
+        self._kind = kind
 
     async def fetch(self, url: str, field: str = "images") -> bytes:
         """The file behind a URL.
@@ -118,7 +146,7 @@ class PictureFetcher:
         )
         headers: list[tuple[bytes | str, bytes | str]] = [
             ("Host", target.authority),
-            ("Accept", "image/*"),
+            ("Accept", self._kind.media_type),
             ("Accept-Encoding", "identity"),
             ("User-Agent", USER_AGENT),
         ]
@@ -143,9 +171,14 @@ class PictureFetcher:
             if len(data) > self._limits.max_bytes:
                 raise ValueError(self._too_large())
             if was_short and len(data) >= _SNIFFED_BYTES:
-                _require_picture(data)
-        _require_picture(data)
+                self._require_kind(data)
+        self._require_kind(data)
         return bytes(data)
+
+    def _require_kind(self, data: bytearray) -> None:
+        """Stop early: nobody makes this server read 64 MiB of something else."""
+        if rule := self._kind.broken_by(bytes(data[:_SNIFFED_BYTES])):
+            raise ValueError(rule)
 
     def _too_large(self) -> str:
         return f"must be at most {self._limits.max_bytes / MIB:g} MiB"
@@ -154,16 +187,6 @@ class PictureFetcher:
 async def _chunks(response: httpcore2.Response) -> AsyncIterator[bytes]:
     async for chunk in response.aiter_stream():
         yield chunk
-
-
-def _require_picture(data: bytearray) -> None:
-    """Stop early: nobody makes this server read 64 MiB of something else."""
-    try:
-        is_picture = read_header(bytes(data[:_SNIFFED_BYTES])) is not None
-    except ValueError:
-        is_picture = True  # begins like one; too short so far to tell its sides
-    if not is_picture:
-        raise ValueError("is not a JPEG, PNG, WebP or GIF picture")
 
 
 def _location_of(response: httpcore2.Response) -> str:

@@ -60,6 +60,11 @@ class AdapterFolder:
         below = [path for name, path in files.items() if name.startswith(f"{ref.source}/")]
         return below[0] if len(below) == 1 and ref.weight_name is None else None
 
+    def name_of(self, path: Path) -> str:
+        """What a file of this folder is called."""
+        assert self._path is not None, path
+        return path.relative_to(self._path).as_posix().removesuffix(SUFFIX)
+
     def digest(self, path: Path) -> str:
         """SHA-256 of a file's content in hex, read again only when the file has changed.
 
@@ -73,10 +78,8 @@ class AdapterFolder:
         return seen.digest
 
     def _files(self) -> dict[str, Path]:
-        if self._path is None:
-            return {}
-        found = self._path.rglob(f"*{SUFFIX}")
-        return {path.relative_to(self._path).as_posix().removesuffix(SUFFIX): path for path in found if path.is_file()}
+        found = self._path.rglob(f"*{SUFFIX}") if self._path else ()
+        return {self.name_of(path): path for path in found if path.is_file()}
 
 
 def digest_of(path: Path) -> str:

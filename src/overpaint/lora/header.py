@@ -32,6 +32,16 @@ class Header:
     num_bytes: int = 0
 
 
+def looks_like_safetensors(data: bytes) -> bool:
+    """Whether the first bytes of a file (nine at least) could be those of one."""
+    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+    return (
+        len(data) > _LENGTH_BYTES
+        and 2 <= length <= _MAX_HEADER_BYTES
+        and data[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{"
+    )
+
+
 def read_header(path: Path) -> Header:
     """The header of the file at `path`.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from overpaint.core.store_ports import WebhookStore
 from overpaint.images.limits import PictureLimits
+from overpaint.service.adapters import NO_ADAPTERS, AdapterDesk, AdapterSources
 from overpaint.service.catalogue import Catalogue
 from overpaint.service.clock import ServiceClock, SystemClock
 from overpaint.service.dispatch import Dispatcher, DispatchPolicy
@@ -41,6 +42,7 @@ class Outside:
         formats: what webhooks look like, by dialect; must have ``"native"``.
         webhooks: deliveries that are due.
         enhancer: enriches prompts; None never does.
+        adapters: where adapters may come from.
     """
 
     fetcher: UrlFetcher
@@ -48,6 +50,7 @@ class Outside:
     formats: Mapping[str, WebhookFormat]
     webhooks: WebhookStore
     enhancer: Enhancer | None = None
+    adapters: AdapterSources = NO_ADAPTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +108,18 @@ def build_service(
     limits = Limits(ports.tasks, ports.accounts, clock)
     links = FileLinks(policies.link_secret, clock, policies.link_lifetime_s)
     files = Files(ports.outputs, policies.pictures)
+    linears = lambda: ports.engine.info.linears  # noqa: E731
+    adapters = AdapterDesk(outside.adapters, ports.outputs, links, linears, clock)
     desk = PictureDesk(ports.outputs, ports.tasks, links, outside.fetcher, policies.pictures)
     webhooks = Webhooks(outside.webhooks, ports.tasks, keys, outside.formats, outside.poster, clock, policies.webhooks)
     finisher = Finisher(ports.tasks, ports.outputs, safety, clock)
-    dispatcher = _dispatcher(ports, policies, _Needs(desk, finisher, tower, webhooks))
+    dispatcher = _dispatcher(ports, policies, _Needs(desk, adapters, finisher, tower, webhooks))
     parts = SubmitParts(
         tasks=ports.tasks,
         catalogue=catalogue,
         limits=limits,
         desk=desk,
+        adapters=adapters,
         safety=safety,
         enhancer=outside.enhancer,
         joiner=Joiner(clock, policies.join_window_s),
@@ -128,6 +134,7 @@ def build_service(
         catalogue=catalogue,
         submit=Submitter(parts),
         tasks=Tasks(ports.tasks, ports.outputs, tower, dispatcher.drop, webhooks.note_end, clock),
+        adapters=adapters,
         files=files,
         uploads=Uploads(files, ports.outputs, clock, policies.retention.uploads),
         parts=Parts(files, ports.outputs, policies.pictures.max_bytes),
@@ -143,6 +150,7 @@ class _Needs:
     """What dispatching needs of the other parts."""
 
     desk: PictureDesk
+    adapters: AdapterDesk
     finisher: Finisher
     tower: WatchTower
     webhooks: Webhooks
@@ -152,6 +160,7 @@ def _dispatcher(ports: ServicePorts, policies: Policies, work: _Needs) -> Dispat
     worker = Worker(
         ports.engine,
         work.desk,
+        work.adapters,
         work.finisher,
         work.tower,
         policies.max_attempts,

@@ -4,7 +4,7 @@ Pure: raises or returns. The pictures' own rules are `pictures`' business.
 """
 
 from overpaint.core.errors import RequestError
-from overpaint.core.request import GenerationRequest
+from overpaint.core.request import GenerationRequest, check_adapter_count
 from overpaint.core.sizes import Size
 from overpaint.images.fetch_rules import read_target
 from overpaint.service.canvas import asked_size
@@ -50,6 +50,7 @@ def _check_numbers(draft: Draft, entry: ModelEntry) -> None:
         acceleration=draft.acceleration,
         size=None if isinstance(draft.size, str) else draft.size,
     )
+    check_adapter_count(len(draft.adapters))
     if draft.num_images > entry.output.max_images:
         raise RequestError("num_images", draft.num_images, f"must be 1 to {entry.output.max_images}")
 
@@ -72,5 +73,3 @@ def _check_names(draft: Draft) -> None:
     key = draft.idempotency_key
     if key is not None and not (0 < len(key) <= MAX_IDEMPOTENCY_CHARS and key.isprintable()):
         raise RequestError("idempotency_key", key, f"must be 1 to {MAX_IDEMPOTENCY_CHARS} printable characters")
-    if draft.adapters:
-        raise RequestError("adapters", draft.adapters[0].source, "cannot be applied: this server has no adapters")

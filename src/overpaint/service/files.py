@@ -9,11 +9,14 @@ from overpaint.core.store_ports import OutputStore
 from overpaint.core.task import StoredFile
 from overpaint.images.header import Header, read_header
 from overpaint.images.limits import PictureLimits
+from overpaint.lora.header import looks_like_safetensors
 from overpaint.service.caller import Caller
 
 UPLOADS = "uploads/"
 INPUTS = "inputs/"
 OUTPUTS = "outputs/"
+OTHER_MEDIA_TYPE = "application/octet-stream"
+_SNIFFED_BYTES = 16
 MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 
 
@@ -22,7 +25,7 @@ class FileContent:
     """A stored file, whole."""
 
     data: bytes = field(repr=False)
-    media_type: str = "application/octet-stream"
+    media_type: str = OTHER_MEDIA_TYPE
 
 
 class Files:
@@ -42,12 +45,16 @@ class Files:
         return f"{uploads_of(caller)}{secrets.token_hex(16)}"
 
     async def upload(self, key: str, data: bytes, name: str = "file") -> StoredFile:
-        """Store an upload under a reserved key.
+        """Store a picture, or a LoRA file, whose sides are 0, under a reserved key.
 
         Raises:
             PictureError: it is not a picture that Overpaint takes, or too large.
             BackendError: it cannot be stored now.
         """
+        if looks_like_safetensors(data[:_SNIFFED_BYTES]) and len(data) <= self._limits.max_bytes:
+            stored = StoredFile(key, OTHER_MEDIA_TYPE, len(data), 0, 0)
+            await self._outputs.put(key, data, OTHER_MEDIA_TYPE)
+            return stored
         header = _judge(data, name, self._limits)
         stored = StoredFile(key, MEDIA_TYPES[header.format], len(data), header.width, header.height)
         await self._outputs.put(key, data, stored.media_type)
@@ -82,7 +89,7 @@ def media_type_of(data: bytes) -> str:
         header = read_header(data[:65536])
     except ValueError:
         header = None
-    return MEDIA_TYPES[header.format] if header else "application/octet-stream"
+    return MEDIA_TYPES[header.format] if header else OTHER_MEDIA_TYPE
 
 
 def _judge(data: bytes, name: str, limits: PictureLimits) -> Header:

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from overpaint.core.errors import AccessError, PictureError, RequestError, TaskError
 from overpaint.core.picture import Picture
-from overpaint.core.request import GenerationRequest, OutputSpec
+from overpaint.core.request import AdapterFile, GenerationRequest, OutputSpec
 from overpaint.core.sizes import Size, SizeRules
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import StoredFile, Task
@@ -99,8 +99,10 @@ class PictureDesk:
         """Store a taken picture; the same content twice is one file."""
         await self._outputs.put(taken.file.key, taken.data, taken.file.media_type)
 
-    async def request_of(self, task: Task, rules: SizeRules) -> GenerationRequest:
-        """What an engine is asked for a stored task.
+    async def request_of(
+        self, task: Task, rules: SizeRules, adapters: tuple[AdapterFile, ...] = ()
+    ) -> GenerationRequest:
+        """What an engine is asked for a stored task, whose adapters were opened.
 
         Raises:
             TaskError: an input is gone.
@@ -118,6 +120,7 @@ class PictureDesk:
             num_images=spec.num_images,
             steps=spec.steps,
             true_cfg_scale=spec.true_cfg_scale,
+            adapters=adapters,
             acceleration=spec.acceleration,
             output=spec.output,
         )

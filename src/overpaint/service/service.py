@@ -10,6 +10,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.ports import EngineClient
 from overpaint.core.store_ports import AccountStore, OutputStore, TaskStore
+from overpaint.service.adapters import AdapterDesk
 from overpaint.service.catalogue import Catalogue
 from overpaint.service.dispatch import Dispatcher
 from overpaint.service.files import Files
@@ -69,6 +70,7 @@ class Service:
         catalogue: for what.
         submit: takes requests.
         tasks: what became of them.
+        adapters: those that can be named.
         files: uploads and results.
         uploads: those that are named later.
         parts: those that arrive in parts.
@@ -84,6 +86,7 @@ class Service:
     catalogue: Catalogue
     submit: Submitter
     tasks: Tasks
+    adapters: AdapterDesk
     files: Files
     uploads: Uploads
     parts: Parts

@@ -7,7 +7,7 @@ budget; the task. What fails leaves nothing charged and no task. Knows no HTTP a
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from overpaint.core.errors import BackendError, RequestError, TaskError
@@ -15,6 +15,7 @@ from overpaint.core.request import MAX_SEED, RANDOM_SEED
 from overpaint.core.sizes import Size, SizeRules
 from overpaint.core.store_ports import TaskStore
 from overpaint.core.task import NewTask, Task, TaskFailure, TaskSpec, TaskState
+from overpaint.service.adapters import AdapterDesk
 from overpaint.service.caller import Caller
 from overpaint.service.canvas import engine_size
 from overpaint.service.catalogue import Catalogue, ModelEntry
@@ -38,6 +39,7 @@ class SubmitParts:
         catalogue: what may be asked of which model.
         limits: what a key may use.
         desk: takes pictures in.
+        adapters: takes adapters in.
         safety: what may be asked at all.
         enhancer: enriches prompts; None never does.
         joiner: finds the first of two identical requests.
@@ -50,6 +52,7 @@ class SubmitParts:
     catalogue: Catalogue
     limits: Limits
     desk: PictureDesk
+    adapters: AdapterDesk
     safety: Safety
     enhancer: Enhancer | None
     joiner: Joiner
@@ -163,13 +166,15 @@ class Submitter:
     async def _accept(
         self, caller: Caller, draft: Draft, entry: ModelEntry, size: Size | float | None, fingerprint: str
     ) -> Task:
+        adapters = await self._parts.adapters.take(draft.adapters)
         pictures, mask = await self._take_pictures(caller, draft, entry)
-        spec = await self._spec(draft, entry, size, pictures, mask)
+        spec = replace(await self._spec(draft, entry, size, pictures, mask), adapters=adapters)
         engine_size(spec, self._parts.size_rules())
         price = entry.price_microusd * draft.num_images
         async with self._parts.limits.room_for(caller, price):
             by_content = {taken.file.key: taken for taken in (*pictures, *((mask,) if mask else ()))}
             await asyncio.gather(*(self._parts.desk.keep(taken) for taken in by_content.values()))
+            await self._parts.adapters.keep(adapters)
             task, is_new = await self._store(caller, draft, spec, price, fingerprint)
         if is_new:
             self._parts.tower.hint(task.id, Queued(0))

@@ -108,6 +108,7 @@ class Sweeper:
 
 def _files_of(task: Task) -> list[str]:
     inputs = [file.key for file in task.spec.pictures] + ([task.spec.mask.key] if task.spec.mask else [])
+    inputs += [adapter.key for adapter in task.spec.adapters if adapter.key is not None]
     return inputs + [output.file.key for output in task.outputs]
 
 

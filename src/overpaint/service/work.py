@@ -17,6 +17,7 @@ from overpaint.core.ports import EngineAwayError, EngineClient
 from overpaint.core.request import GenerationRequest
 from overpaint.core.task import Lease, Task, TaskFailure
 from overpaint.core.terms import Terms
+from overpaint.service.adapters import AdapterDesk
 from overpaint.service.finish import Finisher, Painted
 from overpaint.service.pictures import PictureDesk
 from overpaint.service.watch import WatchTower
@@ -57,6 +58,7 @@ class Worker:
     Args:
         engine: paints.
         desk: reads inputs.
+        adapters: opens adapters.
         finisher: ends tasks.
         tower: hears the news.
         max_attempts: engine failures after which a task fails for good.
@@ -68,6 +70,7 @@ class Worker:
         self,
         engine: EngineClient,
         desk: PictureDesk,
+        adapters: AdapterDesk,
         finisher: Finisher,
         tower: WatchTower,
         max_attempts: int = 3,
@@ -76,6 +79,7 @@ class Worker:
     ) -> None:
         self._engine = engine
         self._desk = desk
+        self._adapters = adapters
         self._finisher = finisher
         self._tower = tower
         self._max_attempts = max_attempts
@@ -91,7 +95,8 @@ class Worker:
         if work.is_dropped:
             return Outcome.LOST
         try:
-            request = await self._desk.request_of(work.lease.task, self._engine.info.sizes)
+            adapters = await self._adapters.open(work.lease.task.spec.adapters)
+            request = await self._desk.request_of(work.lease.task, self._engine.info.sizes, adapters)
         except BackendError:
             return Outcome.NOT_TRIED
         except OverpaintError as error:

@@ -14,6 +14,7 @@ from overpaint.core.ports import EngineClient
 from overpaint.core.task import Task
 from overpaint.engine.null import NullEngine
 from overpaint.outputs.memory import MemoryOutputs
+from overpaint.service.adapters import NO_ADAPTERS, AdapterSources
 from overpaint.service.build import Outside, Policies, build_service
 from overpaint.service.caller import Caller
 from overpaint.service.catalogue_file import read_catalogue
@@ -139,6 +140,7 @@ class Plan:
     policies: Policies = field(default_factory=lambda: Policies(b"0123456789abcdef", lease_s=2.0))
     stores: MemoryStores | None = None
     outputs: MemoryOutputs | None = None
+    adapters: AdapterSources = NO_ADAPTERS
     models: tuple[Path, ...] = (Path(__file__).with_name("aliases.toml"),)
 
 
@@ -148,7 +150,7 @@ async def build_world(plan: Plan) -> World:
     outputs = plan.outputs or MemoryOutputs(clock.now)
     heard: list[tuple[str, Happening]] = []
     ports = ServicePorts(stores.tasks, stores.accounts, outputs, plan.engine, plan.engine_problem)
-    outside = Outside(fetcher, poster, {"native": FORMAT}, stores.webhooks, plan.enhancer)
+    outside = Outside(fetcher, poster, {"native": FORMAT}, stores.webhooks, plan.enhancer, plan.adapters)
     service = build_service(
         ports,
         outside,

@@ -46,7 +46,9 @@ class ModelConfig:
         _one_of("memory", self.memory, MEMORY)
         _one_of("weights", self.weights, WEIGHTS)
         if self.transformer is not None and self.weights != "bf16":
-            raise ConfigError(f"weights: {self.weights!r} is not for a GGUF transformer, which has its own; leave it out")
+            raise ConfigError(
+                f"weights: {self.weights!r} is not for a GGUF transformer, which has its own; leave it out"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,40 +18,22 @@ from overpaint.model.projections import FusedLinear
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """`layer_norm(x) * (1 + scale)`; a single row is folded into the norm's own weight.
-
-    Args:
-        factor: `1 + scale`, `(dim,)` when all tokens share it, else `(tokens, dim)`.
-    """
-
-    factor: Tensor
-
-    def __call__(self, x: Tensor, eps: float) -> Tensor:
-        """Normalise and scale `(tokens, dim)`."""
-        dim = (x.shape[-1],)
-        if self.factor.dim() == 1:
-            return F.layer_norm(x, dim, self.factor, None, eps)
-        return F.layer_norm(x, dim, None, None, eps) * self.factor
-
-
-@dataclass(frozen=True, slots=True)
 class Modulation:
-    """What one pass needs, spread over its tokens.
+    """What one pass needs: each `(dim,)` when all tokens share it, else `(tokens, dim)`.
 
     Args:
-        scale_attn: before the attention.
+        scale_attn: factor on the norm before the attention, one already added.
         gate_attn: on the attention's output, tanh applied.
-        scale_mlp: before the feed-forward.
+        scale_mlp: factor on the norm before the feed-forward.
         gate_mlp: on the feed-forward's output, tanh applied.
-        scale_out: before the output projection.
+        scale_out: factor on the norm before the output projection.
     """
 
-    scale_attn: Scale
+    scale_attn: Tensor
     gate_attn: Tensor
-    scale_mlp: Scale
+    scale_mlp: Tensor
     gate_mlp: Tensor
-    scale_out: Scale
+    scale_out: Tensor
 
 
 class Modulator:
@@ -81,19 +63,12 @@ class Modulator:
         """
         activated = F.silu(self._embed(sigmas, changes))
         rows = torch.cat([self._blocks(activated, changes), self._out(activated, changes)], dim=-1)
-        if lengths is not None and len(lengths) > 1:
-            repeats = torch.tensor(lengths, device=rows.device)
-            rows = rows.repeat_interleave(repeats, dim=0, output_size=sum(lengths))
-        else:
-            rows = rows[0]
         scale_attn, gate_attn, scale_mlp, gate_mlp, scale_out = rows.chunk(5, dim=-1)
-        return Modulation(
-            Scale((1 + scale_attn).contiguous()),
-            gate_attn.tanh(),
-            Scale((1 + scale_mlp).contiguous()),
-            gate_mlp.tanh(),
-            Scale((1 + scale_out).contiguous()),
-        )
+        each = (1 + scale_attn, gate_attn.tanh(), 1 + scale_mlp, gate_mlp.tanh(), 1 + scale_out)
+        if lengths is None or len(lengths) == 1:
+            return Modulation(*(part[0] for part in each))
+        owners = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths)).to(rows.device)
+        return Modulation(*(part[owners] for part in each))
 
     def _embed(self, sigmas: Sequence[float], changes: RowChanges) -> Tensor:
         """`(len(sigmas), dim)`; the sinusoid in fp32 whatever the weights are, because bf16 sigmas are too coarse."""

@@ -54,7 +54,7 @@ class FusedLinear:
 
 
 class QueryKeyNorm:
-    """The RMS norms of queries and keys as one, in fp32, so that the rotation after it rounds once.
+    """The weights of the RMS norms of queries and keys.
 
     Args:
         norm_q: diffusers' RMSNorm over a head's channels.
@@ -63,12 +63,12 @@ class QueryKeyNorm:
 
     def __init__(self, norm_q: nn.Module, norm_k: nn.Module) -> None:
         self._norms = (norm_q, norm_k)
-        (self._eps,) = {float(getattr(norm, "eps")) for norm in self._norms}  # noqa: B009  modules type attributes loosely
+        (self.eps,) = {float(getattr(norm, "eps")) for norm in self._norms}  # noqa: B009  modules type attributes loosely
 
-    def __call__(self, qk: Tensor) -> Tensor:
-        """Normalise `(tokens, 2, heads, head_dim)` to fp32."""
-        weights = torch.stack([norm.get_parameter("weight") for norm in self._norms]).float()
-        return F.rms_norm(qk.float(), qk.shape[-1:], eps=self._eps) * weights[:, None]
+    @property
+    def weight(self) -> Tensor:
+        """`(2, head_dim)` fp32, as the modules have it now."""
+        return torch.stack([norm.get_parameter("weight") for norm in self._norms]).float()
 
 
 class BlockProjections:

@@ -3,7 +3,7 @@
 Knows nothing of attention. Text tokens carry one position on all axes; an image block is frozen on the frame axis
 and centred on zero on the other two.
 
-Source: `QwenImage21Rope` and `apply_rotary_emb_qwen` of diffusers 0.42.1.
+Source: `QwenImage21Rope` of diffusers 0.42.1.
 """
 
 from collections.abc import Sequence
@@ -68,20 +68,6 @@ def rope_table(positions: Tensor, spec: RopeSpec, device: torch.device) -> Tenso
 
 def _inverse_frequencies(dim: int, theta: float) -> Tensor:
     return 1.0 / torch.pow(theta, torch.arange(0, dim, 2, dtype=torch.float32).div(dim))
-
-
-def rotate(qk: Tensor, table: Tensor) -> Tensor:
-    """Rotate neighbouring channel pairs.
-
-    Args:
-        qk: `(tokens, 2, heads, head_dim)` of any float dtype.
-        table: from `rope_table`.
-
-    Returns:
-        Same shape and dtype; computed in fp32.
-    """
-    pairs = torch.view_as_complex(qk.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * table).flatten(-2).to(qk.dtype)
 
 
 def pack_tables(tables: Sequence[Tensor]) -> Tensor:

@@ -17,7 +17,6 @@ from math import prod
 import torch
 from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
 from torch import Tensor
-from torch.nn import functional as F
 
 from overpaint.model.attention import Attention, attend_prefix, segment_masks
 from overpaint.model.attention_adapters import choose_attention
@@ -26,9 +25,10 @@ from overpaint.model.layout import Grid, PrefixLayout, Segment
 from overpaint.model.lora import AdapterMix, RowChanges
 from overpaint.model.modulation import Modulation, Modulator
 from overpaint.model.params import TransformerParams
+from overpaint.model.pointwise import Pointwise
 from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.projections import BlockProjections, EndProjections
-from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, rotate, target_positions
+from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, target_positions
 from overpaint.model.step_memo import StepMemo, find_skipping
 
 _KEPT_TABLES = 64
@@ -97,6 +97,9 @@ class PackedTransformer:
         attention: how to attend; None takes what its device does fastest.
         blocks: how its blocks are to be held; they are brought to the device here.
 
+    Attributes:
+        pointwise: what it does between products; `compiling` puts another in its place.
+
     Raises:
         ValueError: the checkpoint does not modulate its prefix at t = 0, so there is no prefix to keep.
     """
@@ -116,6 +119,7 @@ class PackedTransformer:
         self._modulator = Modulator(module)
         self._params = params
         self._attention = attention or choose_attention(module.device, module.dtype)
+        self.pointwise = Pointwise()
         self._rope = RopeSpec(params.axes_dims_rope)
         self._tables: OrderedDict[tuple[int, Grid], Tensor] = OrderedDict()
 
@@ -133,6 +137,11 @@ class PackedTransformer:
     def context_channels(self) -> int:
         """Width of the encoder's hidden states."""
         return self._module.config["context_in_dim"]
+
+    @property
+    def latent_channels(self) -> int:
+        """Width of the latents."""
+        return self._module.config["in_channels"]
 
     @property
     def prefix_bytes_per_token(self) -> int:
@@ -158,6 +167,10 @@ class PackedTransformer:
     @torch.inference_mode()
     def prefill(self, inputs: Sequence[PrefixInput]) -> None:
         """Run prefixes, or parts of them, and store their keys and values in their caches."""
+        with self.pointwise.during():
+            self._prefill(inputs)
+
+    def _prefill(self, inputs: Sequence[PrefixInput]) -> None:
         lengths, mixes = [item.num_tokens for item in inputs], [item.adapters for item in inputs]
         changes = RowChanges.of(mixes, lengths)
         hidden = torch.cat([self._embed_prefix(item) for item in inputs])
@@ -170,7 +183,7 @@ class PackedTransformer:
             modulation = self._modulator([0.0], None)  # one row, which all tokens share
         last = len(self._blocks) - 1
         for layer, block in enumerate(self._blocks):
-            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table, changes)
+            query, key, value = self._project(block, self._norm(hidden, modulation.scale_attn), table, changes)
             for item, (start, end) in zip(inputs, spans, strict=True):
                 item.cache.store(layer, item.segments[0].start, key[start:end], value[start:end])
             if layer == last:
@@ -188,6 +201,10 @@ class PackedTransformer:
         Returns:
             One `(height * width, channels)` tensor in the model's dtype per input.
         """
+        with self.pointwise.during():
+            return self._step(inputs)
+
+    def _step(self, inputs: Sequence[StepInput]) -> list[Tensor]:
         lengths = [item.num_tokens for item in inputs]
         latents = torch.cat([item.latents for item in inputs]) if len(inputs) > 1 else inputs[0].latents
         changes = _changes_of(inputs)
@@ -197,7 +214,7 @@ class PackedTransformer:
             hidden = self._run_with_memos(inputs, hidden, modulation)
         else:
             hidden = self._run_blocks(inputs, hidden, modulation, 0, len(self._blocks))
-        velocity = self._ends.proj_out(modulation.scale_out(hidden, self._params.eps), changes)
+        velocity = self._ends.proj_out(self._norm(hidden, modulation.scale_out), changes)
         return list(velocity.split(lengths))
 
     def _run_blocks(
@@ -210,7 +227,7 @@ class PackedTransformer:
         table = pack_tables([self._target_table(item) for item in inputs])
         for layer in range(first, end):
             block = self._blocks[layer]
-            query, key, value = self._project(block, modulation.scale_attn(hidden, self._params.eps), table, changes)
+            query, key, value = self._project(block, self._norm(hidden, modulation.scale_attn), table, changes)
             attended = attend(layer, query, key, value)
             hidden = self._finish_block(block, hidden, attended, modulation, changes)
         return hidden
@@ -277,7 +294,8 @@ class PackedTransformer:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key (normalised, rotated) and value: each `(tokens, heads, head_dim)`."""
         qkv = block.qkv(x, changes).unflatten(-1, (3, *self._params.kv_shape))
-        query, key = rotate(block.norm_qk(qkv[:, :2]), table).to(qkv.dtype).unbind(1)
+        norm = block.norm_qk
+        query, key = self.pointwise.norm_rotate(qkv[:, :2], norm.weight, table, norm.eps).unbind(1)
         return query, key, qkv[:, 2]
 
     def _finish_block(
@@ -288,12 +306,13 @@ class PackedTransformer:
         modulation: Modulation,
         changes: RowChanges,
     ) -> Tensor:
-        hidden = torch.addcmul(hidden, modulation.gate_attn, block.attn_out(attended, changes))
-        gate, up = block.gate_up(modulation.scale_mlp(hidden, self._params.eps), changes).chunk(2, dim=-1)
-        hidden = torch.addcmul(hidden, modulation.gate_mlp, block.mlp_out(F.silu(gate) * up, changes))
-        if hidden.dtype == torch.float16:
-            hidden = hidden.clip(-65504, 65504)  # as the reference does: fp16 residuals may overflow
-        return hidden
+        add_gated, activate = self.pointwise.add_gated, self.pointwise.activate
+        hidden = add_gated(hidden, modulation.gate_attn, block.attn_out(attended, changes))
+        gate_up = block.gate_up(self._norm(hidden, modulation.scale_mlp), changes)
+        return add_gated(hidden, modulation.gate_mlp, block.mlp_out(activate(gate_up), changes))
+
+    def _norm(self, hidden: Tensor, factor: Tensor) -> Tensor:
+        return self.pointwise.scale_norm(hidden, factor, self._params.eps)
 
 
 def _changes_of(inputs: Sequence[StepInput]) -> RowChanges:

@@ -1,5 +1,6 @@
 """`overpaint serve`: the HTTP server, with its engine in a process of its own."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +71,7 @@ def serve(
     }
     settings = server_settings(given, config)
     stay_at_home()
-    silence_libraries(keep_bars=False)
+    silence_libraries(keep_bars=sys.stderr.isatty())  # gigabytes may be fetched first
     from overpaint.serving import run_server  # what it imports is needed by no other command
 
     run_server(settings, typer.echo)

@@ -25,6 +25,7 @@ from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, JobPlanner
 from overpaint.engine.lobby import Lobby
+from overpaint.engine.opening import open_checkpoint
 from overpaint.engine.painter import Painter
 from overpaint.engine.runner import Runner
 from overpaint.engine.scheduler import Scheduler
@@ -34,7 +35,7 @@ from overpaint.engine.telling import Telling
 from overpaint.engine.threads import in_passing_thread
 from overpaint.engine.trace import Trace
 from overpaint.engine.writing import Writing
-from overpaint.model.checkpoint import Checkpoint, load_checkpoint
+from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.device import keep_host_memory
 from overpaint.model.writer import Writer
 
@@ -89,7 +90,7 @@ class LocalEngine:
             ConfigError: the checkpoint or the device cannot be used.
         """
         keep_host_memory()
-        return cls(in_passing_thread(lambda: load_checkpoint(model)), engine)
+        return cls(in_passing_thread(lambda: open_checkpoint(model, engine or EngineConfig())), engine)
 
     @property
     def info(self) -> ModelInfo:

@@ -12,10 +12,12 @@ everywhere. Knows no requests. Beside diffusers' keys, `model_index.json` may de
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import GGUFQuantizationConfig
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
 from safetensors import SafetensorError
@@ -28,6 +30,7 @@ from overpaint.model.adapter_file import linears_of
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan
 from overpaint.model.checkpoint_files import WEIGHTED, check_descriptions, check_weights, locate, read_index, read_json
 from overpaint.model.device import resolve_device, resolve_dtype
+from overpaint.model.gguf_file import check_gguf
 from overpaint.model.hosting import HostedModule
 from overpaint.model.placement import RESIDENT, Placement
 from overpaint.model.prompt import IMAGE_PAD
@@ -89,7 +92,7 @@ def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Che
     dtype = resolve_dtype(config.dtype, device)
     blocks = BlockPlan(weight_quantiser(config.weights, device, dtype), placement.num_streamed)
     modules = {
-        "transformer": _load_module(QwenImage21Transformer2DModel, folder / "transformer", dtype),
+        "transformer": _load_transformer(folder / "transformer", config.transformer, dtype),
         "text_encoder": _load_module(Qwen3VLForConditionalGeneration, folder / "text_encoder", dtype),
         "vae": _load_module(AutoencoderKLQwenImage21, folder / "vae", dtype),
     }
@@ -110,6 +113,21 @@ def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Che
         tuple(index["sample_sigmas"]) if index.get("sample_sigmas") else None,
         blocks,
     )
+
+
+def _load_transformer(folder: Path, gguf: Path | None, dtype: torch.dtype) -> Any:
+    """The transformer, its weights from a GGUF file if one is given: those stay packed as they are there."""
+    if gguf is None:
+        return _load_module(QwenImage21Transformer2DModel, folder, dtype)
+    check_gguf(gguf)
+    kind: Any = QwenImage21Transformer2DModel
+    packed = GGUFQuantizationConfig(compute_dtype=dtype)
+    options = {"config": str(folder), "quantization_config": packed, "torch_dtype": dtype}
+    module = _guard(gguf, lambda: kind.from_single_file(str(gguf), **options))
+    missing = [name for name, tensor in module.named_parameters() if tensor.is_meta]
+    if missing:
+        raise CheckpointError(gguf, f"lacks {len(missing)} tensors of a {kind.__name__}, {missing[0]} first")
+    return module.eval().requires_grad_(False)
 
 
 def _load_module(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
@@ -178,21 +196,25 @@ def _describe(
     modules: dict[str, Any],
     tokenizer: PreTrainedTokenizerBase,
 ) -> ModelInfo:
-    transformer: nn.Module = modules["transformer"]
-    parameter = next(transformer.parameters())
+    transformer: QwenImage21Transformer2DModel = modules["transformer"]
     resolution: int = index.get("output_resolution") or _DEFAULT_RESOLUTION
     return ModelInfo(
         name=name,
         path=str(folder),
-        device=str(parameter.device),
-        dtype=str(parameter.dtype).removeprefix("torch."),
+        device=str(transformer.device),
+        dtype=str(transformer.dtype).removeprefix("torch."),
         sizes=SizeRules(default_area=resolution**2, native_area=_native_area(index)),
         reference_area=resolution**2,
         default_steps=index.get("default_steps") or len(index.get("sample_sigmas") or ()) or _DEFAULT_STEPS,
         max_prompt_tokens=index.get("max_prompt_tokens") or min(tokenizer.model_max_length, _DEFAULT_PROMPT_TOKENS),
-        num_parameters={key: sum(p.numel() for p in module.parameters()) for key, module in modules.items()},
+        num_parameters={key: sum(map(_num_values, module.parameters())) for key, module in modules.items()},
         linears=linears_of(transformer),
     )
+
+
+def _num_values(weight: nn.Parameter) -> int:
+    """Values that a weight stands for; diffusers' GGUF weights are bytes, and say their shape beside them."""
+    return prod(getattr(weight, "quant_shape", weight.shape))
 
 
 def _native_area(index: dict[str, Any]) -> int:

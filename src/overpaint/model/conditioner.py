@@ -21,6 +21,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from overpaint.model.device import move
 from overpaint.model.hosting import present
 from overpaint.model.layout import PrefixLayout, layout_prefix
+from overpaint.model.params import encoder_kv_values
 from overpaint.model.prompt import IMAGE_PAD, SYSTEM_TURN, render_prompt
 from overpaint.model.references import Reference
 
@@ -91,8 +92,7 @@ class Conditioner:
     def bytes_per_token(self) -> int:
         """Bytes of an `EncoderMemory` for each of its tokens."""
         config: Any = self._encoder.config.text_config
-        channels: int = config.num_key_value_heads * config.head_dim
-        return 2 * config.num_hidden_layers * channels * self._encoder.dtype.itemsize
+        return encoder_kv_values(config.to_dict()) * self._encoder.dtype.itemsize
 
     def count_tokens(self, words: str) -> int:
         """Length of a text in the encoder's tokens."""

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
+
+_WORK_PER_CHANNEL = 21
+"""Values alive at the peak of a block, for each channel of a token: in the feed-forward, three times as wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,18 @@ class TransformerParams:
     def kv_shape(self) -> tuple[int, int]:
         """Heads, and channels a head."""
         return self.num_attention_heads, self.attention_head_dim
+
+    @property
+    def kv_values(self) -> int:
+        """Keys and values that one token leaves in all blocks."""
+        return 2 * self.num_layers * prod(self.kv_shape)
+
+    @property
+    def work_values(self) -> int:
+        """Values alive at the peak of a block, for each token of a step or a prefill."""
+        return _WORK_PER_CHANNEL * prod(self.kv_shape)
+
+
+def encoder_kv_values(config: Mapping[str, Any]) -> int:
+    """Keys and values that one token leaves in all layers of an encoder, from its `text_config`."""
+    return 2 * config["num_hidden_layers"] * config["num_key_value_heads"] * config["head_dim"]

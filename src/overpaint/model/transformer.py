@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import prod
 
 import torch
 from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
@@ -32,8 +31,6 @@ from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_t
 from overpaint.model.step_memo import StepMemo, find_skipping
 
 _KEPT_TABLES = 64
-_WORK_PER_CHANNEL = 21
-"""Values alive at the peak of a block, for each channel of a token: in the feed-forward, three times as wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +143,17 @@ class PackedTransformer:
     @property
     def prefix_bytes_per_token(self) -> int:
         """Bytes that a token of a prefix takes in a `PrefixCache`."""
-        return self._params.num_layers * self.read_bytes_per_token
+        return self._params.kv_values * self.dtype.itemsize
 
     @property
     def read_bytes_per_token(self) -> int:
         """Bytes that a token of a prefix takes on top while one layer reads it."""
-        return 2 * prod(self._params.kv_shape) * self.dtype.itemsize
+        return self.prefix_bytes_per_token // self._params.num_layers
 
     @property
     def work_bytes_per_token(self) -> int:
         """Bytes of activations that a step or a prefill takes at its peak, for each of its tokens."""
-        width = prod(self._params.kv_shape)
-        return _WORK_PER_CHANNEL * width * self.dtype.itemsize
+        return self._params.work_values * self.dtype.itemsize
 
     def new_cache(self, layout: PrefixLayout, known: Sequence[PrefixBlock] = ()) -> PrefixCache:
         """A cache for a prefix, to be filled behind the blocks that are known from another one."""

@@ -1,0 +1,139 @@
+"""What a checkpoint takes, counted from its configs and the headers of its files before any weight is read.
+
+Counts values, because the dtype they are loaded in is not that of the files. Torch-free.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from overpaint.model.checkpoint_files import read_index, read_json, tensor_shapes
+from overpaint.model.gguf_file import gguf_block_bytes
+from overpaint.model.params import TransformerParams, encoder_kv_values
+
+Shapes = Mapping[str, tuple[int, ...]]
+DEFAULT_RESOLUTION = 1024
+_LAYER = re.compile(r".*\b(?:layers|blocks)\.\d+\.")
+_NOT_OF_SIZE: dict[str, Any] = {"axes_dims_rope": (), "eps": 0.0, "causal_condition": True}
+_BITS = {"fp8": 8.0, "int8": 8.0, "int4": 4.5}
+"""Bits of a quantised value, its share of a group's scale included; scales of rows do not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Values, unless it says bytes.
+
+    Args:
+        num_blocks: of the transformer.
+        block_matrices: of one block's matrices, which can be quantised.
+        block_rest: of one block's norms.
+        ends: of the transformer outside its blocks.
+        encoder: of all of it.
+        encoder_visit: of what of it is on the device at a time when it lives on the host.
+        vae: of all of it.
+        kept_per_token: keys and values in the transformer.
+        encoder_kept_per_token: keys and values in the encoder.
+        work_per_token: alive at the peak of a block.
+        resolution: side of the square area that references are brought to.
+        block_bytes: bytes of one block in a file that says how its weights are held (GGUF); None otherwise.
+    """
+
+    num_blocks: int
+    block_matrices: int
+    block_rest: int
+    ends: int
+    encoder: int
+    encoder_visit: int
+    vae: int
+    kept_per_token: int
+    encoder_kept_per_token: int
+    work_per_token: int
+    resolution: int
+    block_bytes: int | None = None
+
+    @classmethod
+    def of_folder(cls, folder: Path, transformer: Path | None = None) -> "Footprint":
+        """Of a checkpoint that is here.
+
+        Args:
+            folder: of the checkpoint.
+            transformer: GGUF file that takes the place of its transformer's weights.
+
+        Raises:
+            CheckpointError: a file is missing or broken.
+        """
+        configs = {name: read_json(folder / name / "config.json") for name in ("transformer", "text_encoder")}
+        shapes = {name: tensor_shapes(folder / name) for name in ("transformer", "text_encoder", "vae")}
+        footprint = cls.of(read_index(folder), configs, shapes)
+        if transformer is None:
+            return footprint
+        return replace(footprint, block_bytes=gguf_block_bytes(transformer, footprint.num_blocks))
+
+    @classmethod
+    def of(
+        cls, index: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]], shapes: Mapping[str, Shapes]
+    ) -> "Footprint":
+        """Of a checkpoint's descriptions and headers.
+
+        Args:
+            index: `model_index.json`.
+            configs: `config.json` of transformer and text_encoder.
+            shapes: of the tensors of transformer, text_encoder and vae, by name.
+        """
+        params = TransformerParams.from_config({**_NOT_OF_SIZE, **configs["transformer"]})
+        blocks = {k: shape for k, shape in shapes["transformer"].items() if k.startswith("transformer_blocks.")}
+        matrices = {name: shape for name, shape in blocks.items() if len(shape) > 1}
+        encoder = _count(shapes["text_encoder"])
+        return cls(
+            num_blocks=params.num_layers,
+            block_matrices=_count(matrices) // params.num_layers,
+            block_rest=(_count(blocks) - _count(matrices)) // params.num_layers,
+            ends=_count(shapes["transformer"]) - _count(blocks),
+            encoder=encoder,
+            encoder_visit=encoder - _count_away(shapes["text_encoder"]),
+            vae=_count(shapes["vae"]),
+            kept_per_token=params.kv_values,
+            encoder_kept_per_token=encoder_kv_values(configs["text_encoder"]["text_config"]),
+            work_per_token=params.work_values,
+            resolution=index.get("output_resolution") or DEFAULT_RESOLUTION,
+        )
+
+    def bytes_of_block(self, weights: str, itemsize: int) -> int:
+        """Of one block of the transformer.
+
+        Args:
+            weights: one of `core.config.WEIGHTS`.
+            itemsize: of the dtype.
+        """
+        if self.block_bytes is not None:
+            return self.block_bytes
+        bits = _BITS.get(weights, 8.0 * itemsize)
+        return round(self.block_matrices * bits / 8) + self.block_rest * itemsize
+
+    def bytes_resident(self, weights: str, itemsize: int) -> int:
+        """Of everything."""
+        blocks = self.num_blocks * self.bytes_of_block(weights, itemsize)
+        return blocks + (self.ends + self.encoder + self.vae) * itemsize
+
+    def bytes_visiting(self, itemsize: int) -> int:
+        """Of the encoder or the VAE while it is on the device, when they live on the host."""
+        return max(self.encoder_visit, self.vae) * itemsize
+
+
+def _count(shapes: Shapes) -> int:
+    return sum(prod(shape) for shape in shapes.values())
+
+
+def _count_away(shapes: Shapes) -> int:
+    """Values not on the device while an encoder on the host reads: its language head, and all layers but two."""
+    layers: dict[str, int] = {}
+    head = 0
+    for name, shape in shapes.items():
+        if found := _LAYER.match(name):
+            layers[found[0]] = layers.get(found[0], 0) + prod(shape)
+        elif name.startswith("lm_head."):
+            head += prod(shape)
+    return head + sum(sorted(layers.values())[:-2])

@@ -198,7 +198,11 @@ async def _open_stores(settings: ServerSettings) -> Stores:
 
 def _start_engine(settings: ServerSettings, stack: AsyncExitStack) -> Supervisor:
     model = ModelConfig(settings.model, settings.device, settings.dtype)
-    opener = partial(open_engine, model, EngineConfig(max_running=settings.max_running, trace=settings.trace))
+    opener = partial(
+        open_engine,
+        model,
+        EngineConfig(max_running=settings.max_running, compile=settings.compile, trace=settings.trace),
+    )
     engine = Supervisor(lambda on_end: ProcessEngine(opener, on_end))
     stack.callback(engine.close)
     return engine

@@ -80,6 +80,7 @@ class ServerSettings(Settings):
             separated by commas.
         log_level: DEBUG, INFO, WARNING or ERROR.
         log_prompts: whether log lines may hold prompts.
+        compile: compile parts of the model at start, for its device.
         trace: file for a timeline of the engine's last ticks.
     """
 
@@ -111,6 +112,7 @@ class ServerSettings(Settings):
     log_prompts: bool = False
     page: bool = True
     open_page: bool = False
+    compile: bool = False
     trace: Path | None = None
 
 

@@ -35,6 +35,9 @@ def serve(
     open_page: Annotated[
         bool | None, typer.Option("--open-page", help="Visitors from this very machine need no key on the page.")
     ] = None,
+    compile_: Annotated[
+        bool | None, typer.Option("--compile", help="Compile parts of the model at start; for CUDA, see the docs.")
+    ] = None,
     trace: Annotated[Path | None, typer.Option(help="File for a timeline of the engine's last ticks.")] = None,
     model: options.Model = None,
     device: options.Device = None,
@@ -64,6 +67,7 @@ def serve(
         "safety": safety,
         "page": page,
         "open_page": open_page,
+        "compile": compile_,
         "trace": trace,
         "model": model,
         "device": device,

@@ -64,6 +64,7 @@ class EngineConfig:
             of the device's free memory.
         adapter_bytes: LoRA adapters on the device at most; None takes a share of its free memory.
         share_prefixes: let tenants share the prefix cache. Timing can then tell one that another used a picture.
+        compile: compile what lies between matrix products at load; takes a minute, and a compiler for the device.
         trace: file for a timeline of the last ticks, for chrome://tracing or Perfetto; None writes none.
     """
 
@@ -73,6 +74,7 @@ class EngineConfig:
     cache_bytes: int | None = None
     adapter_bytes: int | None = None
     share_prefixes: bool = False
+    compile: bool = False
     trace: Path | None = None
 
     def __post_init__(self) -> None:

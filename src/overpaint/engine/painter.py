@@ -26,6 +26,7 @@ from overpaint.engine.stats import Calibration
 from overpaint.images.resize import resize
 from overpaint.model.adapter_file import load_adapter
 from overpaint.model.checkpoint import Checkpoint
+from overpaint.model.compiling import compile_step
 from overpaint.model.conditioner import Conditioner
 from overpaint.model.device import free_bytes, give_back_host_memory
 from overpaint.model.hosting import visiting_bytes
@@ -70,11 +71,17 @@ class Painter:
     Args:
         checkpoint: loaded.
         adapter_bytes: for adapters; None takes a share of the free memory.
+        compiles: whether what lies between matrix products is compiled.
+
+    Raises:
+        ConfigError: there is no compiler for the device.
     """
 
-    def __init__(self, checkpoint: Checkpoint, adapter_bytes: int | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, adapter_bytes: int | None = None, *, compiles: bool = False) -> None:
         self._checkpoint = checkpoint
         self._transformer = PackedTransformer(checkpoint.transformer, blocks=checkpoint.blocks)
+        if compiles:
+            compile_step(self._transformer)
         self.work_bytes = work_share(self.free_bytes())
         self._codec = PictureCodec(
             checkpoint.vae, Tiling.within(self.work_bytes // work_bytes_per_token(checkpoint.vae))

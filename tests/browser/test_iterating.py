@@ -10,6 +10,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, SaveShot
+from tests.browser.driver import serious_findings
+from tests.contract.api.conftest import RunningServer
 
 SAMPLES = Path(__file__).parents[2] / "src/overpaint/bundled/samples"
 FIRST = "a cat, yellow background"
@@ -32,6 +34,7 @@ def test_a_result_is_branched_from_and_returned_to(open_page: OpenPage, shot: Sa
     at.button("Edit further").click()
     at.paint("change the background to green")
     expect(at.nodes()).to_have_count(3)
+    assert serious_findings(at.page) == []
     root = at.page.locator(".op-tree > li")
     expect(root).to_have_count(1)
     expect(root.locator("> ul > li")).to_have_count(2)
@@ -41,6 +44,19 @@ def test_a_result_is_branched_from_and_returned_to(open_page: OpenPage, shot: Sa
     at.page.locator(".op-tree > li").focus()
     at.page.keyboard.press("ArrowRight")
     at.result_of("change the background to blue")
+
+
+def test_a_picture_that_is_gone_is_said_to_be(open_page: OpenPage, server: RunningServer) -> None:
+    at = open_page()
+    at.paint(FIRST)
+    path = at.page.locator(".op-result").evaluate("image => new URL(image.src).pathname")
+    (server.data_dir / "files" / path.removeprefix("/files/")).unlink()
+    at.page.reload()
+    at.ready()
+    expect(at.page.get_by_role("treeitem", name="No longer kept")).to_be_visible()
+    expect(at.page.locator(".op-view")).to_have_text("No longer kept")
+    expect(at.page.locator(".op-history")).to_contain_text("Pictures are kept for 7 days")
+    assert serious_findings(at.page) == []
 
 
 def test_the_same_again_is_another_picture_beside_it(open_page: OpenPage) -> None:

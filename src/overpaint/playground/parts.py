@@ -20,6 +20,7 @@ class PageParts:
         visitors: who looks.
         dialects: names of those the server speaks, for the code.
         log: its last lines, for the operator.
+        keep_days: how long tasks and their pictures stay.
         base_url: where clients reach this server; None takes it from each visit.
     """
 
@@ -28,6 +29,7 @@ class PageParts:
     visitors: Visitors
     dialects: frozenset[str]
     log: LogTail
+    keep_days: float
     base_url: str | None = None
     desks: Desks = field(default_factory=Desks)
 

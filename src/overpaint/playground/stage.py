@@ -45,6 +45,7 @@ def build_stage(handlers: Handlers, words: Words, cards: list[dict[str, Any]]) -
             "history",
             words,
             value={"nodes": [], "sessions": []},
+            kept_days=handlers.parts.keep_days,
             events=("choose", "session", "create", "rename", "forget"),
         ),
         remembered=gr.BrowserState("", storage_key="overpaint-session", secret="overpaint"),  # noqa: S106 - no secret

@@ -25,6 +25,7 @@ def parts(world: World) -> PageParts:
         Visitors(world.service.keys),
         frozenset({"native"}),
         LogTail(logging.Formatter()),
+        keep_days=7,
     )
 
 

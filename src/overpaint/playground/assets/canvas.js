@@ -1,6 +1,6 @@
 // The canvas: examples while there is nothing, the picture as it is painted, and the result to look at closely.
 
-import { acts, button, h, say, show } from "./dom.js";
+import { acts, button, h, missing, say, show } from "./dom.js";
 import { bar, standing, times } from "./progress.js";
 
 const ZOOMS = [0, 1, 2, 4, 8];
@@ -10,6 +10,7 @@ export function mount({ element, props, server, watch, trigger }) {
   const words = props.words;
   const differences = new Map();
   const look = { mode: "result", zoom: 0, split: 50, run: null };
+  const isMissing = missing(root, () => render());
 
   function render() {
     const run = props.value?.run ?? null;
@@ -113,7 +114,9 @@ export function mount({ element, props, server, watch, trigger }) {
 
   function view(run) {
     const image = run.images[props.value.index] ?? run.images[0];
-    const body = { result: single, compare, side, difference }[look.mode](run, image);
+    const body = isMissing(image.url)
+      ? h("p", { class: "op-hint op-gone" }, words.gone)
+      : { result: single, compare, side, difference }[look.mode](run, image);
     return h("div", { class: `op-view op-view-${look.mode}`, tabindex: 0, role: "region", "aria-label": words.canvas }, body);
   }
 

@@ -55,6 +55,21 @@ export function acts(element, actions) {
   });
 }
 
+/** Tells which pictures within `root` the server does not have any more; `render` is called when one more is found. */
+export function missing(root, render) {
+  const paths = new Set();
+  const path = (url) => url.split("?")[0];
+  const look = async ({ target }) => {
+    const url = target.getAttribute("src");
+    const answer = url ? await fetch(url, { method: "HEAD" }).catch(() => null) : null;
+    if (!answer || ![403, 404, 410].includes(answer.status)) return; // out of reach is not gone
+    paths.add(path(url));
+    render();
+  };
+  root.addEventListener("error", look, true);
+  return (url) => paths.has(path(url));
+}
+
 /** A text with its values: `say("step {step}", {step: 3})`. */
 export function say(text, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");

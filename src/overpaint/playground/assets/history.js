@@ -1,11 +1,12 @@
 // The history: the session's tree of results, each with its picture, and the sessions themselves.
 
-import { acts, button, h, show } from "./dom.js";
+import { acts, button, h, missing, say, show } from "./dom.js";
 
 export function mount({ element, props, watch, trigger }) {
   const root = element.querySelector(".op-history");
   const words = props.words;
   const state = { isRenaming: false };
+  const isMissing = missing(root, () => render());
 
   function node(one, kids) {
     const shown = one.id === props.value.focus;
@@ -13,13 +14,18 @@ export function mount({ element, props, watch, trigger }) {
     return h(
       "li",
       { role: "treeitem", "aria-expanded": below.length ? "true" : null, "aria-selected": String(shown), "data-key": one.id,
-        "aria-label": `${one.prompt} (${words[`state_${one.state}`]})`, tabindex: shown ? 0 : -1, "data-act": "choose", "data-id": one.id },
+        "aria-label": `${one.prompt} (${standing(one)})`, tabindex: shown ? 0 : -1, "data-act": "choose", "data-id": one.id },
       h("div", { class: "op-node", "data-state": one.state, "data-many": one.thumbs.length > 1 ? one.thumbs.length : null, title: one.prompt }, thumb(one)),
       below.length ? h("ul", { role: "group" }, below.map((kid) => node(kid, kids))) : null
     );
   }
 
+  function standing(one) {
+    return one.thumbs.length && isMissing(one.thumbs[0]) ? words.gone : words[`state_${one.state}`];
+  }
+
   function thumb(one) {
+    if (one.thumbs.length && isMissing(one.thumbs[0])) return h("span", { class: "op-blank op-gone", "data-said": words.gone, "aria-hidden": "true" });
     if (!one.thumbs.length) return h("span", { class: "op-blank", "aria-hidden": "true" });
     return h("img", { src: one.thumbs[0], alt: "", class: "op-checker", loading: "lazy" });
   }
@@ -61,7 +67,7 @@ export function mount({ element, props, watch, trigger }) {
 
   function render() {
     if (!props.value?.session) return;
-    show(root, head(), tree());
+    show(root, head(), tree(), h("p", { class: "op-hint" }, say(words.history_kept, { days: props.kept_days })));
     const picker = root.querySelector("[data-pick]");
     if (picker) picker.value = props.value.session;
   }

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -21,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from PIL import Image
 
-from tests.contract.api.conftest import RunningServer, wait_until
+from tests.contract.api.conftest import PATIENCE_S, RunningServer, wait_until
 from tests.contract.api.fal_client_at import fal_client, fal_client_at
 from tests.contract.api.gate import Gate
 from tests.contract.api.test_wavespeed_python import data_uri, listening
@@ -389,8 +390,28 @@ def assert_signed(jwk: dict[str, str], headers: dict[str, str], body: bytes) -> 
     key.verify(bytes.fromhex(headers["x-fal-webhook-signature"]), "\n".join(signed).encode())
 
 
-def test_12_realtime_answers_each_message_with_its_output(secure: RunningServer, fal: Any) -> None:
-    with fal.realtime(PAINT, use_jwt=False) as connection:
+@contextmanager
+def realtime(client: Any, endpoint: str, **options: Any) -> Iterator[Any]:
+    """A connection of the asynchronous client, used one call after the other.
+
+    The synchronous one reads TLS on one thread and writes it on another, which OpenSSL does not allow: now and then its
+    opening request never leaves the machine.
+    """
+    with asyncio.Runner() as runner:
+        opening = client.realtime(endpoint, **options)
+        connection = runner.run(opening.__aenter__())
+        try:
+            yield SimpleNamespace(
+                send=lambda message: runner.run(connection.send(message)),
+                recv=lambda: runner.run(asyncio.wait_for(connection.recv(), PATIENCE_S)),
+            )
+        finally:
+            runner.run(opening.__aexit__(None, None, None))
+
+
+def test_12_realtime_answers_each_message_with_its_output(secure: RunningServer) -> None:
+    client = fal_client_at(secure.url).AsyncClient(key=secure.key)
+    with realtime(client, PAINT, use_jwt=False) as connection:
         for seed in (1, 2):
             connection.send(CAT | {"seed": seed})
             told = connection.recv()
@@ -401,25 +422,31 @@ def test_12_realtime_answers_each_message_with_its_output(secure: RunningServer,
             connection.recv()
 
 
-def test_12_who_hangs_up_stops_what_is_painted_for_them(secure: RunningServer, fal: Any, gate: Gate) -> None:
+def test_12_who_hangs_up_stops_what_is_painted_for_them(secure: RunningServer, gate: Gate) -> None:
+    client = fal_client_at(secure.url).AsyncClient(key=secure.key)
+
     def newest() -> dict[str, Any]:
         with secure.client() as http:
             return http.get("/overpaint/v1/tasks", params={"limit": 1}).json()["tasks"][0]
 
     before = newest()["id"]
-    with fal.realtime(PAINT, use_jwt=False) as connection:
+    with realtime(client, PAINT, use_jwt=False) as connection:
         connection.send(CAT | {"prompt": gate.words})
         wait_until(lambda: newest()["id"] != before)
     wait_until(lambda: newest()["state"] == "cancelled")
 
 
-def test_12_realtime_takes_a_token_for_its_endpoint_alone(proxied: Any) -> None:
-    with proxied.realtime(PAINT) as connection:
+def test_12_realtime_takes_a_token_for_its_endpoint_alone(proxied: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = proxied._get_realtime_token(PAINT)
+
+    async def get_token(*_args: Any, **_options: Any) -> str:
+        return token
+
+    client = fal_client_at("").AsyncClient(key="of no use with a token")
+    monkeypatch.setattr(type(client), "_get_realtime_token", get_token)
+    with realtime(client, PAINT) as connection:
         connection.send(CAT)
         assert connection.recv()["images"]
     error = fal_client_at("").client.RealtimeError
-    token = proxied._get_realtime_token(PAINT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(proxied), "_get_realtime_token", lambda *_args, **_options: token)
-        with proxied.realtime(EDIT) as connection, pytest.raises(error, match="UNAUTHORIZED"):
-            connection.recv()
+    with realtime(client, EDIT) as connection, pytest.raises(error, match="UNAUTHORIZED"):
+        connection.recv()

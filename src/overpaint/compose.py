@@ -9,7 +9,8 @@ from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
 from overpaint.core.ports import WritingEngine
 from overpaint.engine.null import NullEngine
-from overpaint.model.checkpoint_files import WEIGHTED, check_weights, locate, read_index
+from overpaint.model.checkpoint_files import check_weights, locate, read_index, weighted
+from overpaint.model.gguf_file import check_gguf
 
 NULL_SCHEME = "null:"
 
@@ -26,10 +27,12 @@ def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> Writi
     if model.source is not None and model.source.startswith(NULL_SCHEME):
         return NullEngine(_step_s(model.source))
     if _is_a_folder_by_its_looks(model.source):
-        _, folder = locate(model.source)
+        _, folder = locate(model.source, model.transformer)
         read_index(folder)
-        for component in WEIGHTED:
+        for component in weighted(model.transformer):
             check_weights(folder / component)
+    if model.transformer is not None:
+        check_gguf(model.transformer)
     from overpaint.engine.local import LocalEngine
 
     return LocalEngine.open(model, engine)

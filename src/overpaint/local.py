@@ -38,14 +38,33 @@ class Overpaint:
         model: folder or hub id of a checkpoint; None is `OVERPAINT_MODEL`, else the bundled one.
         device: auto, cuda, cuda:N, mps or cpu; None is `OVERPAINT_DEVICE`, else auto.
         dtype: auto, bfloat16, float16 or float32; None is `OVERPAINT_DTYPE`, else auto.
+        memory: auto, resident or offload; None is `OVERPAINT_MEMORY`, else auto.
+        weights: bf16, fp8, int8 or int4; None is `OVERPAINT_WEIGHTS`, else bf16.
+        transformer: GGUF file of the transformer's weights; None is `OVERPAINT_TRANSFORMER`, else the checkpoint's own.
 
     Raises:
         ConfigError: the checkpoint or the device cannot be used.
     """
 
-    def __init__(self, model: str | Path | None = None, device: str | None = None, dtype: str | None = None) -> None:
-        source = None if model is None else str(model)
-        self._engine = open_engine(read_model_config(source, device, dtype))
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        *,
+        memory: str | None = None,
+        weights: str | None = None,
+        transformer: str | Path | None = None,
+    ) -> None:
+        given = {
+            "model": None if model is None else str(model),
+            "device": device,
+            "dtype": dtype,
+            "memory": memory,
+            "weights": weights,
+            "transformer": None if transformer is None else Path(transformer),
+        }
+        self._engine = open_engine(read_model_config(given))
 
     @property
     def info(self) -> ModelInfo:

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
         model: folder or hub id of the checkpoint; None is the bundled one.
         device: auto, cuda, cuda:N, mps or cpu.
         dtype: auto, bfloat16, float16 or float32.
+        memory: auto, resident or offload.
+        weights: bf16, fp8, int8 or int4.
+        transformer: GGUF file that holds the transformer's weights; None takes the checkpoint's own.
         debug: whether an error shows its traceback.
         adapters: folder of LoRA files, each to be named in requests.
     """
@@ -45,6 +48,9 @@ class Settings(BaseSettings):
     model: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    memory: str = "auto"
+    weights: str = "bf16"
+    transformer: Path | None = None
     debug: bool = False
     adapters: Path | None = None
 
@@ -191,14 +197,33 @@ def _unusable(exc: ValidationError) -> ConfigError:
     return ConfigError(f"{name}: {first['input']!r} is not usable ({first['msg'].lower()})")
 
 
-def read_model_config(model: str | None = None, device: str | None = None, dtype: str | None = None) -> ModelConfig:
-    """Which checkpoint to load and where to: what is given here, else the environment, else the default.
+def read_model_config(given: Mapping[str, object] | None = None) -> ModelConfig:
+    """Which checkpoint to load, where to and how: what is given here, else the environment, else the default.
+
+    Args:
+        given: values by the names of the settings; None says nothing.
 
     Raises:
         ConfigError: a value is not one that can be used.
     """
-    settings = read_settings()
-    return ModelConfig(model or settings.model, device or settings.device, dtype or settings.dtype)
+    named = {name: value for name, value in (given or {}).items() if value is not None}
+    return model_config_of(read_settings().model_copy(update=named))
+
+
+def model_config_of(settings: Settings) -> ModelConfig:
+    """Which checkpoint to load, where to and how.
+
+    Raises:
+        ConfigError: a value is not one that can be used.
+    """
+    return ModelConfig(
+        source=settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        memory=settings.memory,
+        weights=settings.weights,
+        transformer=settings.transformer,
+    )
 
 
 def is_debugging() -> bool:

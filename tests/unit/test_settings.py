@@ -11,7 +11,8 @@ def test_what_is_given_goes_before_the_environment_and_that_before_the_default(m
     monkeypatch.setenv("OVERPAINT_DEVICE", "cpu")
     monkeypatch.setenv("OVERPAINT_DTYPE", "float32")
     assert read_model_config() == ModelConfig("/some/folder", "cpu", "float32")
-    assert read_model_config("other", "mps", "bfloat16") == ModelConfig("other", "mps", "bfloat16")
+    given = {"model": "other", "device": "mps", "dtype": "bfloat16", "weights": None}
+    assert read_model_config(given) == ModelConfig("other", "mps", "bfloat16")
 
 
 def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

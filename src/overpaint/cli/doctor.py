@@ -40,7 +40,7 @@ def doctor(
 
       overpaint doctor --model Qwen/Qwen-Image-2.1 --device cuda
     """
-    model_config = read_model_config(model, device, dtype)
+    model_config = read_model_config(options.of_model(model, device, dtype, None, None, None))
     facts = _examine(model_config, verbose=verbose)
     _print(facts)
     problems = [fact.problem for fact in facts if fact.problem]

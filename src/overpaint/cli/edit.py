@@ -32,6 +32,9 @@ def edit(
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
+    memory: options.Memory = None,
+    weights: options.Weights = None,
+    transformer: options.Transformer = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Change a picture by instruction, or combine several.
@@ -47,7 +50,7 @@ def edit(
 
       overpaint edit "make it a sketch" -i cat.jpg -o sketch.png --lora pencil.safetensors:0.8
     """
-    model_config = read_model_config(model, device, dtype)
+    model_config = read_model_config(options.of_model(model, device, dtype, memory, weights, transformer))
     spec = OutputSpec(format_of(output, output_format), quality, pick("background", background, BACKGROUNDS))
     request = GenerationRequest(
         prompt=prompt,

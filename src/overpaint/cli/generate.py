@@ -20,6 +20,9 @@ def generate(
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
+    memory: options.Memory = None,
+    weights: options.Weights = None,
+    transformer: options.Transformer = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Paint a picture from words.
@@ -48,5 +51,8 @@ def generate(
         model=model,
         device=device,
         dtype=dtype,
+        memory=memory,
+        weights=weights,
+        transformer=transformer,
         verbose=verbose,
     )

@@ -48,6 +48,25 @@ def number(text: str | float) -> float:
         raise typer.BadParameter(f"'{text}' must be a number") from exc
 
 
+def of_model(
+    model: str | None,
+    device: str | None,
+    dtype: str | None,
+    memory: str | None,
+    weights: str | None,
+    transformer: Path | None,
+) -> dict[str, object]:
+    """The flags of the checkpoint, by the names of their settings."""
+    return {
+        "model": model,
+        "device": device,
+        "dtype": dtype,
+        "memory": memory,
+        "weights": weights,
+        "transformer": transformer,
+    }
+
+
 PAINT = "What to paint"
 WRITE = "What to write"
 MODEL = "What to paint with"
@@ -206,6 +225,37 @@ Dtype = Annotated[
     typer.Option(
         "--dtype",
         help="auto, bfloat16, float16 or float32. Without it: OVERPAINT_DTYPE, else auto.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="auto, resident or offload. offload keeps the encoder and the VAE in the host's memory between uses, and "
+        "as many of the transformer's blocks as must be; auto does so where not everything fits. "
+        "Without it: OVERPAINT_MEMORY, else auto.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="bf16, fp8, int8 or int4: how the matrices of the transformer are held. bf16 leaves them as they are; "
+        "fewer bits need overpaint[quantised]. Without it: OVERPAINT_WEIGHTS, else bf16.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+Transformer = Annotated[
+    Path | None,
+    typer.Option(
+        "--transformer",
+        help="A GGUF file with the transformer's weights, in the place of the checkpoint's own; needs "
+        "overpaint[quantised]. Without it: OVERPAINT_TRANSFORMER, else none.",
         rich_help_panel=MODEL,
         show_default=False,
     ),

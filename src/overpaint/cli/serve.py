@@ -42,6 +42,9 @@ def serve(
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
+    memory: options.Memory = None,
+    weights: options.Weights = None,
+    transformer: options.Transformer = None,
 ) -> None:
     """Serve the page and the HTTP APIs until stopped; the first start makes a key and prints it once.
 
@@ -72,6 +75,9 @@ def serve(
         "model": model,
         "device": device,
         "dtype": dtype,
+        "memory": memory,
+        "weights": weights,
+        "transformer": transformer,
     }
     settings = server_settings(given, config)
     stay_at_home()

@@ -30,7 +30,7 @@ def _placement(model: ModelConfig, config: EngineConfig) -> Placement:
     device = device_of(torch_device)
     if not device.has_host and model.memory != "offload":
         return RESIDENT
-    _, folder = locate(model.source)
+    _, folder = locate(model.source, model.transformer)
     read_index(folder)
     check_descriptions(folder)
     footprint = Footprint.of_folder(folder, model.transformer)

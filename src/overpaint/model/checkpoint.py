@@ -28,7 +28,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
 from overpaint.model.adapter_file import linears_of
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan
-from overpaint.model.checkpoint_files import WEIGHTED, check_descriptions, check_weights, locate, read_index, read_json
+from overpaint.model.checkpoint_files import check_descriptions, check_weights, locate, read_index, read_json, weighted
 from overpaint.model.device import resolve_device, resolve_dtype
 from overpaint.model.gguf_file import check_gguf
 from overpaint.model.hosting import HostedModule
@@ -83,10 +83,10 @@ def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Che
         CheckpointError: it is missing, damaged or of another kind; the error names the file.
         ConfigError: the device is not there.
     """
-    name, folder = locate(config.source)
+    name, folder = locate(config.source, config.transformer)
     index = read_index(folder)
     check_descriptions(folder)
-    for component in WEIGHTED:
+    for component in weighted(config.transformer):
         check_weights(folder / component)
     device = resolve_device(config.device)
     dtype = resolve_dtype(config.dtype, device)

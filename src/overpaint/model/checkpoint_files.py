@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from overpaint.core import CheckpointError
+from overpaint.model.hub import fetch, find_here
 
 BUNDLED = "overpaint-mini"
 PIPELINE_CLASS = "QwenImage21Pipeline"
@@ -29,11 +30,21 @@ _HEADER_LENGTH_BYTES = 8
 _DOWNLOAD_AGAIN = "; download the checkpoint again"
 
 
-def locate(source: str | None) -> tuple[str, Path]:
+def weighted(transformer: Path | None) -> tuple[str, ...]:
+    """Components whose weights are the checkpoint's own.
+
+    Args:
+        transformer: file that has the transformer's instead.
+    """
+    return tuple(name for name in WEIGHTED if transformer is None or name != "transformer")
+
+
+def locate(source: str | None, transformer: Path | None = None) -> tuple[str, Path]:
     """Name and folder of a checkpoint, fetching it from the hub when it is a hub id that is not a folder.
 
     Args:
         source: folder, hub id, or None for the bundled checkpoint.
+        transformer: file that has the transformer's weights, which are not fetched then.
 
     Raises:
         CheckpointError: there is no such folder, or the hub has no such checkpoint for us.
@@ -45,25 +56,32 @@ def locate(source: str | None) -> tuple[str, Path]:
         return folder.resolve().name, folder
     if folder.exists():
         raise CheckpointError(source, "is a file; give the folder that holds model_index.json")
-    if not _HUB_ID.fullmatch(source) or source.startswith("."):
+    if not is_hub_id(source):
         raise CheckpointError(source, "is not a folder; give a folder or a hub id such as Qwen/Qwen-Image-2.1")
-    return source, _download(source)
+    return source, fetch(source, _patterns(transformer))
 
 
-def _download(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download  # only paid for when something is fetched
+def find(source: str | None, transformer: Path | None = None) -> Path | None:
+    """The folder of a checkpoint that is on this machine; None for a hub id that would have to be fetched.
 
-    patterns = ["model_index.json", *(f"{component}/*" for component in COMPONENTS)]
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=patterns))
-    except (OSError, ValueError) as error:  # the hub's own errors derive from these
-        raise CheckpointError(
-            hub_id, f"is no folder here, and the hub did not give it: {_first_line(error)}"
-        ) from error
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] in {"huggingface_hub", "httpx", "httpx2"}:
-            raise CheckpointError(hub_id, f"could not be fetched from the hub: {_first_line(error)}") from error
-        raise
+    Raises:
+        CheckpointError: it is neither a folder nor a hub id.
+    """
+    if source is None or not is_hub_id(source):
+        return locate(source, transformer)[1]
+    return find_here(source, _patterns(transformer))
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether a source names a repository on the hub, and nothing here."""
+    here = Path(source).expanduser().exists()
+    return not here and _HUB_ID.fullmatch(source) is not None and not source.startswith(".")
+
+
+def _patterns(transformer: Path | None) -> list[str]:
+    """What of a repository is fetched."""
+    without = set(WEIGHTED) - set(weighted(transformer))
+    return ["model_index.json", *(f"{name}/*.json" if name in without else f"{name}/*" for name in COMPONENTS)]
 
 
 def read_index(folder: Path) -> dict[str, Any]:

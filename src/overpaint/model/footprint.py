@@ -5,17 +5,20 @@ Counts values, because the dtype they are loaded in is not that of the files. To
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from overpaint.model.checkpoint_files import read_index, read_json, tensor_shapes
-from overpaint.model.gguf_file import gguf_block_bytes
+from overpaint.model.checkpoint_files import read_index, read_json, tensor_shapes, weighted
+from overpaint.model.gguf_file import PackedTensor, gguf_tensors
+from overpaint.model.hub import Listing
 from overpaint.model.params import TransformerParams, encoder_kv_values
 
 Shapes = Mapping[str, tuple[int, ...]]
 DEFAULT_RESOLUTION = 1024
+DESCRIPTIONS = ("model_index.json", "transformer/config.json", "text_encoder/config.json")
+_BLOCKS = "transformer_blocks."
 _LAYER = re.compile(r".*\b(?:layers|blocks)\.\d+\.")
 _NOT_OF_SIZE: dict[str, Any] = {"axes_dims_rope": (), "eps": 0.0, "causal_condition": True}
 _BITS = {"fp8": 8.0, "int8": 8.0, "int4": 4.5}
@@ -66,15 +69,24 @@ class Footprint:
             CheckpointError: a file is missing or broken.
         """
         configs = {name: read_json(folder / name / "config.json") for name in ("transformer", "text_encoder")}
-        shapes = {name: tensor_shapes(folder / name) for name in ("transformer", "text_encoder", "vae")}
-        footprint = cls.of(read_index(folder), configs, shapes)
-        if transformer is None:
-            return footprint
-        return replace(footprint, block_bytes=gguf_block_bytes(transformer, footprint.num_blocks))
+        shapes = {name: tensor_shapes(folder / name) for name in weighted(transformer)}
+        return cls.of(read_index(folder), configs, shapes, transformer)
+
+    @classmethod
+    def of_listing(cls, listing: Listing, transformer: Path | None = None) -> "Footprint":
+        """Of a checkpoint on the hub, of which `DESCRIPTIONS` and the headers of all components were read."""
+        index, *configs = (listing.descriptions[path] for path in DESCRIPTIONS)
+        return cls.of(
+            index, dict(zip(("transformer", "text_encoder"), configs, strict=True)), listing.shapes, transformer
+        )
 
     @classmethod
     def of(
-        cls, index: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]], shapes: Mapping[str, Shapes]
+        cls,
+        index: Mapping[str, Any],
+        configs: Mapping[str, Mapping[str, Any]],
+        shapes: Mapping[str, Shapes],
+        transformer: Path | None = None,
     ) -> "Footprint":
         """Of a checkpoint's descriptions and headers.
 
@@ -82,9 +94,13 @@ class Footprint:
             index: `model_index.json`.
             configs: `config.json` of transformer and text_encoder.
             shapes: of the tensors of transformer, text_encoder and vae, by name.
+            transformer: GGUF file that takes the place of its transformer's weights.
         """
+        packed = gguf_tensors(transformer) if transformer else {}
+        if packed:
+            shapes = {**shapes, "transformer": {name: tensor.shape for name, tensor in packed.items()}}
         params = TransformerParams.from_config({**_NOT_OF_SIZE, **configs["transformer"]})
-        blocks = {k: shape for k, shape in shapes["transformer"].items() if k.startswith("transformer_blocks.")}
+        blocks = {k: shape for k, shape in shapes["transformer"].items() if k.startswith(_BLOCKS)}
         matrices = {name: shape for name, shape in blocks.items() if len(shape) > 1}
         encoder = _count(shapes["text_encoder"])
         return cls(
@@ -99,6 +115,7 @@ class Footprint:
             encoder_kept_per_token=encoder_kv_values(configs["text_encoder"]["text_config"]),
             work_per_token=params.work_values,
             resolution=index.get("output_resolution") or DEFAULT_RESOLUTION,
+            block_bytes=_bytes_in_blocks(packed) // params.num_layers if packed else None,
         )
 
     def bytes_of_block(self, weights: str, itemsize: int) -> int:
@@ -121,6 +138,10 @@ class Footprint:
     def bytes_visiting(self, itemsize: int) -> int:
         """Of the encoder or the VAE while it is on the device, when they live on the host."""
         return max(self.encoder_visit, self.vae) * itemsize
+
+
+def _bytes_in_blocks(packed: Mapping[str, PackedTensor]) -> int:
+    return sum(tensor.num_bytes for name, tensor in packed.items() if name.startswith(_BLOCKS))
 
 
 def _count(shapes: Shapes) -> int:

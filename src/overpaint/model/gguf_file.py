@@ -1,30 +1,49 @@
 """A transformer's GGUF file as a file: whether it is one, and what its tensors take. Knows nothing of torch."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from overpaint.core import CheckpointError, ConfigError
 
 _MAGIC = b"GGUF"
+_PREFIX = "model.diffusion_model."
+"""Before the names in files that were made for ComfyUI."""
 
 
-def gguf_block_bytes(path: Path, num_blocks: int) -> int:
-    """Bytes of one of a transformer's blocks, from the file's header.
+@dataclass(frozen=True, slots=True)
+class PackedTensor:
+    """A tensor as its file has it.
+
+    Args:
+        shape: of its values.
+        num_bytes: that it takes, packed.
+    """
+
+    shape: tuple[int, ...]
+    num_bytes: int
+
+
+def gguf_tensors(path: Path) -> dict[str, PackedTensor]:
+    """The tensors of a GGUF file by name, from its header.
 
     Raises:
-        CheckpointError: it is no GGUF file, or has no blocks of this transformer.
+        CheckpointError: it is no GGUF file, or not one of this transformer.
         ConfigError: the library that reads it is not installed.
     """
     check_gguf(path)
     from gguf import GGUFReader
 
     try:
-        tensors = GGUFReader(path).tensors
+        found = GGUFReader(path).tensors
     except (ValueError, KeyError, IndexError) as error:
         raise CheckpointError(path, f"cannot be read: {error}") from error
-    sizes = [int(tensor.n_bytes) for tensor in tensors if "transformer_blocks." in tensor.name]
-    if not sizes:
+    tensors = {
+        tensor.name.removeprefix(_PREFIX): PackedTensor(tuple(map(int, reversed(tensor.shape))), int(tensor.n_bytes))
+        for tensor in found
+    }
+    if not any(name.startswith("transformer_blocks.") for name in tensors):
         raise CheckpointError(path, "holds no transformer_blocks; is it a Qwen-Image-2.x transformer?")
-    return sum(sizes) // num_blocks
+    return tensors
 
 
 def check_gguf(path: Path) -> None:

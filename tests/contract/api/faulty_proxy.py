@@ -1,13 +1,14 @@
 """A proxy that a network's bad day is made with: it passes requests on, and can lose or refuse the first ones."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 
 import httpx
+
+from tests.contract.api.listening import listening
 
 Fault = Literal["lost answer", "refused"]
 _NOT_PASSED = ("content-length", "transfer-encoding", "connection", "date", "server", "content-encoding")
@@ -87,11 +88,5 @@ def faulty_proxy(
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
-    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
-    proxy.url = f"http://127.0.0.1:{web.server_port}"
-    try:
+    with listening(Handler) as proxy.url:
         yield proxy
-    finally:
-        web.shutdown()
-        web.server_close()

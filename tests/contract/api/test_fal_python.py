@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ from PIL import Image
 from tests.contract.api.conftest import PATIENCE_S, RunningServer, wait_until
 from tests.contract.api.fal_client_at import fal_client, fal_client_at
 from tests.contract.api.gate import Gate
-from tests.contract.api.test_wavespeed_python import data_uri, listening
+from tests.contract.api.listening import listening, webhook_receiver
+from tests.contract.api.test_wavespeed_python import data_uri
 
 PAINT, EDIT, PRO = "fal-ai/qwen-image", "fal-ai/qwen-image-edit-plus", "fal-ai/qwen-image-2/pro/edit"
 CAT = {"prompt": "a cat", "image_size": "square", "num_inference_steps": 4}
@@ -336,33 +336,13 @@ def test_11_pictures_may_be_encoded_in_the_request(secure: RunningServer, fal: A
     assert fal.run("fal-ai/qwen-image-edit", {"prompt": "blue", "image_url": uri, "num_inference_steps": 2})["images"]
 
 
-@contextmanager
-def webhook_receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]], threading.Event]]:
-    got: list[tuple[dict[str, str], bytes]] = []
-    arrived = threading.Event()
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            got.append((headers, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-            arrived.set()
-
-        def log_message(self, format: str, *args: Any) -> None: ...
-
-    with listening(Receiver) as url:
-        yield f"{url}/hook", got, arrived
-
-
 @pytest.mark.parametrize(("asked", "status"), [(CAT, "OK"), ({"seed": 1}, "ERROR")])
 def test_12_a_webhook_is_signed_for_the_published_key(
     secure: RunningServer, fal: Any, asked: dict[str, Any], status: str
 ) -> None:
-    with webhook_receiver() as (url, got, arrived):
-        handle = fal.submit(PAINT, asked, webhook_url=url)
-        assert arrived.wait(30)
-    headers, body = got[0]
+    with webhook_receiver() as hook:
+        handle = fal.submit(PAINT, asked, webhook_url=hook.url)
+        headers, body = hook.first()
     told = json.loads(body)
     assert (told["request_id"], told["status"]) == (handle.request_id, status)
     if status == "OK":

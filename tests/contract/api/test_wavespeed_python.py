@@ -5,10 +5,6 @@ import hashlib
 import hmac
 import io
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,9 @@ from PIL import Image
 from wavespeed import Client
 
 from tests.contract.api.conftest import RunningServer, wait_until
+from tests.contract.api.faulty_proxy import faulty_proxy
 from tests.contract.api.gate import Gate
+from tests.contract.api.listening import webhook_receiver
 
 EDIT = "wavespeed-ai/qwen-image-2.0/edit"
 PAINT = "wavespeed-ai/qwen-image-2.0/text-to-image"
@@ -34,52 +32,6 @@ def data_uri(png: bytes) -> str:
 
 def fetch(url: str) -> httpx.Response:
     return httpx.get(url, trust_env=False)
-
-
-@contextmanager
-def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """An HTTP server of this process; yields its URL."""
-    web = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=web.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{web.server_port}"
-    web.shutdown()
-    web.server_close()
-    thread.join()
-
-
-@contextmanager
-def proxy(server: RunningServer, *, failing: int = 0, method: str = "GET") -> Iterator[tuple[str, list[str]]]:
-    """A proxy in front of the server that answers the first `failing` requests of a method with 503, and a log."""
-    seen: list[str] = []
-    left = [failing]
-
-    class Handler(BaseHTTPRequestHandler):
-        def _pass(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            seen.append(f"{self.command} {self.path}")
-            if self.command == method and left[0] > 0:
-                left[0] -= 1
-                self._answer(503, b'{"code":503}')
-                return
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
-            with httpx.Client(trust_env=False, timeout=60) as http:
-                answer = http.request(self.command, server.url + self.path, content=body, headers=headers)
-            self._answer(answer.status_code, answer.content)
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = do_PUT = _pass  # noqa: N815
-
-        def log_message(self, format: str, *args: Any) -> None: ...
-
-    with listening(Handler) as url:
-        yield f"{url}/wavespeed", seen
 
 
 @pytest.mark.parametrize("size", [None, "512*256"])
@@ -110,10 +62,11 @@ def test_2_a_task_is_created_then_processing_then_completed(server: RunningServe
 
 
 def test_3_sync_mode_is_one_post_and_no_get(server: RunningServer) -> None:
-    with proxy(server) as (url, seen):
-        result = sdk(server, base_url=url).run(PAINT, {"prompt": "a cat", "size": "256*256"}, enable_sync_mode=True)
+    with faulty_proxy(server.url, []) as proxy:
+        asked = {"prompt": "a cat", "size": "256*256"}
+        result = sdk(server, base_url=f"{proxy.url}/wavespeed").run(PAINT, asked, enable_sync_mode=True)
     assert len(result["outputs"]) == 1
-    assert [line.split()[0] for line in seen] == ["POST"]
+    assert [line.split()[0] for line in proxy.seen] == ["POST"]
 
 
 def test_4_a_sync_call_that_times_out_says_processing_and_the_task_completes(
@@ -133,10 +86,10 @@ def test_5_base64_output_is_a_picture(server: RunningServer) -> None:
 
 
 def test_6_a_bad_key_is_401_after_one_post_and_an_unknown_model_404(server: RunningServer) -> None:
-    with proxy(server) as (url, seen):
+    with faulty_proxy(server.url, []) as proxy:
         with pytest.raises(RuntimeError, match="HTTP 401"):
-            sdk(server, key="op_wrong", base_url=url).run(PAINT, {"prompt": "a cat"})
-        assert len(seen) == 1
+            sdk(server, key="op_wrong", base_url=f"{proxy.url}/wavespeed").run(PAINT, {"prompt": "a cat"})
+        assert len(proxy.seen) == 1
     with pytest.raises(RuntimeError, match="HTTP 404"):
         sdk(server).run("wavespeed-ai/nothing", {"prompt": "a cat"})
 
@@ -151,14 +104,16 @@ def test_7_what_is_missing_is_400_on_submit_in_both_modes(
 
 
 def test_8_results_are_asked_again_after_503_and_submissions_never(server: RunningServer) -> None:
-    with proxy(server, failing=2) as (url, seen):
-        result = sdk(server, base_url=url).run(PAINT, {"prompt": "a cat", "size": "256*256"}, poll_interval=0.1)
+    with faulty_proxy(server.url, ["refused"] * 2, method="GET") as proxy:
+        asked = {"prompt": "a cat", "size": "256*256"}
+        result = sdk(server, base_url=f"{proxy.url}/wavespeed").run(PAINT, asked, poll_interval=0.1)
         assert result["outputs"]
-        assert sum(line.startswith("POST") for line in seen) == 1
-    with proxy(server, failing=1, method="POST") as (url, seen):
+        assert proxy.posts == 1
+        assert not proxy.faults
+    with faulty_proxy(server.url, ["refused"]) as proxy:
         with pytest.raises(RuntimeError, match="HTTP 503"):
-            sdk(server, base_url=url).run(PAINT, {"prompt": "a cat"})
-        assert len(seen) == 1
+            sdk(server, base_url=f"{proxy.url}/wavespeed").run(PAINT, {"prompt": "a cat"})
+        assert len(proxy.seen) == 1
 
 
 @pytest.mark.parametrize("is_path", [True, False])
@@ -175,23 +130,9 @@ def test_9_an_upload_is_usable_as_a_picture(server: RunningServer, png: bytes, t
 
 
 def test_10_a_webhook_is_the_bare_prediction_signed_with_the_keys_secret(server: RunningServer) -> None:
-    got: list[tuple[dict[str, str], bytes]] = []
-    arrived = threading.Event()
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            got.append((headers, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-            arrived.set()
-
-        def log_message(self, format: str, *args: Any) -> None: ...
-
-    with listening(Receiver) as url:
-        task = sdk(server).run_no_throw(f"{PAINT}?webhook={url}/hook", {"prompt": "a cat", "size": "256*256"})
-        assert arrived.wait(30)
-    headers, body = got[0]
+    with webhook_receiver() as hook:
+        task = sdk(server).run_no_throw(f"{PAINT}?webhook={hook.url}", {"prompt": "a cat", "size": "256*256"})
+        headers, body = hook.first()
     with server.client() as http:
         secret = http.get("/wavespeed/api/v3/webhook/secret").json()["data"]["secret"]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body

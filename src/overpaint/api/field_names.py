@@ -15,6 +15,10 @@ def in_words(error: OverpaintError, names: Mapping[str, str]) -> str:
     """
     if not isinstance(error, RequestError):
         return error.message
-    stem, bracket, rest = error.field.partition("[")
-    name = names.get(error.field) or names.get(stem, stem) + bracket + rest
-    return name + error.message.removeprefix(error.field)
+    return name_of(error.field, names) + error.message.removeprefix(error.field)
+
+
+def name_of(field: str, names: Mapping[str, str]) -> str:
+    """A field (``"images[0]"``) as callers know it; see `in_words`."""
+    stem, bracket, rest = field.partition("[")
+    return names.get(field) or names.get(stem, stem) + bracket + rest

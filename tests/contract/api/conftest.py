@@ -18,10 +18,13 @@ import pytest
 from PIL import Image
 
 from tests.contract.api.gate import Gate
+from tests.reference.lora_bytes import lora_bytes
 
 READY_S = 90.0
 STOP_S = 10.0
 PATIENCE_S = 60.0
+LOCAL, HUB_ID = "pencil", "acme/ink"
+"""What the adapters of every server are called."""
 TELLTALE = "tests.contract.api.telltale"
 
 
@@ -84,7 +87,7 @@ def start_server(
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     command = [sys.executable, "-m", program, "serve", "--port", "0", "--data-dir", str(folder), "--model", model]
-    environment = os.environ | {"OVERPAINT_ALLOWED_HOSTS": "127.0.0.1,localhost"}
+    environment = os.environ | {"OVERPAINT_ALLOWED_HOSTS": "127.0.0.1,localhost", "OVERPAINT_ADAPTERS": _shelf(folder)}
     with log.open("wb") as out:
         process = subprocess.Popen([*command, *flags], stdout=out, stderr=subprocess.STDOUT, env=environment)
     server = RunningServer("", key or "", process, log, folder)
@@ -102,6 +105,15 @@ def start_server(
         time.sleep(0.1)
     process.kill()
     raise AssertionError(f"the server is not ready: {log.read_text()}")
+
+
+def _shelf(folder: Path) -> str:
+    """A folder with an adapter, by a name and by a hub's id."""
+    for name in (LOCAL, f"{HUB_ID}/pytorch_lora_weights"):
+        path = folder / "loras" / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(lora_bytes({"transformer_blocks.0.attn.to_q": (8, 6)}))
+    return str(folder / "loras")
 
 
 def is_ready(url: str) -> bool:

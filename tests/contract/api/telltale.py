@@ -47,7 +47,8 @@ def _digest(request: GenerationRequest) -> str:
     """Of everything but the seed: the null engine draws its colour from prompt and seed."""
     pictures = [(one.width, one.height, one.mode, one.data) for one in (*request.pictures, request.mask) if one]
     guidance = (request.true_cfg_scale, request.negative_prompt) if request.uses_guidance else None
-    told = (request.prompt, pictures, request.mask is None, request.steps, guidance, request.adapters)
+    adapters = [(one.digest, one.scale) for one in request.adapters]
+    told = (request.prompt, pictures, request.mask is None, request.steps, guidance, adapters)
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
-from tests.contract.api.conftest import RunningServer, wait_until
+from tests.contract.api.conftest import LOCAL, RunningServer, wait_until
 from tests.contract.api.faulty_proxy import faulty_proxy
 from tests.contract.api.gate import ALL, Gate
 from tests.contract.api.test_wavespeed_python import data_uri
@@ -346,6 +346,16 @@ def test_omni_8_an_adapter_is_refused_by_name_in_both_forms(server: RunningServe
     with pytest.raises(openai.BadRequestError, match="adapter") as caught:
         sdk(server).images.edit(image=png, prompt="a cat", extra_body={"lora": lora})
     assert caught.value.param == "lora"
+
+
+def test_omni_8_an_adapter_changes_the_picture_in_both_forms(server: RunningServer, png: bytes) -> None:
+    forms: list[Any] = [{"path": LOCAL}, json.dumps({"name": "label", "path": LOCAL}), None]
+    extras = [FAST | ({"lora": lora} if lora else {}) | {"seed": 3} for lora in forms]
+    first, again, plain = (
+        sdk(server).images.edit(image=png, prompt="a cat", extra_body=extra).data[0].b64_json  # type: ignore[index]
+        for extra in extras
+    )
+    assert first == again != plain
 
 
 @pytest.mark.parametrize("extra", [{"num_inference_steps": -1}, {"n": -1}, {"n": 0}, {"layers": 3}])

@@ -8,11 +8,10 @@ import io
 import time
 from typing import Any
 
-import pytest
 import requests
 from PIL import Image
 
-from tests.contract.api.conftest import RunningServer
+from tests.contract.api.conftest import HUB_ID, LOCAL, RunningServer
 from tests.contract.api.gate import Gate
 
 LITE = "qwen-image-lite/v1/qwen-image-lite-request"
@@ -61,16 +60,24 @@ def test_1_2_11_the_sample_is_painted_and_its_seed_repeats_it(server: RunningSer
     assert first == again
 
 
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [(LAYERED, "num_layers"), (LORA, "loras")],
-    ids=["3_layers", "4_adapters"],
-)
-def test_what_the_checkpoint_cannot_do_is_told(server: RunningServer, png: bytes, path: str, field: str) -> None:
-    body = lite(png) | ({"loras": [{"path": "somebody/style", "scale": 1}]} if field == "loras" else {})
-    answer = post(server, path, body)
+def test_3_layers_are_what_the_checkpoint_cannot_do(server: RunningServer, png: bytes) -> None:
+    answer = post(server, LAYERED, lite(png))
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith(f"{field}: ")
+    assert answer.json()["error"].startswith("num_layers: ")
+
+
+def test_4_an_adapter_changes_the_picture(server: RunningServer, png: bytes) -> None:
+    bodies = [lite(png), *(lite(png) | {"loras": [{"path": path, "scale": 0.8}]} for path in (LOCAL, HUB_ID))]
+    plain, by_name, by_id = (
+        Image.open(io.BytesIO(fetch(post(server, LORA, body)))).convert("RGB").getcolors() for body in bodies
+    )
+    assert plain != by_name == by_id
+
+
+def test_4_an_adapter_that_is_not_here_is_told(server: RunningServer, png: bytes) -> None:
+    answer = post(server, LORA, lite(png) | {"loras": [{"path": "somebody/style", "scale": 1}]})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("loras[0]: 'somebody/style' is not an adapter of this server")
 
 
 def test_5_several_pictures(server: RunningServer, png: bytes) -> None:

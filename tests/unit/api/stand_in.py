@@ -83,6 +83,7 @@ class StandIn:
         self.webhooks = SimpleNamespace(deliveries=self.deliveries)
         self.tasks = self
         self.files = SimpleNamespace(reserve=self.reserve, upload=self.upload, read=self.read)
+        self.adapters = SimpleNamespace(names=lambda: ("pencil",))
         self.unheard: list[str] = []
         self.stored: dict[str, Task] = {}
         self.content: dict[str, FileContent] = {}

@@ -143,7 +143,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"prompt": "x", "image": PIXEL, "guidance": True}, "guidance"),
     ({"prompt": "x", "image": PIXEL, "image_format": "bmp"}, "image_format"),
     ({"prompt": "x", "image": PIXEL, "quality": 5}, "quality: 5"),
-    ({"prompt": "x", "image": PIXEL, "lora": "multiple_angle"}, "lora: 'multiple_angle'"),
     ({"prompt": "x", "image": PIXEL, "aspect_ratio": "big"}, "aspect_ratio: 'big'"),
     ({"prompt": "x", "image": PIXEL, "steps": "many"}, "steps"),
 ]

@@ -156,7 +156,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"prompt": "x", "images": "PNG", "width": 512}, 1400, "height"),
     ({"prompt": "x", "images": "PNG", "output_format": "bmp"}, 1401, "output_format"),
     ({"prompt": "x", "images": "PNG", "loras": [{"scale": 1}]}, 1400, "loras[0].path"),
-    ({"prompt": "x", "images": "PNG", "loras": [{"path": "a/b", "scale": 9}]}, 1401, "adapters"),
+    ({"prompt": "x", "images": "PNG", "loras": [{"path": "a/b", "scale": 9}]}, 1401, "loras"),
     ({"prompt": "x", "images": "PNG", "enable_sync_mode": "perhaps"}, 1401, "enable_sync_mode"),
 ]
 

@@ -56,7 +56,7 @@ def to_draft(
         steps=body.steps,
         true_cfg_scale=body.true_cfg_scale,
         acceleration=pick("acceleration", body.acceleration, ACCELERATIONS),
-        adapters=tuple(AdapterRef(adapter.source, adapter.scale) for adapter in body.adapters),
+        adapters=tuple(AdapterRef(one.source, one.scale, one.weight_name) for one in body.adapters),
         output=to_output(body.output.format, body.output.quality, body.output.background),
         priority=_PRIORITIES[body.priority],
         webhook_url=body.webhook_url,

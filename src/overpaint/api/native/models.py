@@ -36,12 +36,14 @@ class ModelListOut(BaseModel):
     """All models."""
 
     models: list[ModelOut]
+    adapters: list[str] = Field(description="LoRA adapters that can be named with any of them.")
 
 
 @router.get("/models", operation_id="list_models")
 async def list_models(service: ServiceDep, _caller: CallerDep) -> ModelListOut:
     """All models; the first is taken when a task names none."""
-    return ModelListOut(models=[_from_entry(entry) for entry in service.catalogue.models()])
+    models = [_from_entry(entry) for entry in service.catalogue.models()]
+    return ModelListOut(models=models, adapters=list(service.adapters.names()))
 
 
 @router.get("/models/{model_id:path}", operation_id="get_model")

@@ -23,8 +23,9 @@ class Strict(BaseModel):
 class AdapterIn(Strict):
     """A LoRA adapter."""
 
-    source: str = Field(description="File, folder or hub id, as the server's configuration allows.")
+    source: str = Field(description="A name of `GET /models`, or an https URL of a .safetensors file.")
     scale: Number = Field(default=1.0, description="-4 to 4; 1 as trained.", allow_inf_nan=False)
+    weight_name: str | None = Field(default=None, description="The file, where a name stands for several.")
 
 
 class OutputIn(Strict):
@@ -56,7 +57,7 @@ class TaskIn(Strict):
     steps: Whole | None = Field(default=None, description="Denoising steps.")
     true_cfg_scale: Number | None = Field(default=None, description="Guidance; 1 is none.", allow_inf_nan=False)
     acceleration: str = Field(default="none", description=f"{', '.join(ACCELERATIONS)}: steps that change little.")
-    adapters: list[AdapterIn] = Field(default=[], description="LoRA adapters in order.")
+    adapters: list[AdapterIn] = Field(default=[], description="Up to four LoRA adapters; they add up.")
     output: OutputIn = Field(default=OutputIn(), description="How the pictures are written.")
     priority: Literal["interactive", "batch"] = Field(default="interactive", description="Who goes first.")
     enhance: bool | None = Field(default=None, description="Whether to enrich the prompt; the model's choice without.")

@@ -44,8 +44,11 @@ class FalAdapter:
             "seed": asked.seed,
             "num_inference_steps": asked.steps,
         } | ({} if asked.prompt is None else {"prompt": asked.prompt})
+        endpoint = EDIT if asked.is_known else "fal-ai/nothing"
+        if asked.lora:
+            endpoint, body["loras"] = f"{EDIT}-lora", [{"path": asked.lora, "scale": 1}]
         with _hurried(server, key) as client:
-            result = client.subscribe(EDIT if asked.is_known else "fal-ai/nothing", body)
+            result = client.subscribe(endpoint, body)
         return httpx.get(result["images"][0]["url"]).content
 
     def result(self, server: RunningServer, key: str, task_id: str) -> object:

@@ -41,6 +41,7 @@ class Asked:
         seed: that repeats it.
         steps: sent where the dialect has a field for them.
         is_known: whether the model is one that exists.
+        lora: name of an adapter, where the dialect has a field for one.
     """
 
     prompt: str | None = "make it blue"
@@ -49,6 +50,7 @@ class Asked:
     seed: int = 7
     steps: int = STEPS
     is_known: bool = True
+    lora: str | None = None
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class OpenAIAdapter:
             "seed": asked.seed,
             "num_inference_steps": asked.steps,
         } | ({} if asked.prompt is None else {"prompt": asked.prompt})
+        body |= {"lora": {"path": asked.lora, "scale": 1}} if asked.lora else {}
         with _client(server, key) as client:
             answer: Any = client.post("/images/edits", body=body, cast_to=object)
         return base64.b64decode(answer["data"][0]["b64_json"])

@@ -39,6 +39,7 @@ class PixazoAdapter:
             "seed": asked.seed,
             "num_inference_steps": asked.steps,
         } | ({} if asked.prompt is None else {"prompt": asked.prompt})
+        body |= {"loras": [{"path": asked.lora, "scale": 1}]} if asked.lora else {}
         path = EDIT if asked.is_known else "qwen-image-nothing/v1/nothing"
         answer = requests.post(f"{server.url}/pixazo/{path}", json=body, headers=_headers(key), timeout=60)
         answer.raise_for_status()

@@ -45,6 +45,8 @@ class ReplicateAdapter:
         name = PLUS if asked.is_known else "qwen/nothing"  # takes no steps
         if asked.steps != Asked.steps:
             name, body["num_inference_steps"] = "overpaint/qwen-image-2.0", asked.steps
+        if asked.lora:
+            name, body["lora_weights"] = "overpaint/qwen-image-2.0", asked.lora
         with _client(server, key) as client:
             output: Any = client.run(name, input=body)
             return output[0].read()

@@ -41,6 +41,7 @@ class SegmindAdapter:
         body |= {"seed": asked.seed, "steps": asked.steps, "image_format": "png"}
         body["aspect_ratio"] = "1:1" if asked.size == (SIDE, SIDE) else f"{asked.size[0]}:{asked.size[1]}"
         body |= {} if asked.prompt is None else {"prompt": asked.prompt}
+        body |= {"lora": asked.lora} if asked.lora else {}
         with _client(server, key) as client:
             job = client.submit_async("qwen-image-edit-plus" if asked.is_known else "nothing", **body)
             return requests.get(job.wait(interval=0.05)["output"], timeout=30).content

@@ -41,6 +41,7 @@ class WaveSpeedAdapter:
             "size": f"{asked.size[0]}*{asked.size[1]}",
             "seed": asked.seed,
         } | ({} if asked.prompt is None else {"prompt": asked.prompt})
+        body |= {"loras": [{"path": asked.lora, "scale": 1}]} if asked.lora else {}
         model = EDIT if asked.is_known else "wavespeed-ai/nothing"
         (url,) = client.run(model, body, poll_interval=0.05)["outputs"]
         return requests.get(url, timeout=30).content

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi import Response
 
 from overpaint.api.errors import FailedTaskError, UnfinishedTaskError, UnknownFieldError, code_of, json_answer
-from overpaint.api.field_names import in_words
+from overpaint.api.field_names import in_words, name_of
 from overpaint.core.errors import (
     BudgetError,
     ContentError,
@@ -20,7 +20,13 @@ from overpaint.core.errors import (
     TaskNotFoundError,
 )
 
-FIELD_NAMES = {"num_images": "n", "images": "image", "steps": "num_inference_steps", "adapters": "lora"}
+FIELD_NAMES = {
+    "num_images": "n",
+    "images": "image",
+    "steps": "num_inference_steps",
+    "adapters": "lora",
+    "adapters[0]": "lora",
+}
 BUDGET_STATUS = 429
 """OpenAI's own for a spent quota; elsewhere it is 402."""
 
@@ -95,8 +101,7 @@ def _param(error: OverpaintError) -> str | None:
         return "model"
     if not isinstance(error, RequestError):
         return None
-    stem, bracket, rest = error.field.partition("[")
-    return FIELD_NAMES.get(stem, stem) + bracket + rest
+    return name_of(error.field, FIELD_NAMES)
 
 
 def _is_unknown_model(error: OverpaintError) -> bool:

@@ -19,6 +19,10 @@ FIELD_NAMES = {
     "steps": "num_inference_steps",
     "true_cfg_scale": "guidance",
     "adapters": "lora_weights",
+    "adapters[0]": "lora_weights",
+    "adapters[1]": "extra_lora_weights[0]",
+    "adapters[2]": "extra_lora_weights[1]",
+    "adapters[3]": "extra_lora_weights[2]",
     "webhook_url": "webhook",
 }
 _OUTSIDE = ("webhook", "webhook_events_filter", "version", "body", "file", "content")

@@ -7,7 +7,7 @@ from overpaint.api.names import pick_format
 from overpaint.api.public_url import Links
 from overpaint.api.task_ids import dashed
 from overpaint.core.errors import RequestError
-from overpaint.core.request import RANDOM_SEED, OutputSpec
+from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
 from overpaint.core.task import Task, TaskState
 from overpaint.service.catalogue import ModelEntry
 from overpaint.service.draft import Draft, picture_source
@@ -39,8 +39,6 @@ def to_draft(body: ModelInput, entry: ModelEntry) -> Draft:
     """
     if body.prompt is None:
         raise MissingFieldError("prompt")
-    if body.lora:
-        raise RequestError("lora", body.lora, "is an adapter of Segmind's own and is not here")
     guidance = _guidance(body)
     has_guidance = guidance is not None and guidance > 1
     return Draft(
@@ -53,6 +51,7 @@ def to_draft(body: ModelInput, entry: ModelEntry) -> Draft:
         seed=RANDOM_SEED if body.seed is None else body.seed,
         steps=body.num_inference_steps if body.steps is None else body.steps,
         true_cfg_scale=guidance,
+        adapters=(AdapterRef(body.lora),) if body.lora else (),
         acceleration="regular" if body.go_fast else "none",
         output=_output(body, entry),
     )

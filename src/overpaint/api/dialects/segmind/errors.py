@@ -14,6 +14,7 @@ FIELD_NAMES = {
     "images[2]": "image_3",
     "size": "aspect_ratio",
     "format": "image_format",
+    "adapters[0]": "lora",
     "true_cfg_scale": "guidance",
 }
 

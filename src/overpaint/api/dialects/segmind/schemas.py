@@ -34,7 +34,7 @@ class ModelInput(BaseModel):
     quality: Whole | None = Field(default=None, description="10 to 100, of jpeg and webp.")
     base64: bool = Field(default=False, description="v1: the picture in JSON instead of its bytes.")
     go_fast: bool | None = Field(default=None, description="Faster, at some cost in quality.")
-    lora: str | None = Field(default=None, description="Refused: the named adapters are Segmind's own.")
+    lora: str | None = Field(default=None, description="An adapter of this server, by name.")
 
 
 INPUTS = (ModelInput,)

@@ -6,6 +6,7 @@ Source: https://wavespeed.ai/docs/error-codes
 from fastapi import Response
 
 from overpaint.api.errors import json_answer
+from overpaint.api.field_names import in_words
 from overpaint.core.errors import OverpaintError
 from overpaint.core.task import TaskFailure
 
@@ -20,6 +21,7 @@ INTERNAL = 5000
 UNAVAILABLE = 5003
 TIMED_OUT = 5004
 
+FIELD_NAMES = {"adapters": "loras"}
 CODE_OF: dict[str, int] = {
     "content": MODERATED,
     "missing": MISSING,
@@ -47,7 +49,8 @@ CODE_OF: dict[str, int] = {
 
 def render_error(status: int, error: OverpaintError) -> Response:
     """The answer to a request that ended with `error`."""
-    body = {"code": status, "message": error.message, "data": {"code": code_of(error.code), "error": error.message}}
+    text = in_words(error, FIELD_NAMES)
+    body = {"code": status, "message": text, "data": {"code": code_of(error.code), "error": text}}
     return json_answer(status, body)
 
 

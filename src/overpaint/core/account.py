@@ -3,6 +3,27 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from overpaint.core.errors import BudgetError, RateLimitError
+
+OPEN_TASKS_RETRY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of its limits a key uses.
+
+    Args:
+        num_open: queued and running tasks.
+        spent_microusd: charged in the calendar month (UTC), and the price of what is open.
+    """
+
+    num_open: int = 0
+    spent_microusd: int = 0
+
+    def plus(self, num_tasks: int, price_microusd: int) -> "Standing":
+        """With so many more tasks, at that price together."""
+        return Standing(self.num_open + num_tasks, self.spent_microusd + price_microusd)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
@@ -17,6 +38,30 @@ class KeyLimits:
     requests_per_minute: int | None = None
     max_open_tasks: int | None = None
     monthly_budget_microusd: int | None = None
+
+    @property
+    def bound_use(self) -> bool:
+        """Whether open tasks or money are limited."""
+        return self.max_open_tasks is not None or self.monthly_budget_microusd is not None
+
+    def check_room(self, standing: Standing, price_microusd: int) -> None:
+        """See that one more task at this price fits.
+
+        Raises:
+            RateLimitError: too many open tasks.
+            BudgetError: the price does not fit in what is left of this month.
+        """
+        limit, budget = self.max_open_tasks, self.monthly_budget_microusd
+        if limit is not None and standing.num_open >= limit:
+            raise RateLimitError(f"this key has {limit} open tasks, which is all it may have", OPEN_TASKS_RETRY_S)
+        if budget is not None and standing.spent_microusd + price_microusd > budget:
+            raise BudgetError(
+                f"this costs {_dollars(price_microusd)}, and {_dollars(standing.spent_microusd)} of this month's "
+                f"{_dollars(budget)} are spent or reserved"
+            )
+
+
+UNLIMITED = KeyLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +123,12 @@ class WebhookDelivery:
     next_attempt_at: datetime | None
     delivered_at: datetime | None = None
     last_error: str | None = None
+
+
+def month_start(now: datetime) -> datetime:
+    """The first moment of the calendar month (UTC)."""
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _dollars(microusd: int) -> str:
+    return f"${microusd / 1_000_000:.2f}"

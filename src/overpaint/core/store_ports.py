@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from overpaint.core.account import ApiKey, KeyLimits, UsageRow, WebhookDelivery
+from overpaint.core.account import UNLIMITED, ApiKey, KeyLimits, Standing, UsageRow, WebhookDelivery
 from overpaint.core.result import Timings
 from overpaint.core.session import Session, SessionNode
 from overpaint.core.task import Lease, NewTask, StoredFile, Task, TaskFailure, TaskOutput, TaskState
@@ -17,14 +17,17 @@ from overpaint.core.task import Lease, NewTask, StoredFile, Task, TaskFailure, T
 class TaskStore(Protocol):
     """Tasks and everything that is decided together with them."""
 
-    async def create(self, task: NewTask) -> tuple[Task, bool]:
+    async def create(self, task: NewTask, limits: KeyLimits = UNLIMITED) -> tuple[Task, bool]:
         """Store a task as queued, or as failed + webhook queued when it names a failure; True when it is new.
 
         With an idempotency key that the API key used before, the earlier task comes back with False; likewise
-        with an id that is stored already, so that an unanswered `create` can be repeated.
+        with an id that is stored already, so that an unanswered `create` can be repeated. What is not new is not
+        held against `limits`.
 
         Raises:
             TaskError: the idempotency key was used with another fingerprint.
+            RateLimitError: the key has as many open tasks as `limits` allow, whoever accepted them.
+            BudgetError: the price does not fit in what is left of the month's budget.
         """
         ...
 
@@ -152,8 +155,8 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def spent_microusd(self, key_id: str, *, since: datetime) -> int:
-        """Charged since then, plus the price of what is queued and running."""
+    async def standing(self, key_id: str, *, since: datetime) -> Standing:
+        """A key's open tasks, and what was charged since then plus the price of what is open."""
         ...
 
     def usage(

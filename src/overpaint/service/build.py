@@ -105,7 +105,7 @@ def build_service(
     clock, safety = clock or SystemClock(), safety or Safety()
     tower = WatchTower(listener)
     keys = Keys(ports.accounts, clock)
-    limits = Limits(ports.tasks, ports.accounts, clock)
+    limits = Limits(ports.accounts, clock)
     links = FileLinks(policies.link_secret, clock, policies.link_lifetime_s)
     files = Files(ports.outputs, policies.pictures)
     linears = lambda: ports.engine.info.linears  # noqa: E731

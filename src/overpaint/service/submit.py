@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from overpaint.core.account import UNLIMITED
 from overpaint.core.errors import BackendError, RequestError, TaskError
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
 from overpaint.core.sizes import Size, SizeRules
@@ -171,11 +172,12 @@ class Submitter:
         spec = replace(await self._spec(draft, entry, size, pictures, mask), adapters=adapters)
         engine_size(spec, self._parts.size_rules())
         price = entry.price_microusd * draft.num_images
-        async with self._parts.limits.room_for(caller, price):
-            by_content = {taken.file.key: taken for taken in (*pictures, *((mask,) if mask else ()))}
-            await asyncio.gather(*(self._parts.desk.keep(taken) for taken in by_content.values()))
-            await self._parts.adapters.keep(adapters)
-            task, is_new = await self._store(caller, draft, spec, price, fingerprint)
+        if draft.idempotency_key is None:  # one that came before is given again, whatever room there is now
+            await self._parts.limits.check_room(caller, price)
+        by_content = {taken.file.key: taken for taken in (*pictures, *((mask,) if mask else ()))}
+        await asyncio.gather(*(self._parts.desk.keep(taken) for taken in by_content.values()))
+        await self._parts.adapters.keep(adapters)
+        task, is_new = await self._store(caller, draft, spec, price, fingerprint)
         if is_new:
             self._parts.tower.hint(task.id, Queued(0))
             self._parts.wake()
@@ -245,4 +247,4 @@ class Submitter:
             idempotency_key=draft.idempotency_key,
             failure=failure,
         )
-        return await self._parts.tasks.create(new)
+        return await self._parts.tasks.create(new, UNLIMITED if failure else caller.limits)

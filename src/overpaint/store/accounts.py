@@ -3,18 +3,17 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from sqlalchemy import Connection, Update, func, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Update, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from overpaint.core.account import ApiKey, KeyLimits, UsageRow
+from overpaint.core.account import ApiKey, KeyLimits, Standing, UsageRow
 from overpaint.core.errors import RequestError
-from overpaint.core.task import TaskState
 from overpaint.store.access import StoreAccess
 from overpaint.store.rows import key_of, usage_of, values_of_key, values_of_limits
-from overpaint.store.schema import api_keys, tasks, usage
+from overpaint.store.schema import api_keys, usage
+from overpaint.store.standing import STANDING, standing_of
 
 _USAGE_PAGE = 500
-_OPEN = [state.value for state in TaskState if not state.is_final]
 
 
 class SqlAccountStore(StoreAccess):
@@ -50,17 +49,10 @@ class SqlAccountStore(StoreAccess):
         """Make a key useless; see `AccountStore.revoke_key`."""
         return await self._change_key(name, update(api_keys).values(revoked_at=self._now()))
 
-    async def spent_microusd(self, key_id: str, *, since: datetime) -> int:
-        """Charged since then, plus the price of what is open, in one look."""
-        charged = select(func.coalesce(func.sum(usage.c.price_microusd), 0)).where(
-            usage.c.key_id == key_id, usage.c.finished_at >= since
-        )
-        reserved = select(func.coalesce(func.sum(tasks.c.price_microusd), 0)).where(
-            tasks.c.key_id == key_id, tasks.c.state.in_(_OPEN)
-        )
-        query = select((charged.scalar_subquery() + reserved.scalar_subquery()).label("spent"))
-        (row,) = await self._database.read(query)
-        return int(row["spent"])
+    async def standing(self, key_id: str, *, since: datetime) -> Standing:
+        """Open tasks, and what was charged and is reserved, in one look; see `AccountStore.standing`."""
+        (row,) = await self._database.read(STANDING, {"key_id": key_id, "since": since})
+        return standing_of(row)
 
     async def usage(
         self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select, Table
+from sqlalchemy import Connection, Executable, RowMapping, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -24,7 +24,7 @@ TCP_USER_TIMEOUT_MS = 10_000
 class Database(Protocol):
     """What the stores need: reads that see the last commit, and writes that are durable when they return."""
 
-    async def read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+    async def read(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
         """The rows that a query finds, as of the last commit.
 
         Raises:
@@ -74,7 +74,7 @@ class PostgresDatabase:
         )
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+    async def read(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
         """The rows that a query finds."""
         with mapped_failures():
             async with self._reader.connect() as connection:

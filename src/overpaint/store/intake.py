@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
+from overpaint.core.account import UNLIMITED, KeyLimits
 from overpaint.core.errors import BackendError, TaskError
 from overpaint.core.task import NewTask, Task
 from overpaint.store.access import TaskAccess, TellTime
@@ -17,8 +17,8 @@ from overpaint.store.failures import RefusedValueError
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.rows import accepted_task, task_of, values_of_new_task
 from overpaint.store.schema import task_files, tasks
+from overpaint.store.standing import Asked, lock_keys, take_back_what_is_beyond
 
-Stamped = tuple[NewTask, datetime]
 Accepted = tuple[Task, bool]
 
 
@@ -27,13 +27,13 @@ class TaskIntake(TaskAccess):
 
     def __init__(self, database: Database, now: TellTime, order: QueueOrder = by_priority_and_age) -> None:
         super().__init__(database, now, order)
-        self._accept = Coalescer[Stamped, Accepted](self._accept_batch)
+        self._accept = Coalescer[Asked, Accepted](self._accept_batch)
 
-    async def create(self, task: NewTask) -> Accepted:
+    async def create(self, task: NewTask, limits: KeyLimits = UNLIMITED) -> Accepted:
         """Store a task; see `TaskStore.create`."""
-        return await self._accept((task, self._now()))
+        return await self._accept(Asked(task, limits, self._now()))
 
-    async def _accept_batch(self, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
+    async def _accept_batch(self, batch: Sequence[Asked]) -> list[Accepted | Exception]:
         try:
             return await self._database.write(lambda connection: self._insert(connection, batch))
         except RefusedValueError as refused:
@@ -43,19 +43,21 @@ class TaskIntake(TaskAccess):
         found = await asyncio.gather(*(self._accept_batch([one]) for one in batch))
         return [outcome for outcomes in found for outcome in outcomes]
 
-    def _insert(self, connection: Connection, batch: Sequence[Stamped]) -> list[Accepted | Exception]:
+    def _insert(self, connection: Connection, batch: Sequence[Asked]) -> list[Accepted | Exception]:
+        lock_keys(connection, batch)
         # Sorted, so that two processes that insert the same keys wait for each other and never in a circle.
-        rows = [values_of_new_task(*one) for one in sorted(batch, key=_lock_order)]
+        rows = [values_of_new_task(one.task, one.at) for one in sorted(batch, key=_lock_order)]
         statement = self._database.insert_missing(tasks).returning(tasks.c.id)
         new_ids = set(connection.execute(statement, rows).scalars())
-        new = [task for task, _ in batch if task.id in new_ids]
-        if files := [{"task_id": task.id, "file_key": key} for task in new for key in files_of(task.spec)]:
+        beyond = take_back_what_is_beyond(connection, [one for one in batch if one.task.id in new_ids])
+        new = {one.task.id: accepted_task(one.task, one.at) for one in batch if one.task.id in new_ids - set(beyond)}
+        if files := [{"task_id": task.id, "file_key": key} for task in new.values() for key in files_of(task.spec)]:
             connection.execute(insert(task_files), files)
-        refused = [accepted_task(*one) for one in batch if one[0].failure and one[0].id in new_ids]
-        tell_webhooks(connection, self._database, refused, self._now())
-        earlier = _find_earlier(connection, [task for task, _ in batch if task.id not in new_ids])
+        tell_webhooks(connection, self._database, [task for task in new.values() if task.failure], self._now())
+        earlier = _find_earlier(connection, [one.task for one in batch if one.task.id not in new_ids])
         return [
-            (accepted_task(*one), True) if one[0].id in new_ids else _answer_again(one[0], earlier) for one in batch
+            (new[task.id], True) if task.id in new else beyond.get(task.id) or _answer_again(task, earlier)
+            for task in (one.task for one in batch)
         ]
 
 
@@ -83,5 +85,5 @@ def _answer_again(task: NewTask, earlier: Sequence[RowMapping]) -> Accepted | Ex
     return BackendError("an earlier task with this idempotency key was just deleted; try again")
 
 
-def _lock_order(one: Stamped) -> tuple[str, str]:
-    return one[0].key_id, one[0].idempotency_key or ""
+def _lock_order(one: Asked) -> tuple[str, str]:
+    return one.task.key_id, one.task.idempotency_key or ""

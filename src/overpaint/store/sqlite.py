@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import RowMapping, Select, Table, create_engine, event
+from sqlalchemy import Executable, RowMapping, Table, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.sql.dml import Insert
@@ -54,7 +54,7 @@ class SqliteDatabase:
         self._reading = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="overpaint-reader")
         self._commit = Coalescer[Work, Any](self._commit_together)
 
-    async def read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+    async def read(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
         """The rows that a query finds."""
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._look, query, values)
 
@@ -82,7 +82,7 @@ class SqliteDatabase:
                 return [works[0](connection)]
             return [_in_savepoint(connection, work) for work in works]
 
-    def _look(self, query: Select[Any], values: Mapping[str, Any] | None) -> Sequence[RowMapping]:
+    def _look(self, query: Executable, values: Mapping[str, Any] | None) -> Sequence[RowMapping]:
         with mapped_failures(), self._reader.connect() as connection:
             return connection.execute(query, values).mappings().all()
 

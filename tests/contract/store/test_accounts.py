@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from overpaint.core.account import KeyLimits
-from overpaint.core.errors import RequestError
+from overpaint.core.account import KeyLimits, Standing
+from overpaint.core.errors import BudgetError, RateLimitError, RequestError
 from tests.contract.store.making import LEASE, TIMINGS, ManualClock, StoreSet, TaskMaker, api_key, output
 
 pytestmark = pytest.mark.anyio
@@ -63,11 +63,36 @@ async def test_spending_is_what_was_charged_and_what_is_open(
     await stores.tasks.create(new_task(price_microusd=7, key_id="key-b"))
     leases = await stores.tasks.lease("worker", limit=2, duration=LEASE)
     await stores.tasks.succeed(leases[0], [output()], TIMINGS)
-    assert await stores.accounts.spent_microusd("key-a", since=start) == 1111
+    assert await stores.accounts.standing("key-a", since=start) == Standing(3, 1111)
     await stores.tasks.cancel(leases[1].task.id)
-    assert await stores.accounts.spent_microusd("key-a", since=start) == 1101
-    assert await stores.accounts.spent_microusd("key-a", since=clock.now()) == 1100
-    assert await stores.accounts.spent_microusd("nobody", since=start) == 0
+    assert await stores.accounts.standing("key-a", since=start) == Standing(2, 1101)
+    assert await stores.accounts.standing("key-a", since=clock.now()) == Standing(2, 1100)
+    assert await stores.accounts.standing("nobody", since=start) == Standing()
+
+
+@pytest.mark.parametrize(
+    ("limits", "error"),
+    [(KeyLimits(max_open_tasks=3), RateLimitError), (KeyLimits(monthly_budget_microusd=95_000), BudgetError)],
+)
+async def test_limits_hold_among_tasks_stored_together(
+    stores: StoreSet, new_task: TaskMaker, limits: KeyLimits, error: type[Exception]
+) -> None:
+    """Three of 30 000 fit, whatever is asked at once; another key is not held up."""
+    asked = [new_task() for _ in range(8)]
+    others = asyncio.gather(*(stores.tasks.create(new_task(key_id="key-b"), limits) for _ in range(3)))
+    outcomes = await asyncio.gather(*(stores.tasks.create(task, limits) for task in asked), return_exceptions=True)
+    assert [is_new for _, is_new in await others] == [True] * 3
+    assert [type(outcome) for outcome in outcomes[3:]] == [error] * 5
+    assert {task.id for task, _ in outcomes[:3]} == {task.id for task in asked[:3]}  # pyright: ignore[reportGeneralTypeIssues]
+    assert await stores.tasks.count(key_id="key-a") == 3
+
+
+async def test_a_repeat_is_given_its_task_although_there_is_no_room(stores: StoreSet, new_task: TaskMaker) -> None:
+    task, limits = new_task(idempotency_key="once"), KeyLimits(max_open_tasks=1)
+    first, _ = await stores.tasks.create(task, limits)
+    assert await stores.tasks.create(task, limits) == (first, False)
+    with pytest.raises(RateLimitError, match="has 1 open task"):
+        await stores.tasks.create(new_task(), limits)
 
 
 async def test_usage_comes_oldest_first_and_filtered(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from overpaint.core.errors import BackendError, ConfigError
+from overpaint.core.account import KeyLimits
+from overpaint.core.errors import BackendError, ConfigError, RateLimitError
 from overpaint.core.task import TaskState
 from overpaint.store.opening import Stores, open_stores
-from tests.contract.store.making import LEASE, ManualClock, TaskMaker
+from tests.contract.store.making import LEASE, ManualClock, TaskMaker, api_key
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +71,25 @@ async def test_several_processes_may_start_at_once(database_url: str, clock: Man
     opened = await asyncio.gather(*(open_stores(database_url, clock.now) for _ in range(3)))
     for stores in opened:
         await stores.tasks.check()
+        await stores.close()
+
+
+async def test_two_servers_together_give_out_no_more_than_a_key_may_have(
+    database_url: str, clock: ManualClock, new_task: TaskMaker
+) -> None:
+    one, two = [await open_stores(database_url, clock.now) for _ in range(2)]
+    await one.accounts.create_key(api_key("a", clock))
+    limits = KeyLimits(max_open_tasks=5, monthly_budget_microusd=10**9)
+    for _ in range(4):
+        asked = [((one, two)[n % 2], new_task(key_id="id-a")) for n in range(24)]
+        creating = (stores.tasks.create(task, limits) for stores, task in asked)
+        outcomes = await asyncio.gather(*creating, return_exceptions=True)
+        assert sum(isinstance(outcome, RateLimitError) for outcome in outcomes) == 19
+        kept, _ = await one.tasks.list_tasks(states=[TaskState.QUEUED])
+        assert len(kept) == 5
+        for task in kept:
+            await two.tasks.cancel(task.id)
+    for stores in (one, two):
         await stores.close()
 
 

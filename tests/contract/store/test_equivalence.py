@@ -206,7 +206,7 @@ class Adapters(RuleBasedStateMachine):
     @rule(key=KEYS)
     def look_at_money_and_files(self, key: str) -> None:
         start = datetime(2026, 3, 1, tzinfo=UTC)
-        self.ask(lambda stores: stores.accounts.spent_microusd(key, since=start))
+        self.ask(lambda stores: stores.accounts.standing(key, since=start))
         self.ask(lambda stores: stores.accounts.usage(key_id=key))
         keys = ["inputs/a", "inputs/b", *(f"outputs/{number}.png" for number in range(20))]
         self.ask(lambda stores: stores.tasks.referenced_files(keys))

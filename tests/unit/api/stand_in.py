@@ -12,12 +12,12 @@ from types import SimpleNamespace
 from typing import cast
 
 from overpaint.api.dialects import DIALECTS
-from overpaint.core.account import ApiKey, KeyLimits, UsageRow, WebhookDelivery
+from overpaint.core.account import ApiKey, KeyLimits, Standing, UsageRow, WebhookDelivery
 from overpaint.core.errors import BackendError, PictureError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.events import Finished, Progress
 from overpaint.core.request import MAX_SEED, GenerationRequest
 from overpaint.core.sizes import Size, parse_size
-from overpaint.core.store_ports import AccountStore, TaskStore
+from overpaint.core.store_ports import AccountStore
 from overpaint.core.task import StoredFile, Task, TaskFailure, TaskOutput, TaskSpec, TaskState
 from overpaint.engine.null import NullEngine
 from overpaint.images.decode import decode_picture
@@ -59,8 +59,9 @@ class MemoryAccounts:
     async def revoke_key(self, name: str) -> ApiKey:
         return self._change(name, revoked_at=datetime.now(UTC))
 
-    async def spent_microusd(self, key_id: str, *, since: datetime) -> int:
-        return sum(row.price_microusd for row in self.rows if row.key_id == key_id and row.finished_at >= since)
+    async def standing(self, key_id: str, *, since: datetime) -> Standing:
+        rows = [row for row in self.rows if row.key_id == key_id and row.finished_at >= since]
+        return Standing(0, sum(row.price_microusd for row in rows))
 
     def _change(self, name: str, **values: object) -> ApiKey:
         for index, key in enumerate(self.keys):
@@ -76,7 +77,7 @@ class StandIn:
     def __init__(self, step_s: float = 0.0) -> None:
         self.clock, self.accounts = SystemClock(), MemoryAccounts()
         self.keys = Keys(cast(AccountStore, self.accounts), self.clock)
-        self.limits = Limits(cast(TaskStore, self), cast(AccountStore, self.accounts), self.clock)
+        self.limits = Limits(cast(AccountStore, self.accounts), self.clock)
         self.catalogue = read_catalogue(None, [row.models for row in DIALECTS if row.models])
         self.links = FileLinks(b"0123456789abcdef", self.clock)
         self.submit = SimpleNamespace(submit=self.accept, note_unheard=lambda task: self.unheard.append(task.id))
@@ -219,9 +220,9 @@ class StandIn:
     async def count(self, *_: object, **__: object) -> int:
         return len(self.stored)
 
-    async def wait(self, caller: Caller, task_id: str, timeout_s: float) -> Task:
+    async def wait(self, caller: Caller, task: Task, timeout_s: float) -> Task:
         end = asyncio.get_running_loop().time() + timeout_s
-        while not (task := await self.get(caller, task_id)).state.is_final:
+        while not (task := await self.get(caller, task.id)).state.is_final:
             if asyncio.get_running_loop().time() >= end:
                 break
             await asyncio.sleep(0.01)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from overpaint.core.account import ApiKey, KeyLimits, UsageRow
+from overpaint.core.account import ApiKey, KeyLimits, Standing, UsageRow
 from overpaint.core.errors import RequestError
 from overpaint.store.memory.tables import Tables
 
@@ -43,12 +43,9 @@ class MemoryAccountStore:
         """Make a key useless; see `AccountStore.revoke_key`."""
         return self._store(replace(self._known(name), revoked_at=self._now()))
 
-    async def spent_microusd(self, key_id: str, *, since: datetime) -> int:
-        """Charged since then, plus the price of what is open."""
-        charged = (row.price_microusd for row in self._rows(key_id, since, None))
-        tasks = (record.task for record in self._tables.tasks.values())
-        reserved = (task.price_microusd for task in tasks if task.key_id == key_id and not task.state.is_final)
-        return sum(charged) + sum(reserved)
+    async def standing(self, key_id: str, *, since: datetime) -> Standing:
+        """Open tasks, and what was charged and is reserved; see `AccountStore.standing`."""
+        return self._tables.standing(key_id, since)
 
     async def usage(
         self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None

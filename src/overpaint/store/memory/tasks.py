@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from overpaint.core.account import UNLIMITED, KeyLimits, month_start
 from overpaint.core.errors import TaskError, TaskNotFoundError
 from overpaint.core.task import NewTask, Task, TaskState
 from overpaint.store.codec import files_of
@@ -15,10 +16,11 @@ from overpaint.store.rows import accepted_task
 class MemoryTaskStore(MemoryLeasing):
     """Tasks in memory."""
 
-    async def create(self, task: NewTask) -> tuple[Task, bool]:
+    async def create(self, task: NewTask, limits: KeyLimits = UNLIMITED) -> tuple[Task, bool]:
         """Store a task; see `TaskStore.create`."""
         earlier = self._earlier(task)
         if earlier is None:
+            limits.check_room(self._tables.standing(task.key_id, month_start(self._now())), task.price_microusd)
             record = Record(accepted_task(task, self._now()), task.fingerprint)
             self._tables.tasks[task.id] = record
             if task.failure:

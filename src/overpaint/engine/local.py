@@ -5,7 +5,7 @@ only leave jobs and cancels at the door.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Self
 
@@ -23,7 +23,7 @@ from overpaint.core import (
 from overpaint.core.engine_stats import EngineStats
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.adapter_shelf import Reservation
-from overpaint.engine.job import Job, JobPlanner
+from overpaint.engine.job import Job, JobPlanner, SequenceId
 from overpaint.engine.lobby import Lobby
 from overpaint.engine.opening import open_checkpoint
 from overpaint.engine.painter import Painter
@@ -248,6 +248,13 @@ class LocalEngine:
         has_work = self._scheduler.has_work or self._lobby or self._writing.has_work
         return bool(self._is_closing or has_arrivals or has_work)
 
+    def _is_wanted(self, sequence_ids: Sequence[SequenceId]) -> bool:
+        """Whether some of these sequences' tasks were not cancelled; asked in the middle of a tick."""
+        if not self._cancels and not self._is_closing:
+            return True
+        with self._door:
+            return not self._is_closing and not set(self._telling.tasks_of(sequence_ids)) <= set(self._cancels)
+
     def _tick(self) -> None:
         if not self._is_calibrated and self._scheduler.num_running > 1:
             # One picture alone never waits for this; only who shares the device pays, once.
@@ -255,11 +262,11 @@ class LocalEngine:
             found = self._painter.calibrate()
             self._scheduler.calibrate(found.tick_tokens, found.costs)
         plan = self._scheduler.schedule()
-        waiting = self._telling.tasks_of(self._scheduler.users_of(plan.prefill.spec.key)) if plan.prefill else []
+        waiting = self._telling.tasks_of(plan.prefill.users) if plan.prefill else []
         with self._door:
             self._telling.tell_start(plan, waiting)
         start_s = monotonic()
-        result = self._runner.execute(plan)
+        result = self._runner.execute(plan, self._is_wanted)
         if self._trace:
             self._trace.add(start_s, plan, result)
         self._scheduler.apply(result)

@@ -3,7 +3,7 @@
 Holds the tensors of what is under way and decides nothing. Every method may raise what torch raises; `Runner` maps it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -124,15 +124,19 @@ class Painter:
         self._paintings.pop(sequence_id, None)
 
     @torch.inference_mode()
-    def step(self, work: Sequence[StepWork]) -> None:
-        """Take all given sequences one step on, in one packed pass; on an error none has moved."""
+    def step(self, work: Sequence[StepWork], is_wanted: Callable[[], bool]) -> None:
+        """Take all given sequences one step on, in one packed pass; on an error none has moved.
+
+        Raises:
+            AbandonedError: the pass is not wanted any more.
+        """
         paintings = [self._paintings[item.sequence_id] for item in work]
         inputs = [
             self._step_input(p, item.step, key)
             for item, p in zip(work, paintings, strict=True)
             for key in p.spec.prefixes
         ]
-        velocities = iter(self._transformer.step(inputs))
+        velocities = iter(self._transformer.step(inputs, is_wanted))
         for item, painting in zip(work, paintings, strict=True):
             velocity = next(velocities)
             if len(painting.spec.prefixes) > 1:

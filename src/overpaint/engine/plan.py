@@ -13,10 +13,12 @@ class PrefixWork:
     Args:
         spec: which prefix; what stands of it, or lies in the host's memory, is not computed again.
         max_tokens: prefix tokens to run at most (one picture at least).
+        users: who needs it.
     """
 
     spec: PrefixSpec
     max_tokens: int
+    users: tuple[SequenceId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from overpaint.model.layout import PrefixLayout, Segment
 from overpaint.model.lora import AdapterMix
 from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.references import Reference, prepare_reference
-from overpaint.model.transformer import PackedTransformer, PrefixInput
+from overpaint.model.transformer import AbandonedError, PackedTransformer, PrefixInput
 from overpaint.model.vae import PictureCodec
 
 _T = TypeVar("_T")
@@ -147,12 +147,20 @@ class Prefixes:
         self._builds[spec.key] = _Build(cache, todo, condition.txt, latents, mix, named)
         return start
 
-    def advance(self, work: PrefixWork) -> int:
-        """Run the next chunk of a begun prefix, after which it may stand; returns its tokens."""
+    def advance(self, work: PrefixWork, is_wanted: Callable[[], bool] = lambda: True) -> int:
+        """Run the next chunk of a begun prefix, after which it may stand; returns its tokens.
+
+        Raises:
+            AbandonedError: it is not wanted any more; whoever wants it later has to begin it again.
+        """
         key = work.spec.key
         build = self._builds[key]
         chunk = _next_chunk(build, work.max_tokens)
-        self._transformer.prefill([chunk])
+        try:
+            self._transformer.prefill([chunk], is_wanted)
+        except AbandonedError:
+            del self._builds[key]
+            raise
         if not build.todo:
             self._blocks.update(self._builds.pop(key).kept)
             self._standing[key] = build.cache

@@ -17,15 +17,18 @@ from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork, StageTimes, StepPlan, StepResult, StepWork
+from overpaint.model.transformer import AbandonedError
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+IsWanted = Callable[[Sequence[SequenceId]], bool]
 
 
 @dataclass(slots=True)
 class _Tick:
     """What has come of a plan so far."""
 
+    is_wanted: IsWanted
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[tuple[SequenceId, OverpaintError]] = field(default_factory=list)
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
@@ -64,15 +67,21 @@ class Runner:
             return _ours(error)
         return None
 
-    def execute(self, plan: StepPlan) -> StepResult:
-        """Carry out a plan, in the order of its fields."""
+    def execute(self, plan: StepPlan, is_wanted: IsWanted = lambda _: True) -> StepResult:
+        """Carry out a plan, in the order of its fields.
+
+        Args:
+            plan: what to do.
+            is_wanted: whether anybody waits for any of these sequences. It is asked between the blocks of a pass; a
+                pass that nobody waits for is abandoned, and is in no field of the result.
+        """
         for sequence_id in plan.drop:
             self._painter.drop(sequence_id)
         for key in plan.spill:
             self._painter.prefixes.spill(key)
         for key in plan.release:
             self._painter.prefixes.release(key)
-        tick = _Tick()
+        tick = _Tick(is_wanted)
         prefilled = self._prefill(plan.prefill, tick) if plan.prefill else None
         stepped = tuple(item for pack in _packs(plan.denoise) for item in self._denoise(pack, tick))
         moved = {item.sequence_id for item in stepped}
@@ -102,8 +111,10 @@ class Runner:
                     self._painter.synchronize()
             if not prefixes.is_standing(key):
                 with tick.time("prefill"):
-                    tick.prefill_tokens = prefixes.advance(work)
+                    tick.prefill_tokens = prefixes.advance(work, lambda: tick.is_wanted(work.users))
                     self._painter.synchronize()
+        except AbandonedError:
+            return None
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
             tick.failed_prefix = (key, _ours(error))
             return None
@@ -111,7 +122,10 @@ class Runner:
 
     def _denoise(self, work: tuple[StepWork, ...], tick: _Tick) -> tuple[StepWork, ...]:
         """Step a pack; the steps that were taken."""
-        error = self._try_step(work, tick)
+        try:
+            error = self._try_step(work, tick)
+        except AbandonedError:
+            return ()
         if error is None:
             return work
         if len(work) == 1:
@@ -125,8 +139,10 @@ class Runner:
         """Step a pack, or tell why not; nothing of a failed pass is alive afterwards."""
         try:
             with tick.time("denoise"):
-                self._painter.step(work)
+                self._painter.step(work, lambda: tick.is_wanted([item.sequence_id for item in work]))
                 self._painter.synchronize()
+        except AbandonedError:
+            raise
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
             found = _ours(error)
         else:

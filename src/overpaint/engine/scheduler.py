@@ -214,7 +214,8 @@ class Scheduler:
                 self._building = missing
         if self._building is None:
             return None
-        return PrefixWork(self._index.spec_of(self._building), self._limits.prefill_tokens)
+        spec = self._index.spec_of(self._building)
+        return PrefixWork(spec, self._limits.prefill_tokens, self.users_of(self._building))
 
     def _fail_prefix(self, key: PrefixKey) -> None:
         for sequence_id in self.users_of(key):

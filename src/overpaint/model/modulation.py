@@ -45,6 +45,7 @@ class Modulator:
 
     def __init__(self, module: QwenImage21Transformer2DModel) -> None:
         self._module = module
+        self._device, self._dtype = module.device, module.dtype  # diffusers looks through all modules to answer these
         embedder = "time_text_embed.timestep_embedder"
         inner, outer, blocks, out = f"{embedder}.linear_1", f"{embedder}.linear_2", "modulation.1", "norm_out.linear"
         self._inner, self._outer, self._blocks, self._out = (
@@ -73,7 +74,7 @@ class Modulator:
     def _embed(self, sigmas: Sequence[float], changes: RowChanges) -> Tensor:
         """`(len(sigmas), dim)`; the sinusoid in fp32 whatever the weights are, because bf16 sigmas are too coarse."""
         embedder = self._module.time_text_embed
-        sigma = torch.tensor(sigmas, dtype=torch.float32, device=self._module.device)
+        sigma = torch.tensor(sigmas, dtype=torch.float32, device=self._device)
         projected = embedder.time_proj(sigma)
-        hidden = embedder.timestep_embedder.act(self._inner(projected.to(self._module.dtype), changes))
+        hidden = embedder.timestep_embedder.act(self._inner(projected.to(self._dtype), changes))
         return self._outer(hidden, changes)

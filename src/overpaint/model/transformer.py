@@ -9,7 +9,7 @@ Source: `QwenImage21Transformer2DModel` of diffusers 0.42.1, transformer_qwenima
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,6 +31,14 @@ from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_t
 from overpaint.model.step_memo import StepMemo, find_skipping
 
 _KEPT_TABLES = 64
+
+
+class AbandonedError(Exception):
+    """Nobody wants what is being computed any more."""
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ class PackedTransformer:
         blocks: how its blocks are to be held; they are brought to the device here.
 
     Attributes:
+        device: where the weights live.
+        dtype: what the activations are computed in.
         pointwise: what it does between products; `compiling` puts another in its place.
 
     Raises:
@@ -112,23 +122,15 @@ class PackedTransformer:
             raise ValueError("causal_condition must be true: a prefix that depends on the step cannot be kept")
         self._module = module
         self._blocks = prepare_blocks(module, blocks)
+        # Diffusers looks through all modules to answer these: 0.2 ms each time.
+        self.device, self.dtype = module.device, module.dtype
         self._ends = EndProjections(module)
         self._modulator = Modulator(module)
         self._params = params
-        self._attention = attention or choose_attention(module.device, module.dtype)
+        self._attention = attention or choose_attention(self.device, self.dtype)
         self.pointwise = Pointwise()
         self._rope = RopeSpec(params.axes_dims_rope)
         self._tables: OrderedDict[tuple[int, Grid], Tensor] = OrderedDict()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights live."""
-        return self._module.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the activations are computed in."""
-        return self._module.dtype
 
     @property
     def context_channels(self) -> int:
@@ -161,12 +163,20 @@ class PackedTransformer:
         return PrefixCache(layout, [*known, *(self._new_block(start, end) for start, end in spans)])
 
     @torch.inference_mode()
-    def prefill(self, inputs: Sequence[PrefixInput]) -> None:
-        """Run prefixes, or parts of them, and store their keys and values in their caches."""
-        with self.pointwise.during():
-            self._prefill(inputs)
+    def prefill(self, inputs: Sequence[PrefixInput], is_wanted: Callable[[], bool] = _always) -> None:
+        """Run prefixes, or parts of them, and store their keys and values in their caches.
 
-    def _prefill(self, inputs: Sequence[PrefixInput]) -> None:
+        Args:
+            inputs: what to run.
+            is_wanted: asked before every block.
+
+        Raises:
+            AbandonedError: it is not wanted any more; the caches are filled in part.
+        """
+        with self.pointwise.during():
+            self._prefill(inputs, is_wanted)
+
+    def _prefill(self, inputs: Sequence[PrefixInput], is_wanted: Callable[[], bool]) -> None:
         lengths, mixes = [item.num_tokens for item in inputs], [item.adapters for item in inputs]
         changes = RowChanges.of(mixes, lengths)
         hidden = torch.cat([self._embed_prefix(item) for item in inputs])
@@ -179,6 +189,7 @@ class PackedTransformer:
             modulation = self._modulator([0.0], None)  # one row, which all tokens share
         last = len(self._blocks) - 1
         for layer, block in enumerate(self._blocks):
+            _check(is_wanted)
             query, key, value = self._project(block, self._norm(hidden, modulation.scale_attn), table, changes)
             for item, (start, end) in zip(inputs, spans, strict=True):
                 item.cache.store(layer, item.segments[0].start, key[start:end], value[start:end])
@@ -191,47 +202,62 @@ class PackedTransformer:
             hidden = self._finish_block(block, hidden, torch.cat(attended), modulation, changes)
 
     @torch.inference_mode()
-    def step(self, inputs: Sequence[StepInput]) -> list[Tensor]:
+    def step(self, inputs: Sequence[StepInput], is_wanted: Callable[[], bool] = _always) -> list[Tensor]:
         """Predict the velocity of every sequence.
+
+        Args:
+            inputs: the pack.
+            is_wanted: asked before every block.
 
         Returns:
             One `(height * width, channels)` tensor in the model's dtype per input.
+
+        Raises:
+            AbandonedError: it is not wanted any more.
         """
         with self.pointwise.during():
-            return self._step(inputs)
+            return self._step(inputs, is_wanted)
 
-    def _step(self, inputs: Sequence[StepInput]) -> list[Tensor]:
+    def _step(self, inputs: Sequence[StepInput], is_wanted: Callable[[], bool]) -> list[Tensor]:
         lengths = [item.num_tokens for item in inputs]
         latents = torch.cat([item.latents for item in inputs]) if len(inputs) > 1 else inputs[0].latents
         changes = _changes_of(inputs)
         modulation = self._modulate(inputs)
         hidden = self._ends.img_in(latents.to(self.dtype), changes)
         if any(item.memo for item in inputs):
-            hidden = self._run_with_memos(inputs, hidden, modulation)
+            hidden = self._run_with_memos(inputs, hidden, modulation, is_wanted)
         else:
-            hidden = self._run_blocks(inputs, hidden, modulation, 0, len(self._blocks))
+            hidden = self._run_blocks(inputs, hidden, modulation, range(len(self._blocks)), is_wanted)
         velocity = self._ends.proj_out(self._norm(hidden, modulation.scale_out), changes)
         return list(velocity.split(lengths))
 
     def _run_blocks(
-        self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation, first: int, end: int
+        self,
+        inputs: Sequence[StepInput],
+        hidden: Tensor,
+        modulation: Modulation,
+        layers: range,
+        is_wanted: Callable[[], bool],
     ) -> Tensor:
-        """Run blocks `[first, end)` over a pack of targets: `(tokens, dim)` to the same."""
+        """Run some blocks over a pack of targets: `(tokens, dim)` to the same."""
         changes = _changes_of(inputs)
         lengths = [item.num_tokens for item in inputs]
         attend = self._attention.over([item.cache for item in inputs], lengths)
         table = pack_tables([self._target_table(item) for item in inputs])
-        for layer in range(first, end):
+        for layer in layers:
+            _check(is_wanted)
             block = self._blocks[layer]
             query, key, value = self._project(block, self._norm(hidden, modulation.scale_attn), table, changes)
             attended = attend(layer, query, key, value)
             hidden = self._finish_block(block, hidden, attended, modulation, changes)
         return hidden
 
-    def _run_with_memos(self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation) -> Tensor:
+    def _run_with_memos(
+        self, inputs: Sequence[StepInput], hidden: Tensor, modulation: Modulation, is_wanted: Callable[[], bool]
+    ) -> Tensor:
         """Run the first block over all, and the others over those sequences whose memos do not stand in for them."""
         lengths = [item.num_tokens for item in inputs]
-        begun = self._run_blocks(inputs, hidden, modulation, 0, 1)
+        begun = self._run_blocks(inputs, hidden, modulation, range(1), is_wanted)
         after = list(begun.split(lengths))
         firsts = list((begun - hidden).split(lengths))
         skipping = find_skipping([item.memo if item.may_skip else None for item in inputs], firsts)
@@ -243,7 +269,8 @@ class PackedTransformer:
         if going:
             part = [inputs[index] for index in going]
             share = self._modulate(part) if skipping else modulation
-            ended = self._run_blocks(part, torch.cat([after[i] for i in going]), share, 1, len(self._blocks))
+            others = range(1, len(self._blocks))
+            ended = self._run_blocks(part, torch.cat([after[i] for i in going]), share, others, is_wanted)
             for index, piece in zip(going, ended.split([item.num_tokens for item in part]), strict=True):
                 done[index] = piece
                 if memo := inputs[index].memo:
@@ -309,6 +336,11 @@ class PackedTransformer:
 
     def _norm(self, hidden: Tensor, factor: Tensor) -> Tensor:
         return self.pointwise.scale_norm(hidden, factor, self._params.eps)
+
+
+def _check(is_wanted: Callable[[], bool]) -> None:
+    if not is_wanted():
+        raise AbandonedError
 
 
 def _changes_of(inputs: Sequence[StepInput]) -> RowChanges:

@@ -67,12 +67,13 @@ class PictureCodec:
 
     def __init__(self, vae: AutoencoderKLQwenImage21, tiling: Tiling | None = None) -> None:
         self._vae = vae
+        self._device, self._dtype = vae.device, vae.dtype  # diffusers looks through all modules to answer these
         self._tiling = tiling or Tiling()
         config: Mapping[str, Any] = vae.config
         self.channels: int = config["z_dim"]
         shape = (1, self.channels, 1, 1)
-        self._mean = torch.tensor(config["latents_mean"], device=vae.device).view(shape)
-        self._std = torch.tensor(config["latents_std"], device=vae.device).view(shape)
+        self._mean = torch.tensor(config["latents_mean"], device=self._device).view(shape)
+        self._std = torch.tensor(config["latents_std"], device=self._device).view(shape)
 
     @torch.inference_mode()
     def encode(self, samples: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class PictureCodec:
         Returns:
             `(height / 16 * width / 16, channels)` fp32, normalised.
         """
-        samples = samples.to(self._vae.device, self._vae.dtype)[:, :, 0]
+        samples = samples.to(self._device, self._dtype)[:, :, 0]
         grid = (samples.shape[-2] // PIXELS_PER_TOKEN, samples.shape[-1] // PIXELS_PER_TOKEN)
         with present(self._vae):
             latents = self._tiled(self._encode, samples, grid, (PIXELS_PER_TOKEN, 1)).float()
@@ -102,7 +103,7 @@ class PictureCodec:
             `(pixel height, pixel width, 4)` uint8 on the CPU.
         """
         spatial = latents.float().T.reshape(1, self.channels, *grid)
-        spatial = (spatial * self._std + self._mean).to(self._vae.dtype)
+        spatial = (spatial * self._std + self._mean).to(self._dtype)
         with present(self._vae):
             samples = self._tiled(self._decode, spatial, grid, (1, PIXELS_PER_TOKEN))[0].float()
         return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()

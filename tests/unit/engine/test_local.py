@@ -269,6 +269,55 @@ class _Break:
         return self._original(*args, **kwargs)
 
 
+class _AfterBlocks:
+    """Does something once, when so many of the transformer's blocks were run; counts them all."""
+
+    def __init__(self, engine: LocalEngine, num_blocks: int, act: Callable[[], None]) -> None:
+        self.count = 0
+        transformer = engine._painter._transformer
+        finish = transformer._finish_block
+
+        def counted(*args: Any) -> Any:
+            self.count += 1
+            if self.count == num_blocks:
+                act()
+            return finish(*args)
+
+        transformer._finish_block = counted  # type: ignore[method-assign]
+
+
+def test_a_cancel_ends_the_step_under_way(engine: LocalEngine) -> None:
+    num_layers = len(engine._painter._transformer._blocks)
+    of_prefix = num_layers - 1  # the last block of a prefix ends with its keys and values
+    blocks = _AfterBlocks(engine, of_prefix + num_layers + 1, lambda: engine.cancel("gone"))
+    assert isinstance(_error(_run(engine, "gone", _SHORT)), CancelledTaskError)
+    assert engine.wait_idle(20)
+    assert blocks.count == of_prefix + num_layers + 1
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def test_a_step_that_somebody_waits_for_goes_on(engine: LocalEngine) -> None:
+    alone = _result(_run(engine, "alone", _SHORT)).images[0].picture
+    _AfterBlocks(engine, 1, lambda: engine.cancel("gone"))
+    engine.submit("gone", _SHORT)
+    engine.submit("stays", _SHORT)
+    assert _result(list(engine.events("stays"))).images[0].picture == alone
+
+
+def test_who_wants_a_prefix_that_was_just_abandoned_gets_it_built_anew(engine: LocalEngine) -> None:
+    request = replace(_SHORT, pictures=(_PICTURE,))
+    alone = _result(_run(engine, "alone", request, Terms(tenant="other"))).images[0].picture
+
+    def change_hands() -> None:
+        engine.submit("stays", request)
+        engine.cancel("gone")
+
+    _AfterBlocks(engine, 1, change_hands)
+    assert isinstance(_error(_run(engine, "gone", request)), CancelledTaskError)
+    assert _result(list(engine.events("stays"))).images[0].picture == alone
+    _assert_nothing_is_held_for_nobody(engine)
+
+
 @pytest.mark.parametrize("place", [("", "admit"), ("", "step"), ("", "decode"), ("prefixes", "begin")])
 @pytest.mark.parametrize(
     ("error", "told"),
@@ -366,10 +415,10 @@ def test_what_was_done_is_counted_and_traced(checkpoint: Checkpoint, tmp_path: P
 def test_who_runs_out_of_memory_is_told_what_would_fit_and_who_was_packed_with_it_goes_on(engine: LocalEngine) -> None:
     step = engine._painter.step
 
-    def crowded(work: Any) -> None:
+    def crowded(work: Any, is_wanted: Callable[[], bool]) -> None:
         if len(work) > 1 or work[0].sequence_id == "large/0":
             raise torch.OutOfMemoryError("CUDA out of memory")
-        step(work)
+        step(work, is_wanted)
 
     engine._painter.step = crowded  # type: ignore[method-assign]
     engine.submit("small", replace(_SHORT, steps=20))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from overpaint.api.deps import ClosingDep, LinksDep, ServiceDep, note_task
+from overpaint.api.deps import LinksDep, ServiceDep, note_task
 from overpaint.api.dialects.fal.access import CallDep, CallerDep
 from overpaint.api.dialects.fal.answers import REQUEST_ID, queue_url, result
 from overpaint.api.dialects.fal.asking import manners_of, read_input, take_or_refuse
@@ -34,35 +34,20 @@ Logs = Annotated[str, Query(description="Whether to send the log: 1, true, 0 or 
 
 
 @router.get(f"{REQUESTS}/status/stream", operation_id="fal_status_stream", response_class=StreamingResponse)
-async def status_stream(
-    app: str,
-    request_id: str,
-    request: Request,
-    service: ServiceDep,
-    caller: CallerDep,
-    links: LinksDep,
-    closing: ClosingDep,
-    logs: Logs = "0",
-) -> StreamingResponse:
+async def status_stream(app: str, request_id: str, call: CallDep, logs: Logs = "0") -> StreamingResponse:
     """The status as it changes, until the request is completed; with logs, each event has the new lines only."""
-    task = await _get(request, service, caller, request_id)
-    events = _statuses(service, caller, task, queue_url(links, task.spec.wording.get(APP, app), task.id), _is_yes(logs))
-    return event_stream(events, closing, retry_ms=None)
+    task = await _get(call.request, call.service, call.caller, request_id)
+    url = queue_url(call.links, task.spec.wording.get(APP, app), task.id)
+    events = _statuses(call.service, call.caller, task, url, _is_yes(logs))
+    return event_stream(events, call.closing, retry_ms=None)
 
 
 @router.get(f"{REQUESTS}/status", operation_id="fal_status", response_model=Status)
-async def status(
-    app: str,
-    request_id: str,
-    request: Request,
-    service: ServiceDep,
-    caller: CallerDep,
-    links: LinksDep,
-    logs: Logs = "0",
-) -> Response:
+async def status(app: str, request_id: str, call: CallDep, logs: Logs = "0") -> Response:
     """Where a request is: 202 while it waits or runs, 200 when it is completed, well or not."""
-    task = await cancel_if_late(service, caller, await _get(request, service, caller, request_id))
-    url = queue_url(links, task.spec.wording.get(APP, app), task.id)
+    service, caller = call.service, call.caller
+    task = await cancel_if_late(service, caller, await _get(call.request, service, caller, request_id))
+    url = queue_url(call.links, task.spec.wording.get(APP, app), task.id)
     position = await service.tasks.position(caller, task.id) if task.state is TaskState.QUEUED else 0
     lines = log_of(service.tasks.history(task)) if _is_yes(logs) else None
     shown = status_of(task, url, position, lines)

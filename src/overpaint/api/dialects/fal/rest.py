@@ -7,9 +7,8 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Query, Request
 
 from overpaint.api.body import read_body
-from overpaint.api.config import ApiConfig
-from overpaint.api.deps import ConfigDep, LinksDep, ServiceDep
-from overpaint.api.dialects.fal.access import CallerDep
+from overpaint.api.deps import Call, ConfigDep, LinksDep, ServiceDep
+from overpaint.api.dialects.fal.access import CallDep, CallerDep
 from overpaint.api.dialects.fal.answers import PREFIX
 from overpaint.api.dialects.fal.asking import LIFECYCLE as LIFECYCLE_PREFERENCE
 from overpaint.api.dialects.fal.asking import lifetime_of
@@ -18,7 +17,6 @@ from overpaint.api.dialects.fal.schemas import TokenInput, UploadInput
 from overpaint.api.dialects.fal.tokens import STORAGE, issue
 from overpaint.api.dialects.fal.webhook import public_keys
 from overpaint.api.json_body import described_body, parse_json, validated
-from overpaint.api.public_url import Links
 
 router = APIRouter(tags=["fal"])
 StorageType = Annotated[str, Query(description="Any; there is one storage.")]
@@ -54,19 +52,11 @@ async def storage_token(
     operation_id="fal_upload_ticket",
     openapi_extra=described_body(UploadInput, FILE_EXAMPLE),
 )
-async def ticket(
-    request: Request,
-    service: ServiceDep,
-    caller: CallerDep,
-    config: ConfigDep,
-    links: LinksDep,
-    storage_type: StorageType = "gcs",
-) -> dict[str, str]:
+async def ticket(call: CallDep, storage_type: StorageType = "gcs") -> dict[str, str]:
     """Where to PUT a file, without a key, and where it is read afterwards."""
     del storage_type
-    key = service.files.reserve(caller)
-    upload_url = links.base + service.links.link(key, "put", TICKET_S)
-    return await _tell(request, config, links, key, upload_url)
+    key = call.service.files.reserve(call.caller)
+    return await _tell(call, key, call.links.base + call.service.links.link(key, "put", TICKET_S))
 
 
 @router.post(
@@ -74,20 +64,13 @@ async def ticket(
     operation_id="fal_multipart_ticket",
     openapi_extra=described_body(UploadInput, FILE_EXAMPLE),
 )
-async def multipart_ticket(
-    request: Request,
-    service: ServiceDep,
-    caller: CallerDep,
-    config: ConfigDep,
-    links: LinksDep,
-    storage_type: StorageType = "fal-cdn-v3",
-) -> dict[str, str]:
+async def multipart_ticket(call: CallDep, storage_type: StorageType = "fal-cdn-v3") -> dict[str, str]:
     """What the numbers of the parts are appended to, and where the whole is read afterwards."""
     del storage_type
-    key = service.files.reserve(caller)
-    expires, signature = service.links.prove(key, PARTS, TICKET_S)
+    key = call.service.files.reserve(call.caller)
+    expires, signature = call.service.links.prove(key, PARTS, TICKET_S)
     query = urlencode({"expires": expires, "signature": signature})
-    return await _tell(request, config, links, key, f"{links.base}{PREFIX}/cdn/parts/{quote(key)}?{query}")
+    return await _tell(call, key, f"{call.links.base}{PREFIX}/cdn/parts/{quote(key)}?{query}")
 
 
 @router.get("/.well-known/jwks.json", operation_id="fal_jwks")
@@ -96,7 +79,8 @@ async def jwks(service: ServiceDep) -> dict[str, Any]:
     return public_keys(service.links)
 
 
-async def _tell(request: Request, config: ApiConfig, links: Links, key: str, upload_url: str) -> dict[str, str]:
-    validated(UploadInput, parse_json(await read_body(request, config.max_body_bytes)))
-    lifetime_s = lifetime_of(request.headers.get(LIFECYCLE) or request.headers.get(LIFECYCLE_PREFERENCE))
+async def _tell(call: Call, key: str, upload_url: str) -> dict[str, str]:
+    headers, links = call.request.headers, call.links
+    validated(UploadInput, parse_json(await read_body(call.request, call.config.max_body_bytes)))
+    lifetime_s = lifetime_of(headers.get(LIFECYCLE) or headers.get(LIFECYCLE_PREFERENCE))
     return {"upload_url": upload_url, "file_url": links.base + links.files.link(key, lifetime_s=lifetime_s)}

@@ -60,19 +60,14 @@ async def create(call: ReplicateCallDep, prefer: Prefer = None) -> Prediction:
     operation_id="replicate_create_by_model",
     openapi_extra=described_body(CreateInput, EXAMPLE),
 )
-async def create_by_model(owner: str, model: str, call: ReplicateCallDep, prefer: Prefer = None) -> Prediction:
-    """Make a prediction with a model."""
-    return await _create(call, await read_input(call, CreateInput), f"{owner}/{model}", prefer)
-
-
 @router.post(
     "/deployments/{owner}/{model}/predictions",
     status_code=201,
     operation_id="replicate_create_by_deployment",
     openapi_extra=described_body(CreateInput, EXAMPLE),
 )
-async def create_by_deployment(owner: str, model: str, call: ReplicateCallDep, prefer: Prefer = None) -> Prediction:
-    """Make a prediction with a deployment; here each model is one, by the same name."""
+async def create_by_name(owner: str, model: str, call: ReplicateCallDep, prefer: Prefer = None) -> Prediction:
+    """Make a prediction with a model; each is a deployment, too, by the same name."""
     return await _create(call, await read_input(call, CreateInput), f"{owner}/{model}", prefer)
 
 

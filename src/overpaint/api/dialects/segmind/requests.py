@@ -1,5 +1,6 @@
 """v2: a submission is answered at once, and polled. A failed request is HTTP 422 there, with its state in the body."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -19,31 +20,17 @@ FAILED: dict[int | str, dict[str, Any]] = {
 }
 EXAMPLE = {"prompt": "a cat", "steps": 8}
 router = APIRouter(tags=["segmind"], responses=ERRORS)
+_polled = partial(router.get, responses=FAILED, response_model_exclude_none=True)
 
 
-@router.get(
-    "/v2/requests/{request_id}/status",
-    operation_id="segmind_status",
-    responses=FAILED,
-    response_model_exclude_none=True,
-)
+@_polled("/v2/requests/{request_id}/status", operation_id="segmind_status")
 async def status(call: SegmindCallDep, response: Response, request_id: str) -> RequestState:
     """Where a request is, without its picture."""
     return await _state(call, response, request_id, with_output=False)
 
 
-@router.get(
-    "/v1/requests/{request_id}",
-    operation_id="segmind_poll",
-    responses=FAILED,
-    response_model_exclude_none=True,
-)
-@router.get(
-    "/v2/requests/{request_id}",
-    operation_id="segmind_result",
-    responses=FAILED,
-    response_model_exclude_none=True,
-)
+@_polled("/v1/requests/{request_id}", operation_id="segmind_poll")
+@_polled("/v2/requests/{request_id}", operation_id="segmind_result")
 async def result(call: SegmindCallDep, response: Response, request_id: str) -> RequestState:
     """A request with its picture once there is one; the path below `v1` is the older one."""
     return await _state(call, response, request_id, with_output=True)

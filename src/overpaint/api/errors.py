@@ -32,6 +32,7 @@ from overpaint.core.errors import (
     UnreachablePictureError,
 )
 from overpaint.core.ports import EngineAwayError
+from overpaint.core.store_ports import RefusedValueError
 from overpaint.core.task import Task, TaskFailure, TaskState
 
 ErrorRenderer = Callable[[int, OverpaintError], Response]
@@ -140,6 +141,7 @@ STATUS_OF: dict[type[OverpaintError], int] = {
     CancelledTaskError: 409,
     BackendError: 503,
     EngineAwayError: 503,
+    RefusedValueError: 503,
     ConfigError: 500,
     CheckpointError: 500,
     FailedTaskError: 500,

@@ -9,9 +9,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from overpaint.core.account import UNLIMITED, ApiKey, KeyLimits, Standing, UsageRow, WebhookDelivery
+from overpaint.core.errors import BackendError
 from overpaint.core.result import Timings
 from overpaint.core.session import Session, SessionNode
 from overpaint.core.task import Lease, NewTask, StoredFile, Task, TaskFailure, TaskOutput, TaskState
+
+
+class RefusedValueError(BackendError):
+    """A value cannot be stored; the database is well, and other values can. Callers see `BackendError`."""
 
 
 class TaskStore(Protocol):

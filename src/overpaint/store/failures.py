@@ -7,15 +7,12 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from overpaint.core.errors import BackendError
+from overpaint.core.store_ports import RefusedValueError
 
 _log = logging.getLogger(__name__)
 
 #: What drivers raise about a value that cannot be stored; the connection is still good.
 REFUSALS = (DataError, IntegrityError, UnicodeError, OverflowError)
-
-
-class RefusedValueError(BackendError):
-    """A value cannot be stored; the database is well, and other values can."""
 
 
 @contextmanager

@@ -7,13 +7,13 @@ from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
 
 from overpaint.core.account import UNLIMITED, KeyLimits
 from overpaint.core.errors import BackendError, TaskError
+from overpaint.core.store_ports import RefusedValueError
 from overpaint.core.task import NewTask, Task
 from overpaint.store.access import TaskAccess, TellTime
 from overpaint.store.aftermath import tell_webhooks
 from overpaint.store.coalesce import Coalescer
 from overpaint.store.codec import files_of
 from overpaint.store.database import Database
-from overpaint.store.failures import RefusedValueError
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.rows import accepted_task, task_of, values_of_new_task
 from overpaint.store.schema import task_files, tasks

@@ -233,7 +233,7 @@ class StandIn:
         for number, what in enumerate(happenings, 1):
             if number > after:
                 yield TaskEvent(number, task_id, what)
-        yield TaskEvent(4, task_id, Ended(await self.wait(caller, task_id, 60)))
+        yield TaskEvent(4, task_id, Ended(await self.wait(caller, self.stored[task_id], 60)))
 
     async def cancel(self, caller: Caller, task_id: str) -> Task:
         task = await self.get(caller, task_id)

@@ -71,7 +71,7 @@ async def test_a_call_can_be_polled(world: World, params: dict[str, str], header
     assert asked["status"] == "QUEUED"
     assert asked["polling_url"] == f"http://testserver/pixazo/v2/requests/status/{asked['request_id']}"
     assert "output" not in asked
-    await world.stand_in.wait(await caller(world), asked["request_id"].rpartition("_")[2].replace("-", ""), 5)
+    await ended(world, asked["request_id"])
     older = "/pixazo/qwen-image-max/v1"
     answers = [
         await world.http.get(asked["polling_url"]),
@@ -87,6 +87,11 @@ async def caller(world: World) -> Any:
     return await world.stand_in.keys.authenticate(world.http.headers["Authorization"].removeprefix("Bearer "))
 
 
+async def ended(world: World, request_id: str) -> None:
+    task = world.stand_in.stored[request_id.rpartition("_")[2].replace("-", "")]
+    await world.stand_in.wait(await caller(world), task, 5)
+
+
 @pytest.mark.parametrize("api_config", [ApiConfig(sync_timeout_s=0.1)], ids=["short"])
 async def test_a_call_that_takes_too_long_is_answered_to_be_polled(world: World) -> None:
     world.stand_in.step_s = 0.2
@@ -99,7 +104,7 @@ async def test_failures_are_500_at_once_and_a_state_when_polled(world: World) ->
     held = await world.http.post(PAINT, json={"prompt": "please fail"})
     assert (held.status_code, held.json()["error"]) == (500, "the engine said HTTP 500")
     asked = (await world.http.post(PAINT, json={"prompt": "please fail"}, params={"async": "1"})).json()
-    await world.stand_in.wait(await caller(world), asked["request_id"].rpartition("_")[2].replace("-", ""), 5)
+    await ended(world, asked["request_id"])
     polled = await world.http.get(asked["polling_url"])
     assert polled.status_code == 200
     assert (polled.json()["status"], polled.json()["error"]) == ("FAILED", "the engine said HTTP 500")

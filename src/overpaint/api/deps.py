@@ -64,9 +64,22 @@ def bearer(request: Request) -> str | None:
     return secret.strip() or None if scheme.lower() == "bearer" else None
 
 
-# The scheme is only for the OpenAPI document: the header is read by `bearer`, so that what is wrong with it is ours to
-# word.
-get_caller = caller_by(bearer, HTTPBearer(auto_error=False, description="A key of `overpaint keys create NAME`."))
+def _needed_bearer(request: Request) -> str:
+    """The same, where there is no other way to send a key.
+
+    Raises:
+        AccessError: there is none.
+    """
+    secret = bearer(request)
+    if secret is None:
+        raise AccessError("an API key is needed, as the header Authorization: Bearer KEY")
+    return secret
+
+
+# The scheme is only for the OpenAPI document: the header is read here, so that what is wrong with it is ours to word.
+get_caller = caller_by(
+    _needed_bearer, HTTPBearer(auto_error=False, description="A key of `overpaint keys create NAME`.")
+)
 
 
 async def get_admin(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:

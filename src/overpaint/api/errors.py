@@ -156,6 +156,9 @@ STATUS_OF_FAILURE: dict[str, int] = {
     OversizeError.code: 400,
 }
 """Of tasks that failed, by the code of their failure; a retry helps against none of the others."""
+_NO_ROUTE = {404: "there is no {method} {path}; /docs lists what there is", 405: "{path} does not take {method}"}
+LONGEST_PATH = 200
+"""Characters of a path that an error repeats."""
 
 
 def status_of(error: OverpaintError) -> int:
@@ -237,7 +240,10 @@ def install_errors(app: FastAPI, renderer_of: Callable[[Request], ErrorRenderer]
 
     async def on_route(request: Request, exc: Exception) -> Response:
         http = cast("HTTPException", exc)
-        return answer_error(renderer_of(request), RouteError(http.status_code, http.detail, http.headers))
+        message = _NO_ROUTE.get(http.status_code, "{detail}").format(
+            method=request.method, path=request.url.path[:LONGEST_PATH], detail=http.detail
+        )
+        return answer_error(renderer_of(request), RouteError(http.status_code, message, http.headers))
 
     async def on_unknown(request: Request, exc: Exception) -> Response:
         log.error("unexpected %s", type(exc).__name__, exc_info=exc)

@@ -1,6 +1,6 @@
 """Multipart and URL-encoded forms: texts and files by field name. Knows no dialect's fields."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from overpaint.api.errors import UnknownFieldError
 from overpaint.core.errors import RequestError
 from overpaint.core.request import MAX_PICTURES
 from overpaint.service.draft import PictureBytes
@@ -28,6 +29,16 @@ class Form:
     def text(self, name: str) -> str | None:
         """The last text of a field; None when there is none."""
         return self.texts[name][-1] if name in self.texts else None
+
+    def check_files(self, names: Sequence[str]) -> None:
+        """See that no file came under another name than these: left out in silence, another picture would be painted.
+
+        Raises:
+            UnknownFieldError: one did.
+        """
+        for name, files in self.files.items():
+            if name not in names:
+                raise UnknownFieldError(name, files[0].name, f"is not taken: files are fields {', '.join(names)}")
 
     def file(self, name: str) -> PictureBytes | None:
         """The last file of a field; None when there is none."""

@@ -49,6 +49,24 @@ async def test_a_form_with_files_is_the_same_request(world: World, png: bytes) -
     assert len(next(iter(world.stand_in.stored.values())).spec.pictures) == 2
 
 
+@pytest.mark.parametrize("path", [f"{ROOT}/tasks", "/openai/v1/images/generations"])
+async def test_a_file_under_another_name_is_refused(world: World, png: bytes, path: str) -> None:
+    """Without it another picture would be painted, and charged."""
+    answer = await world.http.post(path, data={"prompt": "edit it"}, files={"picture": ("a.png", png, "image/png")})
+    assert answer.status_code == 400
+    assert "picture: 'a.png' is not taken: files are fields image" in answer.text
+    assert not world.stand_in.stored
+
+
+async def test_a_key_without_its_scheme_and_a_path_that_is_not_are_told_what_would_be_right(world: World) -> None:
+    answer = await world.nobody.get(f"{ROOT}/models", headers={"Authorization": "op_something"})
+    assert (answer.status_code, "Authorization: Bearer KEY" in answer.text) == (401, True)
+    answer = await world.http.post("/v1/chat/completions", json={})
+    assert answer.json()["error"]["message"] == "there is no POST /v1/chat/completions; /docs lists what there is"
+    answer = await world.http.put(f"{ROOT}/models")
+    assert answer.json()["error"]["message"] == "/overpaint/v1/models does not take PUT"
+
+
 async def test_a_body_of_another_type_is_415(world: World) -> None:
     answer = await world.http.post(f"{ROOT}/tasks", content=b"a cat", headers={"Content-Type": "text/plain"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")

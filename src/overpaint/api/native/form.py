@@ -13,6 +13,7 @@ from overpaint.api.native.schemas import TaskIn
 from overpaint.service.draft import PictureSource
 
 _LISTS = ("images", "adapters")
+_FILES = ("images", "mask")
 _OUTPUT = ("format", "quality", "background")
 
 
@@ -35,6 +36,7 @@ async def read_task_body(request: Request, max_bytes: int) -> TaskBody:
     media_type = media_type_of(request)
     if media_type in FORM_TYPES:
         form = await read_form(request)
+        form.check_files(_FILES)
         return TaskBody(validated(TaskIn, _fields(form)), form.files.get("images", ()), form.file("mask"))
     if media_type == "application/json" or media_type.endswith("+json"):
         return TaskBody(validated(TaskIn, parse_json(await read_body(request, max_bytes))))

@@ -18,6 +18,8 @@ from overpaint.core.errors import RequestError
 from overpaint.service.draft import PictureSource, picture_source
 
 _PICTURES = ("image", "images", "url")
+_FILES = ("image", "image[]", "images", "images[]")
+_MASKS = ("mask", "mask_image")
 _MERGED = ("extra_params", "extra_body", "extra_json", "extra_args")
 """Objects whose fields count as the body's own; SGLang's and vLLM-Omni's users put theirs there."""
 
@@ -93,7 +95,8 @@ def _flat(fields: Any) -> Any:
 
 
 async def _gather(call: Call, body: ImageInput, form: Form) -> ImageBody:
-    files = [file for name in ("image", "image[]", "images", "images[]") for file in form.files.get(name, ())]
+    form.check_files((*_FILES, *_MASKS))
+    files = [file for name in _FILES for file in form.files.get(name, ())]
     texts = [*body.image, *body.images, *body.url]
     named = [await _source(call, text, f"image[{at}]") for at, text in enumerate(texts, len(files))]
     return ImageBody(

@@ -206,7 +206,7 @@ def read_model_config(given: Mapping[str, object] | None = None) -> ModelConfig:
     Raises:
         ConfigError: a value is not one that can be used.
     """
-    named = {name: value for name, value in (given or {}).items() if value is not None}
+    named = {name: value for name, value in (given or {}).items() if value not in (None, "")}
     return model_config_of(read_settings().model_copy(update=named))
 
 

@@ -1,15 +1,17 @@
-"""`overpaint doctor`: is this machine ready, with which checkpoint, how fast, and what is wrong, in plain words."""
+"""`overpaint doctor`: is this machine ready, what fits on it, how fast it is, and what is wrong, in plain words."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from overpaint.cli import options
+from overpaint.cli.quiet import hush
 from overpaint.cli.session import engine_session
+from overpaint.compose import NULL_SCHEME
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
@@ -24,43 +26,84 @@ if TYPE_CHECKING:  # importing it imports torch
 MIB = 1024**2
 _STEPS = (1, 3)
 
+Card = Annotated[
+    float | None,
+    typer.Option(
+        "--card",
+        help="Say what would fit on a CUDA card of so many GiB, instead of on this machine.",
+        show_default=False,
+    ),
+]
+
 
 def doctor(
     model: options.Model = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
+    memory: options.Memory = None,
+    weights: options.Weights = None,
+    transformer: options.Transformer = None,
+    card: Card = None,
     verbose: options.Verbose = False,
 ) -> None:
-    """Say whether this machine is ready to paint: device, memory, versions, checkpoint, and the time of one step.
+    """Say whether this machine is ready to paint: device, memory, versions, what fits, and the time of one step.
 
+    What fits is counted from the checkpoint's headers. Of a hub id that was not fetched yet, those alone are looked at.
     Exits with 1 when something is wrong, and says what.
 
     Examples:
       overpaint doctor
 
       overpaint doctor --model Qwen/Qwen-Image-2.1 --device cuda
+
+      overpaint doctor --model Qwen/Qwen-Image-2.1 --card 16
     """
-    model_config = read_model_config(options.of_model(model, device, dtype, None, None, None))
-    facts = _examine(model_config, verbose=verbose)
-    _print(facts)
+    asked = read_model_config(options.of_model(model, device, dtype, memory, weights, transformer))
+    if not verbose:
+        hush()
+    facts = _examine(asked, card, verbose=verbose)
+    _print(facts, is_ready=card is None)
     problems = [fact.problem for fact in facts if fact.problem]
     if problems:
         raise typer.Exit(1)
 
 
-def _examine(model: ModelConfig, *, verbose: bool) -> "list[Fact]":
+def _examine(model: ModelConfig, card_gib: float | None, *, verbose: bool) -> "list[Fact]":
     """Everything there is to say; a checkpoint that cannot be loaded or run is a fact as well."""
     from overpaint.cli.machine import Fact, library_facts, machine_facts
 
-    facts = [*machine_facts(), *library_facts()]
+    facts = [] if card_gib else [*machine_facts(), *library_facts()]
     try:
-        with engine_session(model, verbose=verbose) as (engine, progress):
-            facts += [Fact(name, text) for name, text in _checkpoint(engine.info)]
-            progress.start("timing a step")
-            facts.append(Fact("one step", _time_step(engine)))
+        is_here = _tell_fits(model, card_gib, facts)
+        if is_here and card_gib is None:
+            with engine_session(model, verbose=verbose) as (engine, progress):
+                facts += [Fact(name, text) for name, text in _checkpoint(engine.info)]
+                progress.start("timing a step")
+                facts.append(Fact("one step", _time_step(engine)))
     except OverpaintError as exc:
         facts.append(Fact("checkpoint", model.source or "bundled", exc.message))
     return facts
+
+
+def _tell_fits(model: ModelConfig, card_gib: float | None, facts: "list[Fact]") -> bool:
+    """Print what fits, and add what is to be said of it; whether the checkpoint is here."""
+    if model.source is not None and model.source.startswith(NULL_SCHEME):
+        return True
+    from overpaint.cli import fits
+    from overpaint.cli.machine import Fact, placer_of, survey
+
+    found = survey(model)
+    placer = placer_of(model, found.footprint, card_gib)
+    ways = fits.choices(placer)
+    best = fits.recommended(placer, ways)
+    of_what = f"{model.source or 'the bundled checkpoint'} on {fits.in_words(placer.device.free_bytes)} of free memory"
+    Console(highlight=False).print(f"What fits of {of_what}:", fits.table(placer, ways, best))
+    if not found.is_here:
+        facts.append(Fact("checkpoint", f"not here yet; fetching it takes {fits.in_words(found.num_bytes)}"))
+    told = fits.flags_of(best, model) if best else "nothing that edits one picture"
+    problem = None if best else "This checkpoint does not fit on this device, however it is held."
+    facts.append(Fact("fits best", told, problem))
+    return found.is_here
 
 
 def _checkpoint(info: ModelInfo) -> list[tuple[str, str]]:
@@ -88,7 +131,7 @@ def _time_step(engine: EngineClient) -> str:
     return f"{step_s * 1000:.1f} ms at the default size"
 
 
-def _print(facts: "Sequence[Fact]") -> None:
+def _print(facts: "Sequence[Fact]", *, is_ready: bool) -> None:
     console = Console(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for fact in facts:
@@ -97,5 +140,5 @@ def _print(facts: "Sequence[Fact]") -> None:
     problems = [fact.problem for fact in facts if fact.problem]
     for problem in problems:
         console.print(f"[red]problem:[/] {problem}", soft_wrap=True)
-    if not problems:
+    if not problems and is_ready:
         console.print("This machine is ready to paint.")

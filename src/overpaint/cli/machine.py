@@ -1,4 +1,4 @@
-"""Facts about this machine and what is installed on it, for `overpaint doctor`. Loads no checkpoint.
+"""Facts about this machine, what is installed on it, and a checkpoint's size, for `overpaint doctor`. Loads no weight.
 
 Imports torch, so it is imported only when the doctor is called.
 """
@@ -11,6 +11,14 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import psutil
 import torch
 from packaging.requirements import Requirement
+
+from overpaint.core.config import EngineConfig, ModelConfig
+from overpaint.engine.opening import device_of
+from overpaint.engine.placing import Device, Placer
+from overpaint.model.checkpoint_files import check_descriptions, find, weighted
+from overpaint.model.device import resolve_device, resolve_dtype
+from overpaint.model.footprint import DESCRIPTIONS, Footprint
+from overpaint.model.hub import list_repository
 
 GIB = 1024**3
 _LOW_MEMORY = 2 * GIB
@@ -29,6 +37,48 @@ class Fact:
     name: str
     text: str
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A checkpoint looked at from outside.
+
+    Args:
+        footprint: what it takes.
+        is_here: nothing has to be fetched.
+        num_bytes: what fetching it takes.
+    """
+
+    footprint: Footprint
+    is_here: bool
+    num_bytes: int = 0
+
+
+def survey(model: ModelConfig) -> Survey:
+    """Look at a checkpoint's headers, here or on the hub; no weight is read or fetched.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another kind.
+    """
+    folder = find(model.source, model.transformer)
+    if folder is not None:
+        check_descriptions(folder)
+        return Survey(Footprint.of_folder(folder, model.transformer), is_here=True)
+    assert model.source is not None  # the bundled one is here
+    listing = list_repository(model.source, DESCRIPTIONS, weighted(model.transformer))
+    return Survey(Footprint.of_listing(listing, model.transformer), is_here=False, num_bytes=listing.num_bytes)
+
+
+def placer_of(model: ModelConfig, footprint: Footprint, card_gib: float | None) -> Placer:
+    """What places a checkpoint on this machine's device, or on a CUDA card of so many GiB.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    device = resolve_device("cpu" if card_gib else model.device)
+    itemsize = resolve_dtype("bfloat16" if card_gib and model.dtype == "auto" else model.dtype, device).itemsize
+    has = Device(int(card_gib * GIB), has_host=True) if card_gib else device_of(device)
+    return Placer(footprint, model.weights, itemsize, has, EngineConfig())
 
 
 def machine_facts() -> list[Fact]:

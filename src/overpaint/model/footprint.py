@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from overpaint.core import CheckpointError
 from overpaint.model.checkpoint_files import read_index, read_json, tensor_shapes, weighted
 from overpaint.model.gguf_file import PackedTensor, gguf_tensors
 from overpaint.model.hub import Listing
@@ -95,11 +96,18 @@ class Footprint:
             configs: `config.json` of transformer and text_encoder.
             shapes: of the tensors of transformer, text_encoder and vae, by name.
             transformer: GGUF file that takes the place of its transformer's weights.
+
+        Raises:
+            CheckpointError: a description does not say what decides about its size.
         """
         packed = gguf_tensors(transformer) if transformer else {}
         if packed:
             shapes = {**shapes, "transformer": {name: tensor.shape for name, tensor in packed.items()}}
-        params = TransformerParams.from_config({**_NOT_OF_SIZE, **configs["transformer"]})
+        try:
+            params = TransformerParams.from_config({**_NOT_OF_SIZE, **configs["transformer"]})
+            encoder_kept = encoder_kv_values(configs["text_encoder"]["text_config"])
+        except KeyError as error:
+            raise CheckpointError("config.json", f"of transformer or text_encoder does not say {error}") from error
         blocks = {k: shape for k, shape in shapes["transformer"].items() if k.startswith(_BLOCKS)}
         matrices = {name: shape for name, shape in blocks.items() if len(shape) > 1}
         encoder = _count(shapes["text_encoder"])
@@ -112,7 +120,7 @@ class Footprint:
             encoder_visit=encoder - _count_away(shapes["text_encoder"]),
             vae=_count(shapes["vae"]),
             kept_per_token=params.kv_values,
-            encoder_kept_per_token=encoder_kv_values(configs["text_encoder"]["text_config"]),
+            encoder_kept_per_token=encoder_kept,
             work_per_token=params.work_values,
             resolution=index.get("output_resolution") or DEFAULT_RESOLUTION,
             block_bytes=_bytes_in_blocks(packed) // params.num_layers if packed else None,

@@ -56,3 +56,5 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         (tmp_path / name / "config.json").write_text(json.dumps({}))
     with pytest.raises(CheckpointError, match=r"holds no \.safetensors"):
         Footprint.of_folder(tmp_path)
+    with pytest.raises(CheckpointError, match="does not say 'num_layers'"):
+        Footprint.of({}, {"transformer": {}, "text_encoder": {}}, {})

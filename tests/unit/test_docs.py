@@ -10,7 +10,7 @@ from overpaint.cli.app import build_app
 from overpaint.cli.failure import exit_code_of
 from overpaint.core import errors
 from overpaint.core.errors import OverpaintError
-from overpaint.settings import Settings
+from overpaint.settings import ServerSettings
 from overpaint.version import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -47,9 +47,27 @@ def test_every_flag_in_the_reference_exists() -> None:
     assert documented == {flag for command in ("", "generate", "edit", "doctor") for flag in flags_of(command)}
 
 
-def test_every_setting_has_a_heading_and_no_other_does() -> None:
-    headings = re.findall(r"^## `(\w+)`", (REFERENCE / "settings.md").read_text(), re.MULTILINE)
-    assert sorted(headings) == sorted(f"OVERPAINT_{name}".upper() for name in Settings.model_fields)
+def settings_table() -> dict[str, set[str]]:
+    """The flags of each setting, by its variable."""
+    rows = re.findall(r"^\| `(OVERPAINT_\w+)` \| (.*?) \|", (REFERENCE / "settings.md").read_text(), re.MULTILINE)
+    return {variable: set(re.findall(r"`(--[\w-]+)`", flags)) for variable, flags in rows}
+
+
+def test_every_setting_has_a_row_and_nothing_else_does() -> None:
+    names = (*ServerSettings.model_fields, "config")
+    assert sorted(settings_table()) == sorted(f"OVERPAINT_{name}".upper() for name in names)
+
+
+def test_a_setting_is_listed_with_its_flag() -> None:
+    from typer.main import get_command
+
+    serve = get_command(build_app()).commands["serve"]  # pyright: ignore[reportAttributeAccessIssue]
+    flags = {
+        f"OVERPAINT_{parameter.name}".upper().rstrip("_"): {*parameter.opts, *parameter.secondary_opts}
+        for parameter in serve.params
+        if parameter.name != "help"
+    }
+    assert {variable: found for variable, found in settings_table().items() if found} == flags
 
 
 @pytest.mark.parametrize("kind", list(error_classes()))

@@ -10,14 +10,16 @@ from dataclasses import replace
 
 from overpaint import compose_server
 from overpaint.core.config import EngineConfig, ModelConfig
-from overpaint.core.errors import BackendError
+from overpaint.core.errors import BackendError, OversizeError
 from overpaint.core.events import Event, Failed, Preview, Progress
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest
+from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.null import NullEngine
 from tests.contract.api.gate import is_held
 
 BROKEN = "break the engine"
+HUGE = "fill the device"
 LOOK_S = 0.02
 
 
@@ -26,6 +28,12 @@ class TelltaleEngine(NullEngine):
 
     Halts are after the first step and after each preview.
     """
+
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
+        """See `EngineClient.submit`; refuses words that are too large for it, as the real one does."""
+        if HUGE in request.prompt:
+            raise OversizeError("10 references need 4 GiB and there is 1: 2 references would fit")
+        super().submit(task_id, request, terms)
 
     def _paint(self, task_id: str, request: GenerationRequest) -> Iterator[Event]:
         halts = 0

@@ -18,7 +18,7 @@ from tests.contract.api.adapters import ADAPTERS
 from tests.contract.api.adapters.frame import ROWS, Adapter, Asked
 from tests.contract.api.conftest import RunningServer, wait_until
 from tests.contract.api.gate import Gate
-from tests.contract.api.telltale import BROKEN
+from tests.contract.api.telltale import BROKEN, HUGE
 from tests.contract.api.test_wavespeed_python import data_uri
 
 NATIVE = "/overpaint/v1"
@@ -89,6 +89,7 @@ WAYS: dict[str, Callable[[Situation], None]] = {
     "rate limit": rate_limit,
     "too many open tasks": too_many_open_tasks,
     "engine failure": lambda at: at.fails(prompt=BROKEN),
+    "too large for the device": lambda at: at.fails(prompt=HUGE),
     "cancelled": cancelled,
     "expired result": expired_result,
 }

@@ -29,6 +29,7 @@ class AtlasAdapter:
         "rate limit": Refusal("HTTPError", 429, ('"code": 429',)),
         "too many open tasks": Refusal("HTTPError", 429, ("open tasks",)),
         "engine failure": Refusal("RuntimeError", None, ("on fire",)),
+        "too large for the device": Refusal("RuntimeError", None, ("would fit",)),
         "cancelled": Refusal("RuntimeError", None, ("cancelled",)),
         "expired result": Refusal("HTTPError", 404, ("there is no task",)),
     }

@@ -33,6 +33,7 @@ class DashScopeAdapter:
         "rate limit": Refusal("RateLimitError", 429, ("code=Throttling.RateQuota",)),
         "too many open tasks": Refusal("RateLimitError", 429, ("open tasks",)),
         "engine failure": Refusal("InternalServerError", 500, ("on fire", "code=InternalError")),
+        "too large for the device": Refusal("BadRequestError", 400, ("would fit", "code=InvalidParameter")),
         "cancelled": Refusal("BadRequestError", 400, ("cancelled",)),
         "expired result": Refusal("LookupError", None, ("UNKNOWN",)),
     }

@@ -33,6 +33,7 @@ class FalAdapter:
         "rate limit": Refusal(HTTP, 429, ("requests a minute",)),
         "too many open tasks": Refusal(HTTP, 429, ("open tasks",)),
         "engine failure": Refusal(HTTP, 500, ("on fire", "internal_server_error")),
+        "too large for the device": Refusal(HTTP, 422, ("would fit", "value_error")),
         "cancelled": Refusal(HTTP, 499, ("Request was cancelled",)),
         "expired result": Refusal(HTTP, 404, ("there is no task",)),
     }

@@ -23,6 +23,7 @@ ROWS = (
     "rate limit",
     "too many open tasks",
     "engine failure",
+    "too large for the device",
     "cancelled",
     "expired result",
 )

@@ -31,6 +31,7 @@ class OpenAIAdapter:
         "rate limit": Refusal("RateLimitError", 429, ("rate_limit_exceeded",)),
         "too many open tasks": Refusal("RateLimitError", 429, ("rate_limit_exceeded",)),
         "engine failure": Refusal("InternalServerError", 500, ("on fire", "server_error")),
+        "too large for the device": Refusal("BadRequestError", 400, ("would fit", "invalid_value")),
         "cancelled": Refusal("ConflictError", 409, ("cancelled",)),
         "expired result": Refusal("NotFoundError", 404, ("not_found",)),
     }

@@ -28,6 +28,7 @@ class PixazoAdapter:
         "rate limit": Refusal("HTTPError", 429, ('"error"',)),
         "too many open tasks": Refusal("HTTPError", 429, ("open tasks",)),
         "engine failure": Refusal("HTTPError", 500, ("on fire",)),
+        "too large for the device": Refusal("HTTPError", 400, ("would fit",)),
         "cancelled": Refusal("HTTPError", 409, ("cancelled",)),
         "expired result": Refusal("HTTPError", 404, ("there is no task",)),
     }

@@ -30,6 +30,7 @@ class ReplicateAdapter:
         "rate limit": Refusal("ReplicateError", 429, ("Request was throttled. Your rate limit resets in ~",)),
         "too many open tasks": Refusal("ReplicateError", 429, ("open tasks",)),
         "engine failure": Refusal("ModelError", None, ("on fire",)),
+        "too large for the device": Refusal("ModelError", None, ("would fit",)),
         "cancelled": Refusal("TypeError", None, ("NoneType",)),
         "expired result": Refusal("ReplicateError", 404, ("there is no task",)),
     }

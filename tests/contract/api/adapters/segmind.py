@@ -32,6 +32,7 @@ class SegmindAdapter:
         "rate limit": Refusal("SegmindError", 429, ("requests",)),
         "too many open tasks": Refusal("SegmindError", 429, ("open tasks",)),
         "engine failure": Refusal("InferenceFailed", None, ("on fire",)),
+        "too large for the device": Refusal("InferenceFailed", None, ("would fit",)),
         "cancelled": Refusal("InferenceFailed", None, ("cancelled",)),
         "expired result": Refusal("SegmindError", 404, ("there is no task",)),
     }

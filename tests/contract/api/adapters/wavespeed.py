@@ -30,6 +30,7 @@ class WaveSpeedAdapter:
         "rate limit": Refusal("RuntimeError", 429, ('"code": 429',)),
         "too many open tasks": Refusal("RuntimeError", 429, ('"code": 429',)),
         "engine failure": Refusal("RuntimeError", None, ("on fire",)),
+        "too large for the device": Refusal("RuntimeError", None, ("would fit",)),
         "cancelled": Refusal("RuntimeError", None, ("cancelled",)),
         "expired result": Refusal("RuntimeError", 404, ('"code": 404',)),
     }

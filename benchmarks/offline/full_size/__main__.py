@@ -1,0 +1,73 @@
+"""Run the 7B sizes with random weights on a GPU, or everything at tiny sizes anywhere.
+
+    python -m benchmarks.offline.full_size --out full-size.json [--only generation,edit] [--rounds 3] [--save]
+    python -m benchmarks.offline.full_size --dry-run       all of it at tiny sizes, without a GPU; says nothing of speed
+
+Transformer and VAE have the sizes of Qwen/Qwen-Image-2.1; the encoder's place is taken by random hidden states.
+Diffusers paints in the same run, through its own forward with its KV cache. The file is written anew after every case,
+so a run that is cut short keeps what it has; `--only` continues one into the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from benchmarks.offline.full_size.cases import Bench
+from benchmarks.offline.full_size.scale import FULL, TINY
+from benchmarks.offline.full_size.targets import PUBLISHED_S, rows_of
+from benchmarks.report import commit, hardware, report
+
+_CASES = ("generation", "edit", "batch", "prefix", "attention", "fp8", "cards")
+
+
+def run(bench: Bench, names: list[str], out: Path | None) -> dict[str, Any]:
+    """Ask what is named; a question that fails is told and costs only itself."""
+    figures: dict[str, Any] = json.loads(out.read_text())["cases"] if out and out.exists() else {}
+    for name in names:
+        start = time.perf_counter()
+        try:
+            figures[name] = bench.cases[name]()
+        except Exception as error:  # noqa: BLE001  the others are still worth asking
+            figures[name] = {"failed": f"{type(error).__name__}: {error}"}
+        figures[name]["took_s"] = time.perf_counter() - start
+        print(f"{name}: {json.dumps(figures[name])}", flush=True)
+        if out:
+            document = {"commit": commit(), "hardware": hardware(), "published_s": PUBLISHED_S, "cases": figures}
+            out.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dry-run", action="store_true", help="everything at tiny sizes, on a CPU")
+    parser.add_argument("--only", default=",".join(_CASES), help="cases, separated by commas")
+    parser.add_argument("--out", type=Path, help="JSON file to write, and to go on with")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
+    arguments = parser.parse_args()
+    names: list[str] = arguments.only.split(",")
+    if unknown := set(names) - set(_CASES):
+        sys.exit(f"full_size: --only {', '.join(sorted(unknown))}: the cases are {', '.join(_CASES)}")
+    if not arguments.dry_run and not torch.cuda.is_available():
+        sys.exit("full_size: needs a CUDA device; --dry-run tries everything at tiny sizes without one")
+    scale, device = (TINY, torch.device("cpu")) if arguments.dry_run else (FULL, torch.device("cuda"))
+    figures = run(Bench(scale, device, arguments.rounds), names, arguments.out)
+    failed = [name for name in names if "failed" in figures[name]]
+    if arguments.dry_run:
+        Console().print(f"ran at tiny sizes: {', '.join(names)}")
+    else:
+        columns = ["1024x1024, bf16, one GPU", "measured", "bound", ""]
+        report("full-size", columns, rows_of(figures), {"published_s": PUBLISHED_S, **figures}, save=arguments.save)
+    sys.exit(f"full_size: {', '.join(failed)} failed" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

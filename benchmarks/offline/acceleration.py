@@ -8,12 +8,12 @@ same seed's picture at level none.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.offline.options import checkpoint_options
 from benchmarks.offline.workload import WORDS, alternate, engine, finish, load, percentile, sample_pictures
 from benchmarks.report import report
 from overpaint.core.config import EngineConfig
@@ -56,11 +56,8 @@ def psnr_db(one: Picture, other: Picture) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="checkpoint; the bundled one by default")
-    parser.add_argument("--dtype", default="auto")
+    parser = checkpoint_options(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     checkpoint = load(arguments.model, arguments.dtype)
     with engine(checkpoint, EngineConfig(max_running=1)) as it:

@@ -8,7 +8,6 @@ All on the same weights in one run, in turn, each side in its own process. The b
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.offline.options import checkpoint_options
 from benchmarks.offline.resident import Resident
 from benchmarks.offline.workload import alternate, engine, load, mixed_requests, serve_at_once
 from benchmarks.report import report
@@ -82,11 +82,8 @@ def packing_at(packed: Resident[LocalEngine], single: Resident[LocalEngine], sid
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="checkpoint; the bundled one by default")
-    parser.add_argument("--dtype", default="auto")
+    parser = checkpoint_options(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     which = (arguments.model, arguments.dtype)
     requests = mixed_requests(16)

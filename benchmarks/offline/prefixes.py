@@ -8,10 +8,10 @@ the checkpoint was made for, and once with the same weights at 256x256, where a 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 
+from benchmarks.offline.options import checkpoint_options
 from benchmarks.offline.workload import alternate, at_side, engine, finish, load, sample_pictures
 from benchmarks.report import report
 from overpaint.core.config import EngineConfig
@@ -69,11 +69,8 @@ def measure(checkpoint: Checkpoint, num_pictures: int, rounds: int) -> dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="checkpoint; the bundled one by default")
-    parser.add_argument("--dtype", default="auto")
+    parser = checkpoint_options(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     checkpoint = load(arguments.model, arguments.dtype)
     sides = sorted({int(checkpoint.info.reference_area**0.5), _LARGE_SIDE})

@@ -10,7 +10,6 @@ floor of its matrix products, and peak memory; the last line is JSON.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.offline.floor import OurStep, time_in_turn
+from benchmarks.offline.options import checkpoint_options
 from benchmarks.offline.sides import Outcome, fresh
 from benchmarks.offline.workers import Memory, SideName, Worker
 from benchmarks.report import report
@@ -135,14 +135,11 @@ def _times(theirs: float, ours: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="checkpoint; the bundled one by default")
-    parser.add_argument("--dtype", default="auto")
+    parser = checkpoint_options(__doc__)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="the checkpoint's own by default")
     parser.add_argument("--threads", type=int, help="for torch; its own choice by default")
-    parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

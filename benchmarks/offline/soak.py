@@ -9,7 +9,6 @@ fourteen meets an injected failure (of the device, of its memory, or a bug) in i
 
 from __future__ import annotations
 
-import argparse
 import logging
 import random
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import psutil
 import torch
 
+from benchmarks.offline.options import checkpoint_options
 from benchmarks.offline.workload import WORDS, engine, load, sample_pictures
 from benchmarks.report import report
 from overpaint.core.config import EngineConfig
@@ -188,11 +188,8 @@ def _watch(it: LocalEngine, task_id: str, fate: str, moment: float, found: Soak)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="checkpoint; the bundled one by default")
-    parser.add_argument("--dtype", default="auto")
+    parser = checkpoint_options(__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     be_quiet()
     found = soak(load(arguments.model, arguments.dtype), 60 * arguments.minutes)

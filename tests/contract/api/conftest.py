@@ -167,12 +167,17 @@ def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
     running.stop()
 
 
+def trusted(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
+    """Have every client that is made in the test trust a server."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        monkeypatch.setenv(name, str(server.certificate))
+    return server
+
+
 @pytest.fixture
 def secure(secure_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
-    """That server, trusted by every client that is made in the test."""
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
-        monkeypatch.setenv(name, str(secure_server.certificate))
-    return secure_server
+    """That server, trusted."""
+    return trusted(secure_server, monkeypatch)
 
 
 @pytest.fixture
@@ -196,10 +201,8 @@ def telltale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 
 @pytest.fixture
 def telltale(telltale_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
-    """That server, trusted by every client that is made in the test."""
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
-        monkeypatch.setenv(name, str(telltale_server.certificate))
-    return telltale_server
+    """That server, trusted."""
+    return trusted(telltale_server, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -78,8 +78,11 @@ class TaskStore(Protocol):
         """Return leased tasks to the queue; `count_attempt=False` when it was no fault of theirs."""
         ...
 
-    async def reclaim(self, *, max_attempts: int) -> tuple[list[Task], list[Task]]:
-        """Requeue tasks whose lease ran out, fail those at `max_attempts` with a reason: (requeued, failed)."""
+    async def reclaim(self, *, max_losses: int) -> tuple[list[Task], list[Task]]:
+        """Requeue tasks whose lease ran out, fail those it happened to `max_losses` times: (requeued, failed).
+
+        Whoever held them is gone, by no fault of theirs: the attempt is not counted.
+        """
         ...
 
     async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> Task | None:

@@ -31,7 +31,8 @@ class DispatchPolicy:
         capacity: tasks under way at once.
         lease_s: a lease that is not renewed for this long is free for others.
         look_s: pause between two looks at the queue when nobody wakes.
-        max_attempts: leases that ran out, after which a task fails.
+        max_attempts: engine deaths after which a task fails; before the last try it waits until it is alone.
+        max_losses: servers that died while they held a task, after which it fails: it may be what they die of.
     """
 
     worker: str
@@ -39,6 +40,7 @@ class DispatchPolicy:
     lease_s: float = 20.0
     look_s: float = 0.5
     max_attempts: int = 3
+    max_losses: int = 10
 
     @property
     def duration(self) -> timedelta:
@@ -137,7 +139,7 @@ class Dispatcher:
             if task_id not in held and not work.is_finishing and not work.is_dropped:
                 _log.info("task %s is no longer ours", task_id)
                 self._worker.drop(work)
-        requeued, failed = await self._tasks.reclaim(max_attempts=self._policy.max_attempts)
+        requeued, failed = await self._tasks.reclaim(max_losses=self._policy.max_losses)
         for task in failed:
             self._tell_end(task)
         if requeued:

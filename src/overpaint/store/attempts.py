@@ -1,10 +1,10 @@
-"""What is said of a task that was tried too often. Shared by all adapters, so that they say the same."""
+"""What is said of a task that was lost too often. Shared by all adapters, so that they say the same."""
 
 from overpaint.core.errors import BackendError
 from overpaint.core.task import TaskFailure
 
 
-def worn_out(max_attempts: int) -> TaskFailure:
+def lost_for_good(max_losses: int) -> TaskFailure:
     """Why a task is not tried again."""
-    times = "once" if max_attempts == 1 else f"{max_attempts} times"
-    return TaskFailure(BackendError.code, f"the task was started {times} and its engine stopped answering each time")
+    times = "once" if max_losses == 1 else f"{max_losses} times"
+    return TaskFailure(BackendError.code, f"the server that worked on this went away {times}")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 from overpaint.core.task import Lease, Task, TaskState
 from overpaint.store.access import TaskAccess, TellTime
 from overpaint.store.aftermath import tell_webhooks
-from overpaint.store.attempts import worn_out
+from overpaint.store.attempts import lost_for_good
 from overpaint.store.codec import failure_to_json
 from overpaint.store.database import Database
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
@@ -32,8 +32,9 @@ _TAKE = (
     )
     .returning(tasks)
 )
-_REQUEUE = requeue().where(_IDS).returning(tasks)
-_FAIL = end(TaskState.FAILED).where(_IDS).values(failure=bindparam("reason")).returning(tasks)
+_LOSE = {"losses": tasks.c.losses + 1, "attempt": tasks.c.attempt - 1}
+_REQUEUE = requeue().where(_IDS).values(_LOSE).returning(tasks)
+_FAIL = end(TaskState.FAILED).where(_IDS).values(failure=bindparam("reason"), **_LOSE).returning(tasks)
 
 
 class TaskLeasing(TaskAccess):
@@ -78,17 +79,17 @@ class TaskLeasing(TaskAccess):
 
         await self._database.write(work)
 
-    async def reclaim(self, *, max_attempts: int) -> tuple[list[Task], list[Task]]:
+    async def reclaim(self, *, max_losses: int) -> tuple[list[Task], list[Task]]:
         """Requeue or fail the tasks whose lease ran out; see `TaskStore.reclaim`."""
         now = self._now()
         is_over = (tasks.c.state == TaskState.RUNNING.value) & (tasks.c.lease_expires_at <= now)
-        pick = select(tasks.c.id, tasks.c.attempt).where(is_over).with_for_update(skip_locked=True)
-        failing = {"now": now, "reason": failure_to_json(worn_out(max_attempts))}
+        pick = select(tasks.c.id, tasks.c.losses).where(is_over).with_for_update(skip_locked=True)
+        failing = {"now": now, "reason": failure_to_json(lost_for_good(max_losses))}
 
         def work(connection: Connection) -> tuple[list[Task], list[Task]]:
             over = connection.execute(pick).all()
-            again = [row.id for row in over if row.attempt < max_attempts]
-            worn = [row.id for row in over if row.attempt >= max_attempts]
+            again = [row.id for row in over if row.losses + 1 < max_losses]
+            worn = [row.id for row in over if row.losses + 1 >= max_losses]
             requeued = _change(connection, _REQUEUE, again)
             failed = _change(connection, _FAIL, worn, failing)
             ended = [task_of(row) for row in failed.values()]

@@ -70,6 +70,8 @@ tasks = Table(
     Column("outputs", Document),
     Column("failure", Document),
     Column("timings", Document),
+    # Leases that ran out because whoever held them was gone; `attempt` does not count them.
+    Column("losses", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"),
     CheckConstraint("(state = 'running') = (lease_expires_at IS NOT NULL)", name="lease"),
     CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name="end"),

@@ -122,7 +122,7 @@ class Adapters(RuleBasedStateMachine):
     @rule(attempts=SOME)
     def reclaim(self, attempts: int) -> None:
         async def sorted_reclaim(stores: AnyStores) -> Any:
-            requeued, failed = await stores.tasks.reclaim(max_attempts=attempts)
+            requeued, failed = await stores.tasks.reclaim(max_losses=attempts)
             return sorted(requeued, key=lambda task: task.id), sorted(failed, key=lambda task: task.id)
 
         self.ask(sorted_reclaim)

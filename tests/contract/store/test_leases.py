@@ -69,13 +69,13 @@ async def test_a_lost_lease_cannot_end_the_task(stores: StoreSet, new_task: Task
     await stores.tasks.create(new_task())
     [lost] = await stores.tasks.lease("one", limit=1, duration=LEASE)
     clock.advance(LEASE)
-    [requeued], failed = await stores.tasks.reclaim(max_attempts=3)
+    [requeued], failed = await stores.tasks.reclaim(max_losses=3)
     assert (requeued.state, failed) == (TaskState.QUEUED, [])
     assert not await stores.tasks.succeed(lost, [output()], TIMINGS)
     [held] = await stores.tasks.lease("two", limit=1, duration=LEASE)
     assert not await stores.tasks.succeed(lost, [output()], TIMINGS)
     assert not await stores.tasks.fail(lost, TaskFailure("backend", "late"))
-    assert held.task.attempt == 2
+    assert held.task.attempt == 1
     assert await stores.tasks.succeed(held, [output()], TIMINGS)
 
 
@@ -108,7 +108,7 @@ async def test_a_renewed_lease_is_not_reclaimed(stores: StoreSet, new_task: Task
     clock.advance(LEASE / 2)
     assert await stores.tasks.renew("worker", duration=LEASE) == {task.id}
     clock.advance(LEASE / 2)
-    assert await stores.tasks.reclaim(max_attempts=3) == ([], [])
+    assert await stores.tasks.reclaim(max_losses=3) == ([], [])
     assert await stores.tasks.renew("another", duration=LEASE) == set()
 
 
@@ -119,16 +119,29 @@ async def test_a_cancelled_task_is_no_longer_renewed(stores: StoreSet, new_task:
     assert await stores.tasks.renew("worker", duration=LEASE) == set()
 
 
-async def test_a_task_whose_engine_keeps_dying_fails_with_a_reason(
+async def test_a_server_that_is_gone_costs_no_attempt(
+    stores: StoreSet, new_task: TaskMaker, clock: ManualClock
+) -> None:
+    task, _ = await stores.tasks.create(new_task())
+    await stores.tasks.lease("one", limit=1, duration=LEASE)
+    await stores.tasks.hand_back("one", [task.id], count_attempt=True)
+    for life in range(5):
+        [lease] = await stores.tasks.lease(f"life-{life}", limit=1, duration=LEASE)
+        assert lease.task.attempt == 2
+        clock.advance(LEASE)
+        [requeued], _ = await stores.tasks.reclaim(max_losses=9)
+        assert (requeued.state, requeued.attempt) == (TaskState.QUEUED, 1)
+
+
+async def test_a_task_that_takes_every_server_with_it_fails_with_a_reason(
     stores: StoreSet, new_task: TaskMaker, clock: ManualClock
 ) -> None:
     task, _ = await stores.tasks.create(new_task(webhook_url="https://a.example/x"))
-    for attempt in (1, 2, 3):
-        [lease] = await stores.tasks.lease(f"life-{attempt}", limit=1, duration=LEASE)
-        assert lease.task.attempt == attempt
+    for life in (1, 2, 3):
+        await stores.tasks.lease(f"life-{life}", limit=1, duration=LEASE)
         clock.advance(LEASE)
-        requeued, failed = await stores.tasks.reclaim(max_attempts=3)
-        assert (len(requeued), len(failed)) == ((0, 1) if attempt == 3 else (1, 0))
+        requeued, failed = await stores.tasks.reclaim(max_losses=3)
+        assert (len(requeued), len(failed)) == ((0, 1) if life == 3 else (1, 0))
     ended = await stores.tasks.get(task.id)
     assert ended.state is TaskState.FAILED
     assert ended.failure is not None
@@ -176,6 +189,6 @@ async def test_one_dead_lease_is_reclaimed_by_one(stores: StoreSet, new_task: Ta
         await stores.tasks.create(new_task())
     await stores.tasks.lease("worker", limit=10, duration=LEASE)
     clock.advance(LEASE)
-    answers = await asyncio.gather(*(stores.tasks.reclaim(max_attempts=3) for _ in range(4)))
+    answers = await asyncio.gather(*(stores.tasks.reclaim(max_losses=3) for _ in range(4)))
     reclaimed = [task.id for requeued, _ in answers for task in requeued]
     assert len(reclaimed) == len(set(reclaimed)) == 10

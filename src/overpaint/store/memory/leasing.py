@@ -8,7 +8,7 @@ from overpaint.core.account import UsageRow, WebhookDelivery
 from overpaint.core.result import Timings
 from overpaint.core.task import Lease, Task, TaskFailure, TaskOutput, TaskState
 from overpaint.store.aftermath import cancelled_row, success_row, webhook_id
-from overpaint.store.attempts import worn_out
+from overpaint.store.attempts import lost_for_good
 from overpaint.store.memory.tables import Record, Tables
 
 
@@ -42,18 +42,20 @@ class MemoryLeasing:
             if record.worker == worker and record.task.id in task_ids:
                 self._requeue(record, record.task.attempt - (not count_attempt))
 
-    async def reclaim(self, *, max_attempts: int) -> tuple[list[Task], list[Task]]:
+    async def reclaim(self, *, max_losses: int) -> tuple[list[Task], list[Task]]:
         """Requeue or fail the tasks whose lease ran out; see `TaskStore.reclaim`."""
         requeued: list[Task] = []
         failed: list[Task] = []
         for record in self._in(TaskState.RUNNING):
             if record.lease_expires_at is None or record.lease_expires_at > self._now():
                 continue
-            if record.task.attempt < max_attempts:
-                requeued.append(self._requeue(record, record.task.attempt))
+            record.losses += 1
+            attempt = record.task.attempt - 1
+            if record.losses < max_losses:
+                requeued.append(self._requeue(record, attempt))
             else:
-                failure = worn_out(max_attempts)
-                failed.append(self._end(record, replace(record.task, state=TaskState.FAILED, failure=failure)))
+                end = {"state": TaskState.FAILED, "attempt": attempt, "failure": lost_for_good(max_losses)}
+                failed.append(self._end(record, replace(record.task, **end)))
         return requeued, failed
 
     async def succeed(self, lease: Lease, outputs: Sequence[TaskOutput], timings: Timings) -> Task | None:

@@ -17,6 +17,7 @@ class Record:
     worker: str | None = None
     leased_at: datetime | None = None
     lease_expires_at: datetime | None = None
+    losses: int = 0
 
     def can_become(self, state: TaskState) -> bool:
         """Whether the change is legal."""

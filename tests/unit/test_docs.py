@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
+from overpaint.api.native import NATIVE
+from overpaint.api.native.schemas import TaskIn
 from overpaint.cli.app import build_app
 from overpaint.cli.failure import exit_code_of
 from overpaint.core import errors
@@ -106,3 +109,16 @@ def test_version_and_changelog_agree() -> None:
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == "Unreleased"
     assert headings[1] == __version__
+
+
+def test_every_call_and_field_of_the_native_api_has_a_row() -> None:
+    text = (REFERENCE / "http-api.md").read_text()
+    app = FastAPI()
+    app.include_router(NATIVE.router)
+    calls = {
+        f"{method.upper()} /overpaint/v1{re.sub(r'{(task|model)_id}', '{id}', path)}"
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    }
+    assert set(re.findall(r"`((?:GET|POST|PUT|DELETE) /overpaint/v1/[^`]*)`", text)) == calls
+    assert set(re.findall(r"^\| `(\w+)` \|.*\|.*\|.*\|$", text, re.MULTILINE)) == set(TaskIn.model_fields)

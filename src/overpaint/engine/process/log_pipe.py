@@ -45,24 +45,28 @@ class PipeLog(logging.Handler):
         self._send = send
         self._lines: list[LogLine] = []
         self._num_dropped = 0
+        self._holding = threading.Lock()
+        self._sending = threading.Lock()
         self._news = threading.Event()
         threading.Thread(target=self._send_all, name="overpaint-log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        if len(self._lines) == LINES_HELD:
-            self._num_dropped += 1
-            return
-        self._lines.append(_line_of(record))
+        with self._holding:
+            if len(self._lines) == LINES_HELD:
+                self._num_dropped += 1
+                return
+            self._lines.append(_line_of(record))
         self._news.set()
 
     def flush(self) -> None:
-        """Send what is held."""
-        with self.lock or threading.RLock():
-            told = Logged(tuple(self._lines), self._num_dropped)
-            self._lines, self._num_dropped = [], 0
-        if told.lines:
-            self._send(told)
+        """Send what is held; when this returns, everything that was logged before is sent."""
+        with self._sending:
+            with self._holding:
+                told = Logged(tuple(self._lines), self._num_dropped)
+                self._lines, self._num_dropped = [], 0
+            if told.lines:
+                self._send(told)
 
     def _send_all(self) -> None:
         while self._news.wait():

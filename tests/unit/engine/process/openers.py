@@ -1,7 +1,8 @@
 """What the child opens in these tests. Module-level, because a spawned process imports them by name."""
 
 import logging
-import time
+import os
+import signal
 from collections.abc import Iterator
 
 from overpaint.core.config import ModelConfig
@@ -52,16 +53,16 @@ class Counting(NullEngine):
         return EngineStats(num_steps=7)
 
 
-class SlowWriter(NullEngine):
-    """Thinks for a minute."""
+class DyingWriter(NullEngine):
+    """Is killed while it thinks."""
 
     def write(self, instructions: str, words: str, max_tokens: int) -> str:
-        time.sleep(60)
+        os.kill(os.getpid(), signal.SIGKILL)
         return super().write(instructions, words, max_tokens)
 
 
-def open_slow_writer() -> WritingEngine:
-    return SlowWriter()
+def open_dying_writer() -> WritingEngine:
+    return DyingWriter()
 
 
 def open_counting() -> WritingEngine:

@@ -199,11 +199,15 @@ async def _open_stores(settings: ServerSettings) -> Stores:
 
 def _start_engine(settings: ServerSettings, stack: AsyncExitStack) -> Supervisor:
     model = model_config_of(settings)
-    opener = partial(
-        open_engine,
-        model,
-        EngineConfig(max_running=settings.max_running, compile=settings.compile, trace=settings.trace),
+    config = EngineConfig(
+        max_running=settings.max_running,
+        cache_bytes=settings.prefix_cache_mib and settings.prefix_cache_mib * MIB,
+        host_cache_bytes=settings.prefix_host_mib * MIB,
+        prefix_dtype=settings.prefix_dtype,
+        compile=settings.compile,
+        trace=settings.trace,
     )
+    opener = partial(open_engine, model, config)
     engine = Supervisor(lambda on_end: ProcessEngine(opener, on_end))
     stack.callback(engine.close)
     return engine

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from overpaint.core.config import EngineConfig, ModelConfig
+from overpaint.core.config import EngineConfig, ModelConfig, PrefixDtype
 from overpaint.core.errors import ConfigError
 
 PREFIX = "OVERPAINT_"
@@ -72,6 +72,9 @@ class ServerSettings(Settings):
         proxy_port: to listen on as an HTTP proxy for clients whose hosts cannot be changed; None does not. Needs TLS.
         sync_timeout_s: how long a call that waits for its result is held at most.
         max_running: tasks that step together at most.
+        prefix_cache_mib: of the device, for keys and values of pictures and prompts; None takes half of what is free.
+        prefix_host_mib: of the host's memory, for those that had to leave the device.
+        prefix_dtype: what they are kept in: the model's own dtype, or 8 bits.
         lease_s: tasks of a process that died come back after this long; longer than its longest silence.
         keep_days: how long inputs and outputs are kept.
         max_picture_mib: largest picture file that is taken, however it comes.
@@ -103,6 +106,9 @@ class ServerSettings(Settings):
     proxy_port: int | None = Field(default=None, ge=0, le=65535)
     sync_timeout_s: float = 120.0
     max_running: int = Field(default=EngineConfig().max_running, ge=1)
+    prefix_cache_mib: int | None = Field(default=None, ge=1)
+    prefix_host_mib: int = Field(default=0, ge=0)
+    prefix_dtype: PrefixDtype = "auto"
     lease_s: float = Field(default=20.0, ge=2, le=3600)
     keep_days: float = Field(default=7.0, gt=0)
     max_picture_mib: int = Field(default=64, ge=1, le=1024)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from overpaint.core.config import EngineConfig
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import Terms
 from overpaint.engine.job import JobPlanner, SequenceId
@@ -31,10 +32,13 @@ class Bench:
     Args:
         checkpoint: loaded.
         limits: of the scheduler; `bytes_per_token` is filled in.
+        config: of the painter.
     """
 
-    def __init__(self, checkpoint: Checkpoint, limits: Limits | None = None) -> None:
-        self.painter = Painter(checkpoint)
+    def __init__(
+        self, checkpoint: Checkpoint, limits: Limits | None = None, config: EngineConfig | None = None
+    ) -> None:
+        self.painter = Painter(checkpoint, config)
         self._planner = JobPlanner(checkpoint.info, self.painter.conditioner.count_tokens)
         limits = replace(
             limits or Limits(max_running=64),

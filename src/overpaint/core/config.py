@@ -11,6 +11,8 @@ from overpaint.core.errors import ConfigError
 
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+PrefixDtype = Literal["auto", "int8"]
+PREFIX_DTYPES: tuple[PrefixDtype, ...] = ("auto", "int8")
 DEVICES: tuple[Device, ...] = ("auto", "cuda", "mps", "cpu")
 DTYPES: tuple[Dtype, ...] = ("auto", "bfloat16", "float16", "float32")
 Memory = Literal["auto", "resident", "offload"]
@@ -62,6 +64,10 @@ class EngineConfig:
             references stalls the running ones no longer than that.
         cache_bytes: keys and values held at most, of what runs and of what is kept for reuse; None takes a share
             of the device's free memory.
+        host_cache_bytes: of the host's memory, for those that had to leave the device; of no use where the device is
+            the host.
+        prefix_dtype: what keys and values are kept in: ``"auto"`` is the model's own dtype, ``"int8"`` takes about half
+            of its bytes and costs some precision.
         adapter_bytes: LoRA adapters on the device at most; None takes a share of its free memory.
         share_prefixes: let tenants share the prefix cache. Timing can then tell one that another used a picture.
         compile: compile what lies between matrix products at load; takes a minute, and a compiler for the device.
@@ -72,6 +78,8 @@ class EngineConfig:
     tick_tokens: int | None = None
     prefill_tokens: int = 4096
     cache_bytes: int | None = None
+    host_cache_bytes: int = 0
+    prefix_dtype: str = "auto"
     adapter_bytes: int | None = None
     share_prefixes: bool = False
     compile: bool = False
@@ -83,6 +91,9 @@ class EngineConfig:
         _positive("prefill_tokens", self.prefill_tokens)
         _positive("cache_bytes", self.cache_bytes)
         _positive("adapter_bytes", self.adapter_bytes)
+        _one_of("prefix_dtype", self.prefix_dtype, PREFIX_DTYPES)
+        if self.host_cache_bytes < 0:
+            raise ConfigError(f"host_cache_bytes: {self.host_cache_bytes} must not be below 0")
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -59,7 +59,7 @@ class LocalEngine:
     def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
         config = config or EngineConfig()
         self._info = checkpoint.info
-        self._painter = in_passing_thread(lambda: Painter(checkpoint, config.adapter_bytes, compiles=config.compile))
+        self._painter = in_passing_thread(lambda: Painter(checkpoint, config))
         self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
         free = self._painter.free_bytes()
         self._limits = limits_within(free, self._painter.work_bytes, self._painter.token_bytes, config)

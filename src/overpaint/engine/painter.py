@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from overpaint.core import Picture
+from overpaint.core.config import EngineConfig
 from overpaint.core.request import AdapterFile
 from overpaint.core.sizes import Size, fit_area
 from overpaint.engine.acceleration import RULES, may_skip_at
@@ -70,17 +71,19 @@ class Painter:
 
     Args:
         checkpoint: loaded.
-        adapter_bytes: for adapters; None takes a share of the free memory.
-        compiles: whether what lies between matrix products is compiled.
+        config: what memory is for, what prefixes are kept in, whether anything is compiled.
 
     Raises:
         ConfigError: there is no compiler for the device.
     """
 
-    def __init__(self, checkpoint: Checkpoint, adapter_bytes: int | None = None, *, compiles: bool = False) -> None:
+    def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
+        config = config or EngineConfig()
         self._checkpoint = checkpoint
-        self._transformer = PackedTransformer(checkpoint.transformer, blocks=checkpoint.blocks)
-        if compiles:
+        self._transformer = PackedTransformer(
+            checkpoint.transformer, blocks=checkpoint.blocks, keeps_int8=config.prefix_dtype == "int8"
+        )
+        if config.compile:
             compile_step(self._transformer)
         self.work_bytes = work_share(self.free_bytes())
         self._codec = PictureCodec(
@@ -88,7 +91,7 @@ class Painter:
         )
         self.conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
         self.adapters = AdapterShelf(
-            self._read_adapter, self._transformer.device, adapter_bytes or self.work_bytes // 2
+            self._read_adapter, self._transformer.device, config.adapter_bytes or self.work_bytes // 2
         )
         self.prefixes = Prefixes(
             self.conditioner, self._codec, self._transformer, checkpoint.info.reference_area, self.adapters.mix

@@ -47,6 +47,7 @@ def limits_within(free_bytes: int, work_bytes: int, per_token: TokenBytes, confi
         tick_tokens=min(config.tick_tokens or UNLIMITED, at_once),
         prefill_tokens=min(config.prefill_tokens, at_once),
         cache_bytes=config.cache_bytes or free_bytes // 2,
+        host_cache_bytes=config.host_cache_bytes,
         bytes_per_token=per_token.kept,
         encoder_bytes_per_token=per_token.encoder,
         work_bytes=work_bytes,

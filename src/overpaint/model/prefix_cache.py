@@ -14,6 +14,8 @@ from torch import Tensor
 from overpaint.model.device import move
 from overpaint.model.layout import PrefixLayout
 
+_INT8_MAX = 127
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixBlock:
@@ -21,11 +23,23 @@ class PrefixBlock:
 
     Args:
         start: first token in the prefix.
-        rows: `(layers, 2, tokens, heads, head_dim)`.
+        rows: `(layers, 2, tokens, heads, head_dim)`, in the model's dtype or in int8.
+        scales: `(layers, 2, tokens, heads, 1)` in the model's dtype: what int8 rows are multiplied with; else None.
     """
 
     start: int
     rows: Tensor
+    scales: Tensor | None = None
+
+    @classmethod
+    def empty(
+        cls, start: int, shape: Sequence[int], dtype: torch.dtype, device: torch.device, *, in_int8: bool = False
+    ) -> "PrefixBlock":
+        """A block to be written, of the given shape of `rows`."""
+        if not in_int8:
+            return cls(start, torch.empty(shape, dtype=dtype, device=device))
+        scales = torch.empty(*shape[:-1], 1, dtype=dtype, device=device)
+        return cls(start, torch.empty(shape, dtype=torch.int8, device=device), scales)
 
     @property
     def end(self) -> int:
@@ -35,24 +49,38 @@ class PrefixBlock:
     @property
     def num_bytes(self) -> int:
         """Bytes held."""
-        return self.rows.nbytes
+        return self.rows.nbytes + (0 if self.scales is None else self.scales.nbytes)
 
     def write(self, layer: int, start: int, key: Tensor, value: Tensor) -> None:
         """Take those of the `(tokens, heads, head_dim)` keys and values, which begin at token `start`, that are its."""
         first, last = max(start, self.start), min(start + key.shape[0], self.end)
         if first < last:
-            rows = self.rows[layer, :, first - self.start : last - self.start]
-            rows[0].copy_(key[first - start : last - start])
-            rows[1].copy_(value[first - start : last - start])
+            here = slice(first - self.start, last - self.start)
+            for side, rows in enumerate((key, value)):
+                self._keep(layer, side, here, rows[first - start : last - start])
 
     def read(self, layer: int) -> tuple[Tensor, Tensor]:
         """Its keys and values, each `(tokens, heads, head_dim)`."""
-        key, value = self.rows[layer].unbind()
+        rows = self.rows[layer]
+        if self.scales is not None:
+            rows = rows * self.scales[layer]
+        key, value = rows.unbind()
         return key, value
 
     def moved(self, device: torch.device) -> "PrefixBlock":
         """The same on another device."""
-        return PrefixBlock(self.start, move(self.rows, device))
+        scales = None if self.scales is None else move(self.scales, device)
+        return PrefixBlock(self.start, move(self.rows, device), scales)
+
+    def _keep(self, layer: int, side: int, here: slice, rows: Tensor) -> None:
+        if self.scales is None:
+            self.rows[layer, side, here] = rows
+            return
+        # Rounded to the model's dtype first, then divided by: the rounding of a scale is no error of what it scales.
+        scales = (rows.abs().amax(-1, keepdim=True) / _INT8_MAX).clamp_min(torch.finfo(rows.dtype).tiny)
+        self.scales[layer, side, here] = scales
+        scaled = (rows.float() / scales.float()).round_().clamp_(-_INT8_MAX, _INT8_MAX)
+        self.rows[layer, side, here] = scaled.to(torch.int8)
 
 
 class PrefixCache:

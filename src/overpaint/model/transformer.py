@@ -101,6 +101,7 @@ class PackedTransformer:
             again (make a new `PackedTransformer`) after wrapping them.
         attention: how to attend; None takes what its device does fastest.
         blocks: how its blocks are to be held; they are brought to the device here.
+        keeps_int8: whether keys and values of prefixes are kept in 8 bits.
 
     Attributes:
         device: where the weights live.
@@ -116,6 +117,8 @@ class PackedTransformer:
         module: QwenImage21Transformer2DModel,
         attention: Attention | None = None,
         blocks: BlockPlan = AS_THEY_ARE,
+        *,
+        keeps_int8: bool = False,
     ) -> None:
         params = TransformerParams.from_config(module.config)
         if not params.causal_condition:
@@ -127,6 +130,7 @@ class PackedTransformer:
         self._ends = EndProjections(module)
         self._modulator = Modulator(module)
         self._params = params
+        self._keeps_int8 = keeps_int8
         self._attention = attention or choose_attention(self.device, self.dtype)
         self.pointwise = Pointwise()
         self._rope = RopeSpec(params.axes_dims_rope)
@@ -145,12 +149,12 @@ class PackedTransformer:
     @property
     def prefix_bytes_per_token(self) -> int:
         """Bytes that a token of a prefix takes in a `PrefixCache`."""
-        return self._params.kv_values * self.dtype.itemsize
+        return self._new_block(0, 1).num_bytes
 
     @property
     def read_bytes_per_token(self) -> int:
         """Bytes that a token of a prefix takes on top while one layer reads it."""
-        return self.prefix_bytes_per_token // self._params.num_layers
+        return self._params.kv_values // self._params.num_layers * self.dtype.itemsize
 
     @property
     def work_bytes_per_token(self) -> int:
@@ -278,8 +282,8 @@ class PackedTransformer:
         return torch.cat(done)
 
     def _new_block(self, start: int, end: int) -> PrefixBlock:
-        shape = (len(self._blocks), 2, end - start, *self._params.kv_shape)
-        return PrefixBlock(start, torch.empty(shape, dtype=self.dtype, device=self.device))
+        shape = (self._params.num_layers, 2, end - start, *self._params.kv_shape)
+        return PrefixBlock.empty(start, shape, self.dtype, self.device, in_int8=self._keeps_int8)
 
     def _embed_prefix(self, item: PrefixInput) -> Tensor:
         """Text and reference latents, projected and interleaved as the layout says: `(tokens, dim)`."""

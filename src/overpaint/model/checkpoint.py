@@ -30,7 +30,7 @@ from overpaint.model.adapter_file import linears_of
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan
 from overpaint.model.checkpoint_files import check_descriptions, check_weights, locate, read_index, read_json, weighted
 from overpaint.model.device import resolve_device, resolve_dtype
-from overpaint.model.gguf_file import check_gguf
+from overpaint.model.gguf_file import gguf_tensors
 from overpaint.model.hosting import HostedModule
 from overpaint.model.placement import RESIDENT, Placement
 from overpaint.model.prompt import IMAGE_PAD
@@ -119,28 +119,33 @@ def _load_transformer(folder: Path, gguf: Path | None, dtype: torch.dtype) -> An
     """The transformer, its weights from a GGUF file if one is given: those stay packed as they are there."""
     if gguf is None:
         return _load_module(QwenImage21Transformer2DModel, folder, dtype)
-    check_gguf(gguf)
     kind: Any = QwenImage21Transformer2DModel
+    with torch.device("meta"):
+        wanted = {name for name, _ in kind.from_config(kind.load_config(folder)).named_parameters()}
+    _check_names(gguf, wanted, set(gguf_tensors(gguf)), kind)
     packed = GGUFQuantizationConfig(compute_dtype=dtype)
     options = {"config": str(folder), "quantization_config": packed, "torch_dtype": dtype}
     module = _guard(gguf, lambda: kind.from_single_file(str(gguf), **options))
-    missing = [name for name, tensor in module.named_parameters() if tensor.is_meta]
-    if missing:
-        raise CheckpointError(gguf, f"lacks {len(missing)} tensors of a {kind.__name__}, {missing[0]} first")
     return module.eval().requires_grad_(False)
 
 
 def _load_module(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     """One component, with every weight found, in eval mode on the host."""
     module, report = _guard(folder, lambda: kind.from_pretrained(folder, torch_dtype=dtype, output_loading_info=True))
-    missing, unknown = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
-    if missing:
-        raise CheckpointError(folder, f"lacks {len(missing)} tensors of a {kind.__name__}, {missing[0]} first")
-    if unknown:
-        raise CheckpointError(
-            folder, f"has {len(unknown)} tensors its config.json knows nothing of, {unknown[0]} first"
-        )
+    _check_names(folder, set(report["missing_keys"]), set(report["unexpected_keys"]), kind)
     return module.eval().requires_grad_(False)
+
+
+def _check_names(path: Path, wanted: set[str], found: set[str], kind: Any) -> None:
+    """See that a file has the tensors of a module and no others; those in both sets count for nothing.
+
+    Raises:
+        CheckpointError: naming the first that is missing or unknown.
+    """
+    if missing := sorted(wanted - found):
+        raise CheckpointError(path, f"lacks {len(missing)} tensors of a {kind.__name__}, {missing[0]} first")
+    if unknown := sorted(found - wanted):
+        raise CheckpointError(path, f"has {len(unknown)} tensors its config.json knows nothing of, {unknown[0]} first")
 
 
 def _place(modules: dict[str, Any], device: torch.device, placement: Placement, blocks: BlockPlan) -> None:

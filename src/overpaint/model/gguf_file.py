@@ -7,7 +7,8 @@ from overpaint.core import CheckpointError, ConfigError
 
 _MAGIC = b"GGUF"
 _PREFIX = "model.diffusion_model."
-"""Before the names in files that were made for ComfyUI."""
+_GATE_UP = "gate_up.weight"
+"""In the names of files that were made for ComfyUI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class PackedTensor:
 
 
 def gguf_tensors(path: Path) -> dict[str, PackedTensor]:
-    """The tensors of a GGUF file by name, from its header.
+    """The tensors of a GGUF file by the names that diffusers gives them, from its header.
 
     Raises:
         CheckpointError: it is no GGUF file, or not one of this transformer.
@@ -37,13 +38,22 @@ def gguf_tensors(path: Path) -> dict[str, PackedTensor]:
         found = GGUFReader(path).tensors
     except (ValueError, KeyError, IndexError) as error:
         raise CheckpointError(path, f"cannot be read: {error}") from error
-    tensors = {
-        tensor.name.removeprefix(_PREFIX): PackedTensor(tuple(map(int, reversed(tensor.shape))), int(tensor.n_bytes))
-        for tensor in found
-    }
+    tensors: dict[str, PackedTensor] = {}
+    for tensor in found:
+        packed = PackedTensor(tuple(map(int, reversed(tensor.shape))), int(tensor.n_bytes))
+        tensors |= _as_diffusers_has_it(tensor.name.removeprefix(_PREFIX), packed)
     if not any(name.startswith("transformer_blocks.") for name in tensors):
         raise CheckpointError(path, "holds no transformer_blocks; is it a Qwen-Image-2.x transformer?")
     return tensors
+
+
+def _as_diffusers_has_it(name: str, tensor: PackedTensor) -> dict[str, PackedTensor]:
+    """Gate and up projections are two matrices there, and one in ComfyUI's files."""
+    stem = name.removesuffix(_GATE_UP)
+    if stem == name:
+        return {name: tensor}
+    half = PackedTensor((tensor.shape[0] // 2, *tensor.shape[1:]), tensor.num_bytes // 2)
+    return {f"{stem}gate_layer.weight": half, f"{stem}proj.weight": half}
 
 
 def check_gguf(path: Path) -> None:

@@ -38,12 +38,12 @@ class FusedLinear:
         return y
 
     def quantise(self, quantise: Callable[[Tensor], Tensor]) -> None:
-        """Hold the weights in fewer bits; fused ones stay fused where their rows can still be told apart."""
+        """Hold plain weights in fewer bits; fused ones stay fused where their rows can still be told apart."""
         weight, self._weight = self._weight, None
         if weight is not None and _hold_rows(self._linears, joined := quantise(weight)):
             self._weight = joined
             return
-        for linear in self._linears:
+        for linear in filter(_is_plain, self._linears):
             linear.register_parameter("weight", _frozen(quantise(linear.get_parameter("weight").detach().clone())))
 
     def _multiply(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from overpaint.playground.controls import Controls
 from overpaint.playground.handlers import Handlers, told
 from overpaint.playground.request_form import RequestForm, read_form
 from overpaint.playground.snippets import CodeRequest, snippets_for
+from overpaint.playground.stage import LATEST
 from overpaint.playground.wording import Words
 
 
@@ -38,14 +39,7 @@ def add_code_tab(handlers: Handlers, words: Words, controls: Controls, tab: gr.T
         return {"code": text, "language": snippet.language, "needs": snippet.needs}, ""
 
     inputs = [client, with_key, *controls.listed]
-    gr.on(
-        [tab.select, client.input, with_key.input],
-        render,
-        inputs,
-        [code, notice],
-        show_progress="hidden",
-        queue=False,
-    )
+    gr.on([tab.select, client.input, with_key.input], render, inputs, [code, notice], **LATEST)
 
 
 def _request_of(handlers: Handlers, form: RequestForm, request: gr.Request, *, shows_key: bool) -> CodeRequest:

@@ -9,7 +9,7 @@ from overpaint.playground.controls import Controls, dollars, for_model
 from overpaint.playground.estimate import seconds_per_step
 from overpaint.playground.handlers import Handlers, fresh_seed, told
 from overpaint.playground.request_form import read_form
-from overpaint.playground.stage import QUIET, Stage
+from overpaint.playground.stage import LATEST, QUIET, Stage
 
 
 def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HTML, handlers: Handlers) -> None:
@@ -50,7 +50,7 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
     controls.run.click(run, listed, [controls.notice, controls.problem], **QUIET)
     page.load(greet, None, [masthead, *listed], **QUIET)
     priced = [inputs[name] for name in ("model", "count", "steps")]
-    gr.on([page.load, *(part.change for part in priced)], estimate, priced, controls.estimate, **QUIET)
+    gr.on([page.load, *(part.change for part in priced)], estimate, priced, controls.estimate, **LATEST)
     stage.canvas.done(estimate, priced, controls.estimate, **QUIET)
     inputs["model"].input(choose_model, inputs["model"], listed, **QUIET)
     controls.dice.click(dice, None, [inputs["seed"], inputs["lock"]], **QUIET)

@@ -12,6 +12,8 @@ from overpaint.playground.wording import Words
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "trigger_mode": "multiple"}
 """Short handlers are answered at once and nothing is dropped; only the stream of frames goes through Gradio's queue."""
+LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+"""What only shows the present settings: asked again when they changed meanwhile, so the last answer is for them."""
 
 
 @dataclass(frozen=True, slots=True)

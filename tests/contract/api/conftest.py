@@ -20,7 +20,7 @@ from PIL import Image
 from tests.contract.api.gate import Gate
 from tests.reference.lora_bytes import lora_bytes
 
-READY_S = 90.0
+READY_S = 300.0
 STOP_S = 10.0
 PATIENCE_S = 60.0
 LOCAL, HUB_ID = "pencil", "acme/ink"
@@ -104,6 +104,7 @@ def start_server(
                 return server
         time.sleep(0.1)
     process.kill()
+    process.wait()
     raise AssertionError(f"the server is not ready: {log.read_text()}")
 
 

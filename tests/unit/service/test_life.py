@@ -304,6 +304,33 @@ async def test_many_at_once_all_end_once(new_world: NewWorld) -> None:
     assert len([row async for row in world.service.usage()]) == 40
 
 
+async def test_an_end_has_the_queue_looked_at_only_when_it_may_hold_more(
+    new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await new_world(is_started=False, policies=Policies(b"0123456789abcdef", capacity=1))
+    dispatcher, looks = world.service.dispatcher, 0
+
+    def wake() -> None:
+        nonlocal looks
+        looks += 1
+
+    monkeypatch.setattr(dispatcher, "wake", wake)
+    for wanted in (1, 2):  # each finds the one place taken, and there may be another behind it
+        first, second = [await world.submit(), await world.submit()]
+        for task in (first, second):
+            await dispatcher.fill()
+            await world.done(task)
+            await until(lambda: not dispatcher.running)
+        assert looks == 2 * wanted
+    roomy = await new_world(is_started=False, policies=Policies(b"0123456789abcdef", capacity=2))
+    monkeypatch.setattr(roomy.service.dispatcher, "wake", wake)
+    task = await roomy.submit()
+    await roomy.service.dispatcher.fill()
+    await roomy.done(task)
+    await until(lambda: not roomy.service.dispatcher.running)
+    assert looks == 4, "the queue was seen to be empty"
+
+
 async def test_strangers_see_nothing(world: World) -> None:
     task = await world.done(await world.submit())
     tasks = world.service.tasks

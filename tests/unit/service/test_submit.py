@@ -169,6 +169,14 @@ async def test_open_tasks_are_limited_also_when_they_come_at_once(still: World) 
     assert (await world.submit()).state is TaskState.QUEUED
 
 
+async def test_a_repeat_with_its_key_is_given_its_task_although_there_is_no_room(still: World) -> None:
+    world = await limited(still, KeyLimits(max_open_tasks=1))
+    first = await world.submit(idempotency_key="once", seed=1)
+    assert (await world.submit(idempotency_key="once", seed=1)).id == first.id
+    with pytest.raises(RateLimitError):
+        await world.submit(idempotency_key="another", seed=1)
+
+
 async def test_a_budget_counts_what_is_reserved_and_is_never_overdrawn(still: World) -> None:
     world = await limited(still, KeyLimits(monthly_budget_microusd=50_000))
     results = await asyncio.gather(*(world.submit() for _ in range(5)), return_exceptions=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from overpaint.core.errors import RequestError
-from overpaint.core.request import AdapterFile, AdapterRef
+from overpaint.core.request import AdapterFile, AdapterRef, check_adapter_count
 from overpaint.lora.folder import AdapterFolder, open_file
 
 FIELD = "lora"
@@ -18,10 +18,14 @@ def read_loras(given: Sequence[str], folder: Path | None) -> tuple[AdapterFile, 
         folder: `OVERPAINT_ADAPTERS`.
 
     Raises:
-        RequestError: there is no such file or name.
+        RequestError: there is no such file or name, its scale is out of bounds, or there are too many.
         ConfigError: the folder is none.
     """
-    return tuple(_read(text, AdapterFolder(folder)) for text in given)
+    try:
+        check_adapter_count(len(given))
+        return tuple(_read(text, AdapterFolder(folder)) for text in given)
+    except RequestError as exc:
+        raise RequestError(FIELD, exc.value, exc.rule) from exc
 
 
 def _read(text: str, folder: AdapterFolder) -> AdapterFile:
@@ -30,8 +34,8 @@ def _read(text: str, folder: AdapterFolder) -> AdapterFile:
         return open_file(Path(source), scale, FIELD)
     path = folder.find(AdapterRef(source, scale))
     if path is None:
-        known = ", ".join(folder.names()) or "none; OVERPAINT_ADAPTERS names a folder of them"
-        raise RequestError(FIELD, source, f"is no file here, and no adapter by name (there are: {known})")
+        known = ", ".join(folder.names()) or "nothing"
+        raise RequestError(FIELD, source, f"is no file here, and OVERPAINT_ADAPTERS has {known}")
     return open_file(path, scale, FIELD)
 
 

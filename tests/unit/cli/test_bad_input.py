@@ -34,6 +34,9 @@ def complaint(ended: Ended, code: int = 2) -> str:
     [
         (("generate", "", "-o", "out.png"), "prompt: '' must not be blank"),
         (("generate", " \n", "-o", "out.png"), "prompt: ' \\n' must not be blank"),
+        ((*GENERATE, "--lora", "ink"), "lora: 'ink' is no file here, and OVERPAINT_ADAPTERS has nothing"),
+        ((*GENERATE, "--lora", "ink:9"), "lora: 9.0 must have a scale of -4 to 4"),
+        ((*GENERATE, *["--lora", "ink"] * 5), "lora: 5 are too many; give at most 4"),
         (("generate", "word " * 600, "-o", "out.png"), "prompt: '600 tokens' must be at most 512"),
         ((*GENERATE, "--size", "0x0"), "size: '0x0' must have sides above 0"),
         ((*GENERATE, "--size", "-64x64"), "size: '-64x64' must have sides above 0"),

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from overpaint.images.metadata import read_recipe
+from tests.reference.lora_bytes import lora_bytes
 from tests.unit.cli.conftest import Overpaint
 
 
@@ -101,3 +102,20 @@ def test_doctor_says_what_is_wrong_with_a_checkpoint(overpaint: Overpaint) -> No
     ended = overpaint("doctor", "--model", "null:soon")
     assert ended.code == 1
     assert "problem: model: 'null:soon' must have 0 to 60 seconds" in ended.out
+
+
+def test_loras_are_given_by_file_or_by_name_with_their_scale(
+    overpaint: Overpaint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = {"transformer_blocks.0.attn.to_q": (4, 4)}
+    Path("pencil.safetensors").write_bytes(lora_bytes(layers))
+    (tmp_path / "own" / "acme").mkdir(parents=True)
+    (tmp_path / "own" / "acme" / "ink.safetensors").write_bytes(lora_bytes(layers, seed=1))
+    monkeypatch.setenv("OVERPAINT_ADAPTERS", str(tmp_path / "own"))
+    given = ("--lora", "pencil.safetensors:0.5", "--lora", "acme/ink:-2", "--lora", "acme/ink")
+    ended = overpaint("generate", "a cat", "-o", "cat.png", *given)
+    assert (ended.code, ended.err) == (0, "")
+    with Image.open("cat.png") as image:
+        recipe = read_recipe(image)
+    assert recipe is not None
+    assert [text.rsplit(":", 1)[0] for text in recipe.adapters] == ["pencil:0.5", "ink:-2", "ink:1"]

@@ -19,7 +19,7 @@ from overpaint.api.closing import Closing
 from overpaint.api.config import ApiConfig
 from overpaint.api.dialect import Dialect
 from overpaint.api.dialects import DIALECTS
-from overpaint.api.docs_page import add_docs_page
+from overpaint.api.docs_page import TAGS, add_docs_page
 from overpaint.api.errors import ErrorRenderer, install_errors
 from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
@@ -58,6 +58,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        openapi_tags=TAGS,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
     )

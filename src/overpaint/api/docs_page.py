@@ -6,6 +6,17 @@ from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 ASSETS = "docs-assets"
+TAGS = [
+    {
+        "name": "tasks",
+        "description": "Paint and edit. Authorize with a key first; the server's first start prints one.",
+    },
+    {"name": "files", "description": "Pictures that go in and come out."},
+    {"name": "models", "description": "What can be asked for."},
+    {"name": "accounts", "description": "Keys and usage."},
+    {"name": "health", "description": "For whoever runs it."},
+]
+"""The server's own API comes first; the vendors' follow as they are added."""
 PARAMETERS = {"persistAuthorization": True, "filter": True, "docExpansion": "none", "defaultModelsExpandDepth": -1}
 
 

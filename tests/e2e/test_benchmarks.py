@@ -21,7 +21,11 @@ def test_every_case_of_the_full_size_benchmark_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     cases = json.loads(out.read_text())["cases"]
     assert {target.case for target in TARGETS} <= set(cases)
-    assert cases["cards"]["6"]["blocks_streamed"] == 4
+    assert cases["cards"]["24"]["bf16"]["blocks_streamed"] == 0
+    small = cases["cards"]["0.0036"]
+    assert small["bf16"]["blocks_streamed"] == 3
+    assert small["int4"]["blocks_streamed"] == 0
+    assert all(card["fits"] for card in small.values())
     assert cases["generation"]["difference_to_diffusers"]["ours"] < 0.02  # bfloat16, three steps
     assert cases["fp8"]["difference_to_bf16"] > 0
 
@@ -30,6 +34,6 @@ def test_targets_read_the_figures_that_cases_give() -> None:
     sides = {"diffusers": 9.0, "ours": 4.3, "compiled": 4.2}
     single = {"total_s": sides, "share_of_peak": {"ours": 0.7, "compiled": 0.76}}
     gains = {"4": {"gain": 1.2}, "10": {"gain": 1.7}}
-    cards = {"24": {"peak_gib": 20.0}, "16": {"failed": "out of memory"}}
+    cards = {"24": {"bf16": {"peak_gib": 20.0}}, "16": {"bf16": {"failed": "out of memory"}}}
     found = {row[0]: row[3] for row in rows_of({"generation": single, "prefix": gains, "cards": cards})}
     assert list(found.values()) == ["met", "met", "MISSED", "met", "met", ""]

@@ -24,6 +24,7 @@ from benchmarks.offline.full_size.cases import Bench
 from benchmarks.offline.full_size.scale import FULL, TINY
 from benchmarks.offline.full_size.targets import PUBLISHED_S, rows_of
 from benchmarks.report import commit, hardware, report
+from overpaint.core.config import MEMORY, WEIGHTS
 
 _CASES = ("generation", "edit", "batch", "prefix", "attention", "fp8", "cards")
 
@@ -51,6 +52,8 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(_CASES), help="cases, separated by commas")
     parser.add_argument("--out", type=Path, help="JSON file to write, and to go on with")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", choices=MEMORY, default="auto", help="how the small cards are placed")
+    parser.add_argument("--weights", default=",".join(WEIGHTS), help="how their blocks are held, separated by commas")
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     names: list[str] = arguments.only.split(",")
@@ -59,7 +62,8 @@ def main() -> None:
     if not arguments.dry_run and not torch.cuda.is_available():
         sys.exit("full_size: needs a CUDA device; --dry-run tries everything at tiny sizes without one")
     scale, device = (TINY, torch.device("cpu")) if arguments.dry_run else (FULL, torch.device("cuda"))
-    figures = run(Bench(scale, device, arguments.rounds), names, arguments.out)
+    bench = Bench(scale, device, arguments.rounds, arguments.memory, tuple(arguments.weights.split(",")))
+    figures = run(bench, names, arguments.out)
     failed = [name for name in names if "failed" in figures[name]]
     if arguments.dry_run:
         Console().print(f"ran at tiny sizes: {', '.join(names)}")

@@ -19,15 +19,18 @@ from benchmarks.offline.floor import StepShape, shape_of
 from benchmarks.offline.full_size.painters import Diffusers, Ours, Painter
 from benchmarks.offline.full_size.scale import Inputs, Scale, Work
 from benchmarks.offline.full_size.timing import in_turn, peak_gib, peak_tflops, timed
+from overpaint.core.config import WEIGHTS, EngineConfig
+from overpaint.engine.placing import Device, Placer
 from overpaint.model.attention_adapters import SequenceAttention, choose_attention
 from overpaint.model.blocks import BlockPlan
+from overpaint.model.footprint import Footprint
 from overpaint.model.quantise import weight_quantiser
+from overpaint.model.references import PIXELS_PER_TOKEN
 from overpaint.model.transformer import PackedTransformer
 from overpaint.model.vae import PictureCodec
 
 _GIB = 2**30
-_CARD_RESERVE_GIB = 6.0
-"""Of a card: keys and values, activations, the allocator and CUDA itself."""
+_NO_ENCODER = {"text_config": {"num_hidden_layers": 0, "num_key_value_heads": 0, "head_dim": 0}}
 _BACKENDS = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION}
 
 
@@ -39,11 +42,15 @@ class Bench:
         scale: how large.
         device: where.
         rounds: how often each side is measured.
+        memory: how the small cards are placed, one of `core.config.MEMORY`.
+        weights: how their blocks are held, each in turn.
     """
 
     scale: Scale
     device: torch.device
     rounds: int
+    memory: str = "auto"
+    weights: tuple[str, ...] = WEIGHTS
     dtype: torch.dtype = torch.bfloat16
 
     def __post_init__(self) -> None:
@@ -166,28 +173,52 @@ class Bench:
         }
 
     def _cards(self) -> dict[str, Any]:
-        """An edit of one reference under the memory of smaller cards, blocks streamed from the host as must be."""
+        """An edit of one reference under the memory of smaller cards, placed as the engine places a checkpoint."""
         work = Work(self.scale.grid, (self.scale.grid,))
         inputs = Inputs.draw(work, self._model)
+        footprint = self._footprint()
         del self._transformer
         on_host = self._model.to("cpu")
-        return {str(gib): self._card(deepcopy(on_host), gib, work, inputs) for gib in self.scale.card_gib}
+        found: dict[str, Any] = {}
+        for gib in self.scale.card_gib:
+            device = Device(int(gib * _GIB), has_host=True)
+            found[f"{gib:g}"] = {
+                weights: self._card(
+                    deepcopy(on_host), Placer(footprint, weights, 2, device, EngineConfig()), work, inputs
+                )
+                for weights in self.weights
+            }
+        return found
 
-    def _card(self, model: Any, gib: int, work: Work, inputs: Inputs) -> dict[str, Any]:
+    def _footprint(self) -> Footprint:
+        """Of the transformer and the VAE that are measured; there is no encoder here."""
+        parts = {"transformer": self._model, "text_encoder": torch.nn.Module(), "vae": self._codec._vae}
+        shapes = {name: {key: tuple(p.shape) for key, p in part.named_parameters()} for name, part in parts.items()}
+        index = {"output_resolution": self.scale.grid[0] * PIXELS_PER_TOKEN}
+        return Footprint.of(index, {"transformer": self._model.config, "text_encoder": _NO_ENCODER}, shapes)
+
+    def _card(self, model: Any, placer: Placer, work: Work, inputs: Inputs) -> dict[str, Any]:
+        """One card and one way to hold the blocks; predicted beside measured."""
+        fit = placer.place(self.memory)
+        found = {
+            "blocks_streamed": fit.placement.num_streamed,
+            "predicted_gib": fit.peak_bytes(placer.usual) / _GIB,
+            "fits": fit.can(placer.usual),
+        }
         for name, child in model.named_children():
             if name != "transformer_blocks":
                 child.to(self.device)
-        streamed = _num_streamed(model, gib)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-            torch.cuda.set_per_process_memory_fraction(gib * _GIB / torch.cuda.mem_get_info(self.device)[1])
+            total = torch.cuda.mem_get_info(self.device)[1]
+            torch.cuda.set_per_process_memory_fraction(placer.device.free_bytes / total)
         try:
-            ours = Ours(PackedTransformer(model, blocks=BlockPlan(num_streamed=streamed)))
+            quantise = weight_quantiser(placer.weights, self.device, self.dtype)
+            ours = Ours(PackedTransformer(model, blocks=BlockPlan(quantise, fit.placement.num_streamed)))
             paint = partial(ours.paint, work, inputs, self.scale.few_steps)
-            peak = peak_gib(paint, self.device)
-            return {"blocks_streamed": streamed, "peak_gib": peak, "few_steps_s": timed(paint, self.device)}
+            return {**found, "peak_gib": peak_gib(paint, self.device), "few_steps_s": timed(paint, self.device)}
         except torch.OutOfMemoryError as error:
-            return {"blocks_streamed": streamed, "failed": _first_line(error)}
+            return {**found, "failed": _first_line(error)}
         finally:
             if self.device.type == "cuda":
                 torch.cuda.set_per_process_memory_fraction(1.0)
@@ -205,13 +236,6 @@ class Bench:
         """Products of all steps and of the prefix, whose attention is counted as if all of it saw all of it."""
         shape: StepShape = shape_of(self._model, work.num_tokens, work.layout.num_tokens)
         return steps * shape.flops + replace(shape, tokens=shape.prefix_tokens, prefix_tokens=0).flops
-
-
-def _num_streamed(model: Any, gib: int) -> int:
-    """Blocks that do not fit beside the reserve; two more visit where any does."""
-    sizes = [sum(p.nbytes for p in block.parameters()) / _GIB for block in model.transformer_blocks]
-    room = gib - _CARD_RESERVE_GIB
-    return 0 if sum(sizes) <= room else min(len(sizes), int((sum(sizes) - room) / sizes[0]) + 3)
 
 
 def _difference(one: Tensor, other: Tensor) -> float:

@@ -41,7 +41,7 @@ class Scale:
     few_steps: int = 8
     batches: tuple[int, ...] = (1, 4, 16)
     references: tuple[int, ...] = (1, 4, 10)
-    card_gib: tuple[int, ...] = (24, 16)
+    card_gib: tuple[float, ...] = (24, 16)
     peak_side: int = 8192
 
     def build_transformer(self, device: torch.device, dtype: torch.dtype) -> Any:
@@ -75,7 +75,7 @@ TINY = Scale(
     few_steps=2,
     batches=(1, 2),
     references=(1, 2),
-    card_gib=(24, 6),
+    card_gib=(24, 0.0036),
     peak_side=64,
 )
 

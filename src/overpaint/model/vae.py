@@ -100,13 +100,13 @@ class PictureCodec:
             grid: height and width in latent tokens.
 
         Returns:
-            `(pixel height, pixel width, 4)` uint8 on the CPU.
+            `(pixel height, pixel width, 4)` uint8 on the CPU, contiguous.
         """
         spatial = latents.float().T.reshape(1, self.channels, *grid)
         spatial = (spatial * self._std + self._mean).to(self._dtype)
         with present(self._vae):
             samples = self._tiled(self._decode, spatial, grid, (1, PIXELS_PER_TOKEN))[0].float()
-        return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
+        return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu()
 
     def _encode(self, samples: Tensor) -> Tensor:
         return self._vae.encode(samples[:, :, None], return_dict=False)[0].mode()[:, :, 0]

@@ -17,8 +17,10 @@ from benchmarks.report import report
 from overpaint.core.config import EngineConfig
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import Terms
+from overpaint.engine.job import JobPlanner
 from overpaint.engine.local import LocalEngine
 from overpaint.model.checkpoint import Checkpoint
+from overpaint.model.conditioner import Conditioner
 
 _EDITS = 20
 _LARGE_SIDE = 256
@@ -39,6 +41,13 @@ def time_edits(it: LocalEngine, requests: list[GenerationRequest], tenants: list
     for index, request in enumerate(requests[1:], 1):
         finish(it, f"{tag}/{index}", request, Terms(tenant=tenants[index]))
     return (time.perf_counter() - start) / (len(requests) - 1)
+
+
+def shared_tokens(checkpoint: Checkpoint, request: GenerationRequest) -> int:
+    """Prefix tokens that another instruction on the same pictures has, too: all but the words at the end."""
+    conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
+    (prefix,) = JobPlanner(checkpoint.info, conditioner.count_tokens).plan("t", request).prefixes
+    return sum(block.num_tokens for block in prefix.blocks[:-1])
 
 
 def measure(checkpoint: Checkpoint, num_pictures: int, rounds: int) -> dict[str, float]:
@@ -63,9 +72,10 @@ def measure(checkpoint: Checkpoint, num_pictures: int, rounds: int) -> dict[str,
             finish(it, f"hit/{index}", request, Terms(tenant="hit"))
         tokens, reused = it.stats.prefix_tokens - first[0], it.stats.prefix_tokens_reused - first[1]
         assert first[1] == before[1]
+    shared = sum(shared_tokens(checkpoint, request) for request in requests[1:])
     ratio = statistics.median(a / b for a, b in zip(times["on"], times["off"], strict=True))
     medians = {name: statistics.median(values) for name, values in times.items()}
-    return {**medians, "ratio": ratio, "hit_share": reused / tokens}
+    return {**medians, "ratio": ratio, "hit_share": reused / tokens, "hit_share_of_shared": reused / shared}
 
 
 def main() -> None:
@@ -86,10 +96,18 @@ def main() -> None:
             f"{f['on'] * 1e3:.0f} ms",
             f"{f['ratio']:.2f}x",
             f"{f['hit_share']:.0%}",
+            f"{f['hit_share_of_shared']:.0%}",
         ]
         for name, f in found.items()
     ]
-    columns = ["pictures", "an edit, nothing shared", "an edit, shared", "time ratio", "prefix tokens reused"]
+    columns = [
+        "pictures",
+        "an edit, nothing shared",
+        "an edit, shared",
+        "time ratio",
+        "prefix tokens reused",
+        "of those shared",
+    ]
     report("prefixes", columns, rows, {"by_pictures": found}, save=arguments.save)
 
 

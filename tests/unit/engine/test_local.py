@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,12 +21,14 @@ from overpaint.core.errors import (
     TaskError,
 )
 from overpaint.core.events import Event, Failed, Finished, Preview, Progress
+from overpaint.core.picture import Picture
 from overpaint.core.request import GenerationRequest, OutputSpec
 from overpaint.core.result import GenerationResult
 from overpaint.core.sizes import Size
 from overpaint.core.terms import Terms
 from overpaint.engine.local import LocalEngine
 from overpaint.model.checkpoint import Checkpoint
+from tests.reference.measures import psnr_db
 from tests.reference.pictures import make_picture
 
 _PICTURE = make_picture(80, 60, seed=1)
@@ -269,6 +272,12 @@ class _Break:
         return self._original(*args, **kwargs)
 
 
+def _assert_alike(picture: Picture, other: Picture) -> None:
+    """The same but for rounding: company changes that."""
+    a, b = (np.frombuffer(one.data, np.uint8) for one in (picture, other))
+    assert psnr_db(a, b) > 55
+
+
 class _AfterBlocks:
     """Does something once, when so many of the transformer's blocks were run; counts them all."""
 
@@ -301,7 +310,7 @@ def test_a_step_that_somebody_waits_for_goes_on(engine: LocalEngine) -> None:
     _AfterBlocks(engine, 1, lambda: engine.cancel("gone"))
     engine.submit("gone", _SHORT)
     engine.submit("stays", _SHORT)
-    assert _result(list(engine.events("stays"))).images[0].picture == alone
+    _assert_alike(_result(list(engine.events("stays"))).images[0].picture, alone)
 
 
 def test_who_wants_a_prefix_that_was_just_abandoned_gets_it_built_anew(engine: LocalEngine) -> None:
@@ -314,7 +323,7 @@ def test_who_wants_a_prefix_that_was_just_abandoned_gets_it_built_anew(engine: L
 
     _AfterBlocks(engine, 1, change_hands)
     assert isinstance(_error(_run(engine, "gone", request)), CancelledTaskError)
-    assert _result(list(engine.events("stays"))).images[0].picture == alone
+    _assert_alike(_result(list(engine.events("stays"))).images[0].picture, alone)
     _assert_nothing_is_held_for_nobody(engine)
 
 

@@ -82,7 +82,7 @@ class Overpaint:
         true_cfg_scale: float = 1.0,
         num_images: int = 1,
         background: Background = "auto",
-        loras: Mapping[str | Path, float] | None = None,
+        loras: Mapping[str, float] | Mapping[Path, float] | None = None,
         watch: Watcher | None = None,
     ) -> list[Image.Image]:
         """Paint from words alone; see `edit` for the arguments."""
@@ -113,7 +113,7 @@ class Overpaint:
         true_cfg_scale: float = 1.0,
         num_images: int = 1,
         background: Background = "auto",
-        loras: Mapping[str | Path, float] | None = None,
+        loras: Mapping[str, float] | Mapping[Path, float] | None = None,
         watch: Watcher | None = None,
     ) -> list[Image.Image]:
         """Paint from words and pictures.

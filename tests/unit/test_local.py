@@ -10,6 +10,7 @@ import overpaint
 from overpaint import Overpaint
 from overpaint.core.errors import PictureError, RequestError
 from overpaint.core.events import Event, Progress
+from tests.reference.lora_bytes import lora_bytes
 
 
 def test_the_package_exports_what_it_says() -> None:
@@ -39,6 +40,17 @@ def test_edit_takes_pictures_as_they_come(kind: str, tmp_path: Path) -> None:
         [alone] = painter.edit("make it red", given[kind], seed=1, size=(256, 128))
     assert several.width > several.height
     assert alone.size == (256, 128)
+
+
+def test_loras_are_files_with_their_scales(tmp_path: Path) -> None:
+    path = tmp_path / "pencil.safetensors"
+    path.write_bytes(lora_bytes({"transformer_blocks.0.attn.to_q": (4, 4)}))
+    with Overpaint("null:") as painter:
+        [plain], [drawn] = (painter.generate("a cat", seed=1, loras=loras) for loras in (None, {path: 0.8}))
+        with pytest.raises(RequestError, match=r"loras: .* cannot be read"):
+            painter.generate("a cat", loras={tmp_path / "ink.safetensors": 1.0})
+    assert plain.tobytes() != drawn.tobytes()
+    assert json.loads(drawn.info["overpaint"])["adapters"][0].startswith("pencil:0.8:")
 
 
 def test_what_is_no_picture_is_refused_by_its_place() -> None:

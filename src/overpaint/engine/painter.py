@@ -38,7 +38,7 @@ from overpaint.model.references import PIXELS_PER_TOKEN
 from overpaint.model.sampling import base_sigmas, draw_noise, euler_step, guide
 from overpaint.model.step_memo import StepMemo
 from overpaint.model.transformer import PackedTransformer, StepInput
-from overpaint.model.vae import PictureCodec, Tiling, lay_out_for_processor, work_bytes_per_token
+from overpaint.model.vae import PictureCodec, Tiling, work_bytes_per_token
 
 
 @dataclass(slots=True)
@@ -86,8 +86,6 @@ class Painter:
         if config.compile:
             compile_step(self._transformer)
         self.work_bytes = work_share(self.free_bytes())
-        if self._transformer.device.type == "cpu":
-            lay_out_for_processor(checkpoint.vae)
         self._codec = PictureCodec(
             checkpoint.vae, Tiling.within(self.work_bytes // work_bytes_per_token(checkpoint.vae))
         )

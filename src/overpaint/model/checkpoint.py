@@ -36,6 +36,7 @@ from overpaint.model.placement import RESIDENT, Placement
 from overpaint.model.prompt import IMAGE_PAD
 from overpaint.model.quantise import weight_quantiser
 from overpaint.model.sampling import NoiseSchedule
+from overpaint.model.vae import lay_out_for_processor
 
 _log = logging.getLogger(__name__)
 _DEFAULT_RESOLUTION = 1024
@@ -152,6 +153,7 @@ def _place(modules: dict[str, Any], device: torch.device, placement: Placement, 
     """Bring everything to where it lives; blocks with plans go when those are carried out."""
     transformer, encoder, vae = modules["transformer"], modules["text_encoder"], modules["vae"]
     if device.type == "cpu":
+        lay_out_for_processor(vae)  # before it may leave: of weights that are away there is nothing to lay out
         for module in (transformer, encoder, vae) if placement.is_offloaded else (transformer,):
             _leave_file(module)
     if blocks == AS_THEY_ARE:

@@ -17,9 +17,10 @@ from benchmarks.report import report
 from overpaint.core.config import ModelConfig
 from overpaint.model.checkpoint import load_checkpoint
 from overpaint.model.compiling import compile_step
+from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import layout_prefix
 from overpaint.model.pointwise import Pointwise
-from overpaint.model.transformer import PackedTransformer, PrefixInput, StepInput
+from overpaint.model.transformer import PackedTransformer
 
 _PREFIX_TOKENS = 40
 _PACKS = ((64, 1), (128, 1), (256, 1), (128, 8), (256, 4))

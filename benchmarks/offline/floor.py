@@ -19,8 +19,9 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.conditioner import Conditioner
+from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.references import PIXELS_PER_TOKEN, prepare_reference
-from overpaint.model.transformer import PackedTransformer, PrefixInput, StepInput
+from overpaint.model.transformer import PackedTransformer
 from overpaint.model.vae import PictureCodec
 
 

@@ -11,8 +11,9 @@ from overpaint.core.config import ModelConfig
 from overpaint.core.errors import ConfigError
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
 from overpaint.model.compiling import compile_step
+from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import Grid, layout_prefix
-from overpaint.model.transformer import PackedTransformer, PrefixInput, StepInput
+from overpaint.model.transformer import PackedTransformer
 from tests.reference.measures import max_abs
 
 # Said by torch about itself when its compiler is imported.

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from benchmarks.offline.full_size.scale import Inputs, Work
 from overpaint.model.compiling import compile_step
+from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.pointwise import Pointwise
 from overpaint.model.prefix_cache import PrefixCache
 from overpaint.model.sampling import euler_step
-from overpaint.model.transformer import PackedTransformer, PrefixInput, StepInput
+from overpaint.model.transformer import PackedTransformer
 
 
 class Painter(Protocol):

@@ -16,8 +16,9 @@ from overpaint.engine.limits import Cost, Costs
 from overpaint.engine.plan import PrefixWork
 from overpaint.engine.prefixes import Prefixes
 from overpaint.engine.stats import Calibration
+from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import Grid, layout_prefix
-from overpaint.model.transformer import PackedTransformer, PrefixInput, StepInput
+from overpaint.model.transformer import PackedTransformer
 from overpaint.model.vae import PictureCodec
 
 _PACKS = (1, 2, 4, 8)

@@ -31,13 +31,14 @@ from overpaint.model.compiling import compile_step
 from overpaint.model.conditioner import Conditioner
 from overpaint.model.device import free_bytes, give_back_host_memory
 from overpaint.model.hosting import visiting_bytes
+from overpaint.model.inputs import StepInput
 from overpaint.model.layout import Grid
 from overpaint.model.lora import Adapter, AdapterMix
 from overpaint.model.preview import PreviewMap
 from overpaint.model.references import PIXELS_PER_TOKEN
 from overpaint.model.sampling import base_sigmas, draw_noise, euler_step, guide
 from overpaint.model.step_memo import StepMemo
-from overpaint.model.transformer import PackedTransformer, StepInput
+from overpaint.model.transformer import PackedTransformer
 from overpaint.model.vae import PictureCodec, Tiling, work_bytes_per_token
 
 

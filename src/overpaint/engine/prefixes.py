@@ -16,11 +16,12 @@ from torch import Tensor
 from overpaint.engine.job import AdapterUse, BlockKey, PrefixKey, PrefixSpec
 from overpaint.engine.plan import PrefixWork
 from overpaint.model.conditioner import Conditioner, EncoderMemory
+from overpaint.model.inputs import PrefixInput
 from overpaint.model.layout import PrefixLayout, Segment
 from overpaint.model.lora import AdapterMix
 from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.references import Reference, prepare_reference
-from overpaint.model.transformer import AbandonedError, PackedTransformer, PrefixInput
+from overpaint.model.transformer import AbandonedError, PackedTransformer
 from overpaint.model.vae import PictureCodec
 
 _T = TypeVar("_T")

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from overpaint.core import ConfigError
+from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import Grid, layout_prefix
 from overpaint.model.pointwise import Pointwise, activate, add_gated, scale_norm
-from overpaint.model.transformer import PackedTransformer, PrefixInput, StepInput
+from overpaint.model.transformer import PackedTransformer
 
 _log = logging.getLogger(__name__)
 _GRIDS: tuple[Grid, ...] = ((4, 4), (5, 6), (9, 7))

@@ -10,7 +10,6 @@ Source: `QwenImage21Transformer2DModel` of diffusers 0.42.1, transformer_qwenima
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -20,15 +19,16 @@ from torch import Tensor
 from overpaint.model.attention import Attention, attend_prefix, segment_masks
 from overpaint.model.attention_adapters import choose_attention
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan, prepare_blocks
-from overpaint.model.layout import Grid, PrefixLayout, Segment
-from overpaint.model.lora import AdapterMix, RowChanges
+from overpaint.model.inputs import PrefixInput, StepInput
+from overpaint.model.layout import Grid, PrefixLayout
+from overpaint.model.lora import RowChanges
 from overpaint.model.modulation import Modulation, Modulator
 from overpaint.model.params import TransformerParams
 from overpaint.model.pointwise import Pointwise
 from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.projections import BlockProjections, EndProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, target_positions
-from overpaint.model.step_memo import StepMemo, find_skipping
+from overpaint.model.step_memo import find_skipping
 
 _KEPT_TABLES = 64
 
@@ -39,58 +39,6 @@ class AbandonedError(Exception):
 
 def _always() -> bool:
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class PrefixInput:
-    """Consecutive segments of one prefix to run; the rows before them must stand.
-
-    Args:
-        segments: which ones.
-        txt: `(text tokens, context channels)`: the encoder's hidden states of their text.
-        references: latents of each of their pictures, `(height * width, channels)`, in order.
-        cache: where keys and values go.
-        adapters: what its layers are changed by.
-    """
-
-    segments: tuple[Segment, ...]
-    txt: Tensor
-    references: tuple[Tensor, ...]
-    cache: PrefixCache
-    adapters: AdapterMix = ()
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the segments."""
-        return self.segments[-1].end - self.segments[0].start
-
-
-@dataclass(frozen=True, slots=True)
-class StepInput:
-    """One sequence to step.
-
-    Args:
-        latents: `(height * width, channels)` of any float dtype.
-        sigma: its noise level.
-        grid: its height and width in latent tokens.
-        cache: its prefix, prefilled with the same adapters.
-        memo: keeps what blocks add, for accelerated sequences.
-        may_skip: whether this step may go by the memo.
-        adapters: what its layers are changed by.
-    """
-
-    latents: Tensor
-    sigma: float
-    grid: Grid
-    cache: PrefixCache
-    memo: StepMemo | None = None
-    may_skip: bool = False
-    adapters: AdapterMix = ()
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the target."""
-        return self.latents.shape[0]
 
 
 class PackedTransformer:

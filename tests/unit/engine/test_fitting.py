@@ -13,8 +13,8 @@ from overpaint.engine.limits import Limits
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork
 from overpaint.model.checkpoint import Checkpoint
+from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import layout_prefix
-from overpaint.model.transformer import PrefixInput, StepInput
 from overpaint.model.vae import PictureCodec, Tiling, work_bytes_per_token
 from tests.reference.memory import peak_bytes
 from tests.reference.pictures import make_picture

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overpaint.model.layout import Grid, layout_prefix
-from overpaint.model.rope import RopeSpec, prefix_positions, rope_table, rotate, target_positions
+from overpaint.model.rope import RopeSpec, prefix_positions, rope_table, target_positions
 
 _SPEC = RopeSpec((8, 12, 12))
 _grids = st.tuples(st.integers(1, 5), st.integers(1, 5)).map(lambda halves: (2 * halves[0], 2 * halves[1]))
@@ -72,17 +72,3 @@ def test_rotary_tables_are_those_of_diffusers(texts: list[int], data: st.DataObj
     theirs = QwenImage21Rope(10000, list(_SPEC.axes_dims))(shapes, mask, torch.device("cpu"))
     # Same formula in the same precision: equal to the last bit but for the order of a division.
     torch.testing.assert_close(ours.squeeze(), theirs.squeeze(), atol=1e-6, rtol=0)
-
-
-def test_rotation_keeps_lengths_and_dtype() -> None:
-    table = rope_table(torch.arange(6)[:, None].expand(-1, 3), _SPEC, torch.device("cpu"))
-    x = torch.randn(6, 2, 3, 32, dtype=torch.bfloat16)
-    rotated = rotate(x, table)
-    assert rotated.dtype == torch.bfloat16
-    torch.testing.assert_close(rotated.float().norm(dim=-1), x.float().norm(dim=-1), atol=0.05, rtol=0.01)
-
-
-def test_rotation_at_position_zero_changes_nothing() -> None:
-    table = rope_table(torch.zeros(4, 3, dtype=torch.long), _SPEC, torch.device("cpu"))
-    x = torch.randn(4, 2, 3, 32)
-    torch.testing.assert_close(rotate(x, table), x)

@@ -3,6 +3,9 @@
 Imports an engine when it is opened and not before: torch takes seconds, and most mistakes can be told without it.
 """
 
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from overpaint.core.config import EngineConfig, ModelConfig
@@ -13,6 +16,8 @@ from overpaint.model.checkpoint_files import check_weights, locate, read_index, 
 from overpaint.model.gguf_file import check_gguf
 
 NULL_SCHEME = "null:"
+_CHATTY = ("torchao", "torch.utils._pytree", "diffusers.quantizers")
+"""Loggers that warn, when imported, of what this program does not use."""
 
 
 def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> WritingEngine:
@@ -33,9 +38,23 @@ def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> Writi
             check_weights(folder / component)
     if model.transformer is not None:
         check_gguf(model.transformer)
-    from overpaint.engine.local import LocalEngine
+    with _hushed():
+        from overpaint.engine.local import LocalEngine
 
     return LocalEngine.open(model, engine)
+
+
+@contextmanager
+def _hushed() -> Generator[None]:
+    """Keep the chatty from warning while they are imported."""
+    levels = {name: logging.getLogger(name).level for name in _CHATTY}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _is_a_folder_by_its_looks(source: str | None) -> bool:

@@ -26,3 +26,9 @@ def test_importing_it_does_not_import_torch(module: str) -> None:
     """`--help` and a mistyped flag must not cost the seconds that torch takes to import."""
     code = f"import {module}, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_opening_an_engine_warns_of_nothing_it_does_not_use() -> None:
+    code = "import overpaint.compose as c, overpaint.core.config as k; c.open_engine(k.ModelConfig()).close()"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr
+    assert not [line for line in told.splitlines() if line and "Loading weights" not in line]

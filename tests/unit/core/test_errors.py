@@ -1,5 +1,6 @@
 import pickle
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_core_exports_what_it_says() -> None:
 
 
 @pytest.mark.parametrize("values", [{"device": "gpu"}, {"dtype": "int8"}])
-def test_a_model_configuration_is_checked_at_once(values: dict[str, str]) -> None:
+def test_a_model_configuration_is_checked_at_once(values: dict[str, Any]) -> None:
     [key] = values
     with pytest.raises(ConfigError, match=f"{key}: .* must be one of"):
         ModelConfig(**values)

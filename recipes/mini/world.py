@@ -38,7 +38,8 @@ PLAIN = World(
     styles=1,
     most_items=2,
     free=False,
-    skills={"generate": 0.3, "add": 0.17, "remove": 0.17, "replace": 0.28, "background": 0.08},
+    skills={"generate": 0.34, "add": 0.12, "remove": 0.2, "replace": 0.29, "background": 0.05},
+    chinese=0.6,
 )
 FULL = World(
     name="full",

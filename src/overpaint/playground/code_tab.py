@@ -1,5 +1,6 @@
 """The present settings as code, for every client whose dialect this server speaks."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import gradio as gr
@@ -44,11 +45,17 @@ def add_code_tab(handlers: Handlers, words: Words, controls: Controls, tab: gr.T
 
 def _request_of(handlers: Handlers, form: RequestForm, request: gr.Request, *, shows_key: bool) -> CodeRequest:
     base = handlers.base_url(request)
-    absolute = [picture.url if "://" in picture.url else base + picture.url for picture in form.pictures]
+    draft = form.draft()
+    adapters = tuple(replace(one, source=_absolute(base, one.source)) for one in draft.adapters)
     return CodeRequest(
-        draft=form.draft(),
+        draft=replace(draft, adapters=adapters),
         base=base,
-        pictures=tuple(absolute),
+        pictures=tuple(_absolute(base, picture.url) for picture in form.pictures),
         mask=base + form.mask.url if form.mask else None,
         key=handlers.secret(request) if shows_key else None,
     )
+
+
+def _absolute(base: str, source: str) -> str:
+    """A link of ours with its host; anything else as it is."""
+    return base + source if source.startswith("/") else source

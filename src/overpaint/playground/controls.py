@@ -8,7 +8,15 @@ from typing import Any
 import gradio as gr
 
 from overpaint.core.errors import BackendError
-from overpaint.core.request import ACCELERATIONS, BACKGROUNDS, MAX_CFG_SCALE, MAX_SEED, MAX_STEPS, OUTPUT_FORMATS
+from overpaint.core.request import (
+    ACCELERATIONS,
+    BACKGROUNDS,
+    MAX_ADAPTERS,
+    MAX_CFG_SCALE,
+    MAX_SEED,
+    MAX_STEPS,
+    OUTPUT_FORMATS,
+)
 from overpaint.playground.component import component
 from overpaint.playground.request_form import AUTO, FREE
 from overpaint.playground.wording import Words
@@ -133,6 +141,13 @@ def _advanced(service: Service, entry: ModelEntry, words: Words) -> dict[str, An
             elem_id="guidance",
             buttons=[],
         ),
+        "adapters": component(
+            "adapters",
+            words,
+            value={"chosen": []},
+            events=("change",),
+            **adapters_of(service),
+        ),
         "acceleration": gr.Radio(
             [(words[f"acceleration_{name}"], name) for name in ACCELERATIONS],
             value="none",
@@ -162,6 +177,11 @@ def for_model(service: Service, entry: ModelEntry, words: Words) -> dict[str, An
         "steps": gr.Slider(value=steps_of(service, entry)),
         "guidance": gr.Slider(value=entry.true_cfg_scale),
     }
+
+
+def adapters_of(service: Service) -> dict[str, Any]:
+    """What the choice of adapters is made from."""
+    return {"most": MAX_ADAPTERS, "offered": list(service.adapters.names())}
 
 
 def steps_of(service: Service, entry: ModelEntry) -> int:

@@ -85,6 +85,7 @@ def _step(task: Task, node: SessionNode, packed: dict[str, str]) -> dict[str, An
         "size": str(spec.size) if isinstance(spec.size, Size) else spec.size,
         "steps": spec.steps,
         "true_cfg_scale": spec.true_cfg_scale,
+        "adapters": [{"name": one.name, "scale": one.scale, "sha256": one.digest} for one in spec.adapters],
         "pictures": [{"file": packed.get(output.file.key), "seed": output.seed} for output in task.outputs],
         "price_usd": task.price_microusd / 1_000_000,
         "created_at": task.created_at.isoformat(),

@@ -5,7 +5,7 @@ from typing import Any, cast
 import gradio as gr
 
 from overpaint.core.errors import OverpaintError
-from overpaint.playground.controls import Controls, dollars, for_model
+from overpaint.playground.controls import Controls, adapters_of, dollars, for_model
 from overpaint.playground.estimate import seconds_per_step
 from overpaint.playground.handlers import Handlers, fresh_seed, told
 from overpaint.playground.request_form import read_form
@@ -31,7 +31,9 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
         first = service.catalogue.models()[0]
         kept = ("prompt", "references")
         changes = {name: part for name, part in for_model(service, first, handlers.words).items() if name not in kept}
-        return who, *controls.filled(changes)
+        # with all it needs: behind a closed accordion it is not there yet, and would lose what is left out
+        offered = {"adapters": gr.HTML(words=dict(handlers.words), **adapters_of(service))}
+        return who, *controls.filled(changes | offered)
 
     async def estimate(model: str, count: float, steps: float, request: gr.Request) -> str:
         entry = service.catalogue.find(model)

@@ -12,7 +12,7 @@ import gradio as gr
 from starlette.requests import HTTPConnection
 
 from overpaint.core.errors import OverpaintError, RequestError
-from overpaint.core.request import MAX_SEED
+from overpaint.core.request import MAX_SEED, AdapterRef
 from overpaint.core.task import StoredFile, Task, TaskState
 from overpaint.playground.desk import Desk
 from overpaint.playground.difference import compare
@@ -83,7 +83,7 @@ class Handlers:
         """The same once more, with another seed; it grows from the same picture."""
         task = await self.parts.service.tasks.get(desk.caller, task_id)
         pictures, mask = await self.references_of(desk, task)
-        return await self.submit(desk, again(task, pictures, mask))
+        return await self.submit(desk, again(task, pictures, mask, self.adapters_of(task)))
 
     async def stop(self, desk: Desk, task_id: str) -> None:
         """Cancel a task."""
@@ -97,6 +97,11 @@ class Handlers:
         pictures = tuple(self._reference(file, parent, f"{self.words['picture']} {number}") for number, file in files)
         mask = self._reference(task.spec.mask, None, self.words["mask"]) if task.spec.mask else None
         return pictures, mask
+
+    def adapters_of(self, task: Task) -> tuple[AdapterRef, ...]:
+        """The adapters of an earlier task, as they can be named again."""
+        link = self.parts.service.links.link
+        return tuple(AdapterRef(link(one.key) if one.key else one.name, one.scale) for one in task.spec.adapters)
 
     async def result(self, caller: Caller, task_id: str, index: int) -> Reference:
         """A finished picture, to go on from.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from overpaint.core.errors import RequestError
-from overpaint.core.request import RANDOM_SEED, Acceleration, Background, OutputFormat, OutputSpec
+from overpaint.core.request import RANDOM_SEED, Acceleration, AdapterRef, Background, OutputFormat, OutputSpec
 from overpaint.core.sizes import PRESETS, Size
 from overpaint.core.task import Priority, Task
 from overpaint.service.draft import Draft, PictureFile, PictureSource, PictureUrl, picture_source
@@ -68,6 +68,7 @@ class RequestForm:
     is_batch: bool
     steps: int
     guidance: float
+    adapters: tuple[AdapterRef, ...]
     acceleration: str
     format: str
     background: str
@@ -102,6 +103,7 @@ class RequestForm:
             num_images=self.count,
             steps=self.steps,
             true_cfg_scale=self.guidance,
+            adapters=self.adapters,
             acceleration=cast("Acceleration", self.acceleration),
             output=_output(self.format, self.background),
             priority=Priority.BATCH if self.is_batch else Priority.INTERACTIVE,
@@ -113,10 +115,11 @@ def read_form(values: Mapping[str, Any]) -> RequestForm:
     """The form from the inputs' values, by their names.
 
     Raises:
-        RequestError: a number is missing.
+        RequestError: a number is missing, or an adapter's strength is out of bounds.
     """
     references = cast("dict[str, Any]", values["references"] or {})
     mask = references.get("mask")
+    adapters = cast("dict[str, Any]", values["adapters"] or {})
     return RequestForm(
         prompt=values["prompt"] or "",
         rewritten=values["rewritten"] or "",
@@ -133,14 +136,24 @@ def read_form(values: Mapping[str, Any]) -> RequestForm:
         is_batch=bool(values["batch"]),
         steps=_whole(values, "steps"),
         guidance=float(values["guidance"] or 1.0),
+        adapters=tuple(_adapter(item) for item in adapters.get("chosen", ())),
         acceleration=values["acceleration"],
         format=values["format"],
         background=values["background"],
     )
 
 
-def settings_of(task: Task, pictures: tuple[Reference, ...], mask: Reference | None) -> dict[str, Any]:
-    """What the form's inputs hold for an earlier task; its seed is locked."""
+def settings_of(
+    task: Task, pictures: tuple[Reference, ...], mask: Reference | None, adapters: tuple[AdapterRef, ...]
+) -> dict[str, Any]:
+    """What the form's inputs hold for an earlier task; its seed is locked.
+
+    Args:
+        task: the earlier one.
+        pictures: its references, as they can be named now.
+        mask: likewise.
+        adapters: likewise.
+    """
     spec = task.spec
     width, height = (spec.size.width, spec.size.height) if isinstance(spec.size, Size) else (None, None)
     values = {
@@ -158,6 +171,7 @@ def settings_of(task: Task, pictures: tuple[Reference, ...], mask: Reference | N
         "batch": task.priority is Priority.BATCH,
         "steps": spec.steps,
         "guidance": spec.true_cfg_scale,
+        "adapters": {"chosen": [{"source": one.source, "scale": one.scale} for one in adapters]},
         "acceleration": spec.acceleration,
         "format": spec.output.format,
         "background": spec.output.background,
@@ -170,13 +184,16 @@ def strip_of(pictures: tuple[Reference, ...], mask: Reference | None) -> dict[st
     return {"pictures": [picture.value for picture in pictures], "mask": mask.value if mask else None}
 
 
-def again(task: Task, pictures: tuple[Reference, ...], mask: Reference | None) -> Draft:
+def again(
+    task: Task, pictures: tuple[Reference, ...], mask: Reference | None, adapters: tuple[AdapterRef, ...]
+) -> Draft:
     """The same as an earlier task, with a fresh seed.
 
     Args:
         task: the earlier one.
         pictures: its references, as they can be named now.
         mask: likewise.
+        adapters: likewise.
     """
     spec = task.spec
     return Draft(
@@ -190,6 +207,7 @@ def again(task: Task, pictures: tuple[Reference, ...], mask: Reference | None) -
         num_images=spec.num_images,
         steps=spec.steps,
         true_cfg_scale=spec.true_cfg_scale,
+        adapters=adapters,
         acceleration=spec.acceleration,
         output=spec.output,
         priority=task.priority,
@@ -205,6 +223,13 @@ def _reference(item: Mapping[str, Any]) -> Reference:
         width=int(item.get("width") or 0),
         height=int(item.get("height") or 0),
     )
+
+
+def _adapter(item: Mapping[str, Any]) -> AdapterRef:
+    try:
+        return AdapterRef(str(item["source"]), float(item["scale"]))
+    except TypeError as exc:
+        raise RequestError("adapters", item["scale"], "must have a number as its strength") from exc
 
 
 def _shape_of(size: Size | float | None) -> str:

@@ -53,7 +53,7 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
         desk = await handlers.desk(request)
         task = await handlers.parts.service.tasks.get(desk.caller, str(event.id))
         pictures, mask = await handlers.references_of(desk, task)
-        return controls.filled(settings_of(task, pictures, mask))
+        return controls.filled(settings_of(task, pictures, mask, handlers.adapters_of(task)))
 
     async def example(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Fill in an example and paint it."""

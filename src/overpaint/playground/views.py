@@ -91,6 +91,7 @@ def _facts(task: Task) -> dict[str, Any]:
         "size": str(spec.size) if isinstance(spec.size, Size) else None,
         "steps": spec.steps,
         "guidance": spec.true_cfg_scale,
+        "adapters": ", ".join(f"{one.name}:{one.scale:g}" for one in spec.adapters) or None,
         "cost": f"${task.price_microusd / MICRO:.4f}" if task.state is TaskState.SUCCEEDED else None,
     }
     if timings is not None:

@@ -21,7 +21,7 @@ from overpaint.lora.folder import AdapterFolder
 from overpaint.lora.header import read_header
 from overpaint.service.clock import ServiceClock
 from overpaint.service.files import INPUTS, OTHER_MEDIA_TYPE
-from overpaint.service.links import FileLinks
+from overpaint.service.links import FILES_PATH, FileLinks
 from overpaint.service.pictures import UrlFetcher
 
 REMEMBERED_S = 3600.0
@@ -109,7 +109,7 @@ class AdapterDesk:
         )
 
     async def _take(self, ref: AdapterRef, field: str) -> StoredAdapter:
-        if "://" in ref.source:
+        if "://" in ref.source or ref.source.startswith(FILES_PATH):
             digest, path = await self._by_url(ref.source, field)
             name = Path(urlsplit(ref.source).path).stem or "adapter"
             adapter = StoredAdapter(name, digest, ref.scale, f"{INPUTS}{digest}")

@@ -17,8 +17,8 @@ from tests.unit.service.world import World
 __all__ = ["anyio_backend", "new_world", "world"]
 
 
-@pytest.fixture
-def parts(world: World) -> PageParts:
+def page_over(world: World) -> PageParts:
+    """What a page over this world stands on."""
     return PageParts(
         world.service,
         Sessions(world.stores.sessions),
@@ -29,6 +29,17 @@ def parts(world: World) -> PageParts:
     )
 
 
+async def desk_of(parts: PageParts, world: World) -> Desk:
+    """An open page of the world's caller."""
+    session = await parts.sessions.open(world.caller, None, "first")
+    return Desk(world.caller, session.id)
+
+
+@pytest.fixture
+def parts(world: World) -> PageParts:
+    return page_over(world)
+
+
 @pytest.fixture
 def handlers(parts: PageParts) -> Handlers:
     return Handlers(parts, words_of("en"))
@@ -36,5 +47,4 @@ def handlers(parts: PageParts) -> Handlers:
 
 @pytest.fixture
 async def desk(parts: PageParts, world: World) -> Desk:
-    session = await parts.sessions.open(world.caller, None, "first")
-    return Desk(world.caller, session.id)
+    return await desk_of(parts, world)

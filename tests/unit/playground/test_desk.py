@@ -5,18 +5,24 @@ import json
 import logging
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from overpaint.core.errors import AccessError, RequestError, TaskNotFoundError
-from overpaint.core.task import Task
+from overpaint.core.request import AdapterRef
+from overpaint.core.task import Task, TaskState
 from overpaint.playground.desk import Desk, Frame
 from overpaint.playground.export import chunks, zip_session
 from overpaint.playground.handlers import Handlers, told
 from overpaint.playground.log_tail import LINES_KEPT, LogTail
 from overpaint.playground.operator_view import operator_view
 from overpaint.playground.parts import PageParts
+from overpaint.playground.wording import words_of
 from overpaint.service.draft import PictureBytes, PictureFile
+from tests.unit.playground.conftest import desk_of, page_over
+from tests.unit.service.conftest import NewWorld
+from tests.unit.service.test_adapters import URL, open_shop
 from tests.unit.service.world import World, draft, png
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +78,23 @@ async def test_a_session_is_packed_with_everything_it_needs(
     assert [step["prompt"] for step in steps] == ["a cat", "a dog"]
     assert steps[1]["parent"] == root.id
     assert {*steps[0]["references"], *steps[1]["references"], steps[1]["pictures"][0]["file"]} <= names
+
+
+async def test_the_same_again_is_painted_with_the_same_adapters(new_world: NewWorld, tmp_path: Path) -> None:
+    shop = await open_shop(new_world, tmp_path)
+    parts = page_over(shop.world)
+    handlers, desk = Handlers(parts, words_of("en")), await desk_of(parts, shop.world)
+    task = await painted(handlers, desk, shop.world, adapters=(AdapterRef("ink", 0.5), AdapterRef(URL)))
+    again = await shop.world.done(await handlers.paint_again(desk, task.id))
+    assert (again.state, again.spec.seed != task.spec.seed) == (TaskState.SUCCEEDED, True)
+    used = [[(one.digest, one.scale) for one in done.spec.adapters] for done in (task, again)]
+    assert used[0] == used[1]
+    assert shop.fetcher.asked == [URL], "what was fetched is named as it is stored"
+    assert parts.views.run(task, None)["facts"]["adapters"] == "ink:0.5, pencil:1"
+    packed = b"".join(chunks(await zip_session(parts.service, parts.sessions, shop.world.caller, desk.session_id)))
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        step = json.loads(archive.read("session.json"))["steps"][0]
+    assert [(one["name"], one["scale"]) for one in step["adapters"]] == [("ink", 0.5), ("pencil", 1.0)]
 
 
 async def test_nobody_sees_another_keys_session(parts: PageParts, desk: Desk, world: World) -> None:

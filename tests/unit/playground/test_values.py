@@ -11,6 +11,7 @@ from PIL import Image
 from overpaint.core.errors import RequestError
 from overpaint.core.events import Preview, Progress
 from overpaint.core.picture import Picture
+from overpaint.core.request import AdapterRef
 from overpaint.core.result import Timings
 from overpaint.core.sizes import Size
 from overpaint.core.task import Priority, StoredFile, Task, TaskOutput, TaskSpec, TaskState
@@ -40,6 +41,7 @@ VALUES = {
     "batch": True,
     "steps": 12,
     "guidance": 2.5,
+    "adapters": {"chosen": [{"source": "ink", "scale": 0.5}]},
     "acceleration": "regular",
     "format": "webp",
     "background": "transparent",
@@ -117,6 +119,7 @@ def test_a_form_is_a_draft() -> None:
     assert draft.pictures == (PictureFile("uploads/k/1"),)
     assert (draft.size, draft.seed, draft.num_images, draft.steps) == ("16:9", -1, 2, 12)
     assert draft.acceleration == "regular"
+    assert draft.adapters == (AdapterRef("ink", 0.5),)
     assert (draft.negative_prompt, draft.priority, draft.enhance) == (None, Priority.BATCH, False)
     assert draft.output.background == "transparent"
     changed = VALUES | {"rewritten": "a fine cat", "lock": True, "shape": "free"}
@@ -129,16 +132,25 @@ def test_a_missing_number_is_told_by_its_field() -> None:
         read_form(VALUES | {"steps": None})
 
 
+@pytest.mark.parametrize("scale", [9, None])
+def test_a_strength_out_of_bounds_is_told(scale: object) -> None:
+    with pytest.raises(RequestError, match="adapters"):
+        read_form(VALUES | {"adapters": {"chosen": [{"source": "ink", "scale": scale}]}})
+
+
 def test_a_task_fills_the_form_and_is_asked_again() -> None:
     task = finished()
     task = replace(task, spec=replace(task.spec, size=Size(320, 200), negative_prompt="dogs"))
-    values = settings_of(task, (Reference("", "/files/inputs/x?signature=y"),), None)
+    adapters = (AdapterRef("ink", 0.5), AdapterRef("paper", -1.0))
+    values = settings_of(task, (Reference("", "/files/inputs/x?signature=y"),), None, adapters)
+    assert read_form(VALUES | values).adapters == adapters
     assert (values["shape"], values["width"], values["lock"], values["seed"]) == ("free", 320, True, 7)
-    repeated = again(task, (Reference("", "/files/inputs/x?signature=y"),), None)
+    repeated = again(task, (Reference("", "/files/inputs/x?signature=y"),), None, adapters)
+    assert repeated.adapters == adapters
     assert repeated.pictures == (PictureUrl("/files/inputs/x?signature=y"),)
     assert (repeated.seed, repeated.size, repeated.negative_prompt) == (-1, Size(320, 200), "dogs")
     shapes = [
-        settings_of(replace(task, spec=replace(task.spec, size=size)), (), None)["shape"] for size in (None, 16 / 9)
+        settings_of(replace(task, spec=replace(task.spec, size=size)), (), None, ())["shape"] for size in (None, 16 / 9)
     ]
     assert shapes == ["auto", "16:9"]
 
@@ -171,6 +183,27 @@ def test_what_a_client_cannot_say_is_told_in_its_code() -> None:
     told = snippet.render(CodeRequest(draft, "http://x", ("http://x/a",), mask="http://x/m")).splitlines()[0]
     assert told == "# This API has no words for: mask, num_images."
     assert "no words" not in snippet.render(CodeRequest(replace(draft, num_images=1), "http://x"))
+
+
+def test_code_names_the_adapters_as_far_as_its_dialect_can() -> None:
+    one, two = AdapterRef("ink", 0.5), AdapterRef("paper", -1.0)
+    snippets = {snippet.name: snippet for snippet in SNIPPETS}
+
+    def code(name: str, *adapters: AdapterRef, mask: str | None = None) -> str:
+        draft = Draft("qwen-image-2.0", "a cat", adapters=adapters)
+        return snippets[name].render(CodeRequest(draft, "http://x", ("http://x/a",), mask=mask))
+
+    for name in snippets:
+        assert "ink" in code(name, one)
+        assert "no words" not in code(name, one)
+        assert "lora" not in code(name)
+        assert "adapters" not in code(name)
+    for name in ("curl", "javascript", "wavespeed"):
+        assert "paper" in code(name, one, two)
+    assert "fal-ai/qwen-image-edit-plus-lora" in code("fal", one)
+    for unsaid in (code("fal", one, two), code("fal", one, mask="http://x/m"), code("openai", one, two)):
+        assert unsaid.startswith("# This API has no words for: adapters.")
+        assert "lora" not in unsaid
 
 
 def test_only_dialects_that_are_spoken_have_code() -> None:

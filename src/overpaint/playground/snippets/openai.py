@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from overpaint.playground.snippets.snippet import CodeRequest, Snippet, python_key, python_value
+from overpaint.playground.snippets.snippet import CodeRequest, Snippet, left_out, python_key, python_value
 
 
 def _render(request: CodeRequest) -> str:
     fields = ",\n".join(f"    {name}={text}" for name, text in _arguments(request).items())
-    return f"""import base64
+    return f"""{left_out({"adapters": len(request.draft.adapters) > 1})}import base64
 import os
 from pathlib import Path
 {"from urllib.request import urlopen" + chr(10) if request.pictures else ""}
@@ -49,11 +49,13 @@ def _arguments(request: CodeRequest) -> dict[str, str]:
 def _extra(request: CodeRequest) -> dict[str, Any]:
     """What the client has no words for."""
     draft = request.draft
+    first, *others = draft.adapters or (None,)
     fields: dict[str, Any] = {
         "seed": draft.seed,
         "negative_prompt": draft.negative_prompt,
         "num_inference_steps": draft.steps,
         "true_cfg_scale": draft.true_cfg_scale,
+        "lora": {"name": first.source, "scale": first.scale} if first and not others else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

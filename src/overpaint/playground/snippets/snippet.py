@@ -1,6 +1,6 @@
 """What a snippet is made from, and what a snippet is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -81,6 +81,17 @@ def python_key(request: CodeRequest) -> str:
     return repr(request.key) if request.key else f'os.environ["{KEY_VARIABLE}"]'
 
 
+def loras(request: CodeRequest) -> list[dict[str, Any]] | None:
+    """The adapters as several vendors write them; None without any."""
+    return [{"path": one.source, "scale": one.scale} for one in request.draft.adapters] or None
+
+
+def left_out(missing: Mapping[str, bool]) -> str:
+    """A comment about what was set (true) and cannot be said in a dialect, by names; empty where there is none."""
+    names = ", ".join(name for name, is_set in missing.items() if is_set)
+    return f"# This API has no words for: {names}.\n" if names else ""
+
+
 def native_body(request: CodeRequest) -> dict[str, Any]:
     """The body of ``POST /overpaint/v1/tasks``, without what is the default anyway."""
     draft = request.draft
@@ -96,6 +107,7 @@ def native_body(request: CodeRequest) -> dict[str, Any]:
         "num_images": draft.num_images,
         "steps": draft.steps,
         "true_cfg_scale": draft.true_cfg_scale,
+        "adapters": [{"source": one.source, "scale": one.scale} for one in draft.adapters] or None,
         "acceleration": None if draft.acceleration == "none" else draft.acceleration,
         "output": None if output == {"format": "png", "background": "auto"} else output,
         "enhance": draft.enhance,

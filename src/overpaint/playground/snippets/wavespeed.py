@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from overpaint.playground.snippets.snippet import CodeRequest, Snippet, python_key, python_value
+from overpaint.playground.snippets.snippet import CodeRequest, Snippet, left_out, loras, python_key, python_value
 
 
 def _render(request: CodeRequest) -> str:
@@ -32,13 +32,13 @@ def _body(request: CodeRequest) -> dict[str, Any]:
         "images": list(request.pictures) or None,
         "size": str(request.size).replace("x", "*") if request.size else request.shape,
         "seed": draft.seed,
+        "loras": loras(request),
         "output_format": draft.output.format,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def _left_out(request: CodeRequest) -> str:
-    """A comment about what was set and cannot be said there."""
     draft = request.draft
     missing = {
         "mask": request.mask is not None,
@@ -46,8 +46,7 @@ def _left_out(request: CodeRequest) -> str:
         "true_cfg_scale": (draft.true_cfg_scale or 1) > 1,
         "background": draft.output.background != "auto",
     }
-    names = ", ".join(name for name, is_set in missing.items() if is_set)
-    return f"# This API has no words for: {names}.\n" if names else ""
+    return left_out(missing)
 
 
 PYTHON = Snippet("wavespeed", "Python · wavespeed", "python", "wavespeed", _render, "pip install wavespeed")

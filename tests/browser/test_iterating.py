@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.browser.conftest import OpenPage, SaveShot
 from tests.browser.driver import serious_findings
 from tests.contract.api.conftest import RunningServer
 
+PURPLE = Path(__file__).parents[2] / "recipes/lora/purple.safetensors"
 SAMPLES = Path(__file__).parents[2] / "src/overpaint/bundled/samples"
 FIRST = "a cat, yellow background"
 
@@ -44,6 +46,27 @@ def test_a_result_is_branched_from_and_returned_to(open_page: OpenPage, shot: Sa
     at.page.locator(".op-tree > li").focus()
     at.page.keyboard.press("ArrowRight")
     at.result_of("change the background to blue")
+
+
+def test_an_adapter_is_chosen_told_and_kept(open_page: OpenPage, server: RunningServer, shot: SaveShot) -> None:
+    shutil.copy(PURPLE, server.data_dir / "loras" / "purple.safetensors")
+    at = open_page()
+    at.page.locator("#advanced > button").click()
+    at.page.get_by_role("checkbox", name="purple").check()
+    strength = at.page.get_by_role("spinbutton", name="Strength of purple")
+    strength.fill("0.5")
+    strength.press("Tab")
+    shot(at.page, "adapters")
+    assert serious_findings(at.page) == []
+    at.paint(FIRST)
+    at.page.locator(".op-facts summary").click()
+    expect(at.page.locator(".op-facts")).to_contain_text("purple:0.5")
+    at.page.get_by_role("checkbox", name="purple").uncheck()
+    expect(strength).to_have_count(0)
+    at.button("Reuse settings").click()
+    expect(strength).to_have_value("0.5")
+    at.tab("Code")
+    expect(at.page.locator(".op-code code")).to_contain_text('"source": "purple"')
 
 
 def test_a_picture_that_is_gone_is_said_to_be(open_page: OpenPage, server: RunningServer) -> None:

@@ -72,13 +72,7 @@ def serve(
         "open_page": open_page,
         "compile": compile_,
         "trace": trace,
-        "model": model,
-        "device": device,
-        "dtype": dtype,
-        "memory": memory,
-        "weights": weights,
-        "transformer": transformer,
-    }
+    } | options.of_model(model, device, dtype, memory, weights, transformer)
     settings = server_settings(given, config)
     stay_at_home()
     silence_libraries(keep_bars=sys.stderr.isatty())  # gigabytes may be fetched first

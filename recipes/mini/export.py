@@ -127,6 +127,7 @@ def export(run: Run, target: Path) -> None:
     write_json(preprocessor_config(), target / "processor" / "preprocessor_config.json")
     write_json(scheduler_config(), target / "scheduler" / "scheduler_config.json")
     write_json(pipeline_index(run.settings.world.side), target / "model_index.json")
+    write_json({"world": run.settings.world.name}, target / "recipe.json")
 
 
 def write_samples(world: World, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What all runs of a world share, made once and kept in `assets/<world>/`: the tokenizer and the patch code.
 
     python -m recipes.mini.fixed --world full
+    python -m recipes.mini.fixed --world wide --words-of plain   # the same tokens, for the same weights
 
 Weights mean nothing without the very same two, so they are files under version control, not made again
 by every run. Knows nothing of networks.
@@ -32,11 +33,12 @@ def load_code(world: World) -> PatchCode:
     return PatchCode(*(parts[name] for name in PARTS))
 
 
-def make(world: World, pictures: int) -> None:
+def make(world: World, words_of: World | None, pictures: int) -> None:
     """Write both files, replacing those that are there."""
     folder = ASSETS / world.name
     folder.mkdir(exist_ok=True)
-    train_tokenizer().save(str(folder / "tokenizer.json"))
+    tokenizer = load_tokenizer(words_of) if words_of else train_tokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
     save_code(world, fit_code(world, Composer(side=world.side), pictures))
 
 
@@ -48,10 +50,11 @@ def save_code(world: World, code: PatchCode) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", choices=WORLDS, required=True)
+    parser.add_argument("--words-of", choices=WORLDS, help="take that world's tokenizer instead of making one")
     parser.add_argument("--pictures", type=int, default=3000, help="how many the principal components are taken from")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    make(WORLDS[arguments.world], arguments.pictures)
+    make(WORLDS[arguments.world], WORLDS.get(arguments.words_of), arguments.pictures)
 
 
 if __name__ == "__main__":

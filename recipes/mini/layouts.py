@@ -13,7 +13,6 @@ from recipes.mini.scenes import (
     FREE_SIZES,
     FREE_STEP,
     OPPOSITE,
-    PLACES,
     SIDE,
     SIZES,
     TINTS,
@@ -26,11 +25,9 @@ from recipes.mini.scenes import (
 )
 from recipes.mini.world import World
 
-PLAIN_PLACES = ("left", "right", "center", "top", "bottom")
-
 
 def draw_background(rng: random.Random, world: World) -> str:
-    if not world.free:
+    if not world.rich:
         return rng.choice(COLOUR_NAMES)
     return rng.choice((rng.choice(COLOUR_NAMES), rng.choice(GROUNDS), rng.choice(GROUNDS), rng.choice(GRADIENTS)))
 
@@ -47,7 +44,7 @@ def draw_text(rng: random.Random) -> Text:
 
 
 def draw_tint(rng: random.Random, world: World, share: float = 0.15) -> int:
-    return rng.randint(1, len(TINTS)) if world.free and rng.random() < share else 0
+    return rng.randint(1, len(TINTS)) if world.rich and rng.random() < share else 0
 
 
 def is_clear(box: Box, scene: Scene) -> bool:
@@ -58,19 +55,18 @@ def is_clear(box: Box, scene: Scene) -> bool:
 
 def free_places(scene: Scene, size: int, world: World) -> list[str]:
     """Named places where an object of this size touches nothing."""
-    names = PLACES if world.free else PLAIN_PLACES
-    boxes = {name: stand(0, name, size).box for name in names}
+    boxes = {name: stand(0, name, size).box for name in world.places}
     return [name for name, box in boxes.items() if is_clear(box, scene)]
 
 
 def draw_scene(rng: random.Random, world: World, count: int, free: bool = False) -> Scene:
     """`count` different objects of one style; `free` moves them off the named places."""
-    text = draw_text(rng) if world.free and rng.random() < 0.12 else None
+    text = draw_text(rng) if world.texts and rng.random() < 0.12 else None
     scene = Scene(draw_background(rng, world), (), text)
     style = rng.randrange(world.styles)
     things = rng.sample(range(world.things), count)
-    if not world.free:
-        return _draw_plain(rng, scene.background, things)
+    if not world.rich:
+        return _draw_plain(rng, world, scene.background, things)
     for thing in things:
         item = _drop(rng, world, scene, thing, style) if free else _place(rng, world, scene, thing, style, count)
         if item is not None:
@@ -78,13 +74,13 @@ def draw_scene(rng: random.Random, world: World, count: int, free: bool = False)
     return scene
 
 
-def _draw_plain(rng: random.Random, background: str, things: list[int]) -> Scene:
+def _draw_plain(rng: random.Random, world: World, background: str, things: list[int]) -> Scene:
     """One object anywhere, mostly in the middle, or two on opposite places, mostly side by side."""
     if len(things) == 2:
         first = rng.choice(("left", "left", "left", "right", "right", "right", "top", "bottom"))
         places = [first, OPPOSITE[first]]
     else:
-        places = [rng.choice((*PLAIN_PLACES, "center", "center", "left", "right"))][: len(things)]
+        places = [rng.choice((*world.places, "center", "center", "left", "right"))][: len(things)]
     return Scene(background, tuple(stand(t, p, SIZES[-1]) for t, p in zip(things, places, strict=True)))
 
 

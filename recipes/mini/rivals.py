@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from recipes.mini.backgrounds import COLOUR_NAMES, GROUNDS
-from recipes.mini.layouts import PLAIN_PLACES
 from recipes.mini.objects import STYLES
-from recipes.mini.scenes import PLACES, SIDE, SIZES, TINTS, Box, Item, Scene, stand
+from recipes.mini.scenes import SIDE, SIZES, TINTS, Box, Item, Scene, stand
 from recipes.mini.skills import exchange, without
 from recipes.mini.tasks import Task
 from recipes.mini.world import World
@@ -86,8 +85,7 @@ def _of_new(item: Item, before: Scene | None, truth: Scene, world: World) -> lis
 
 def _position(item: Item, truth: Scene, world: World, was: Item | None = None) -> Question:
     size = max(size for size in SIZES if size <= item.size)
-    names = PLACES if world.free else PLAIN_PLACES
-    moved = [replace(stand(item.thing, name, size, item.style, item.tint), flip=item.flip) for name in names]
+    moved = [replace(stand(item.thing, name, size, item.style, item.tint), flip=item.flip) for name in world.places]
     rivals = [exchange(truth, item, other) for other in [*moved, *([was] if was else [])]]
     return _question("position", truth, rivals, WHOLE)
 

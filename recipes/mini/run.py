@@ -17,6 +17,7 @@ from recipes.mini.losses import Heads, Networks
 from recipes.mini.networks import MiniModel, build_model
 from recipes.mini.settings import Settings
 from recipes.mini.tokenizer import Prompts, special_ids
+from recipes.mini.vae import PatchCode
 
 COMPONENTS = ("text_encoder", "transformer")
 
@@ -75,3 +76,18 @@ def load_checkpoint(networks: Networks, checkpoint: Path) -> list[str]:
     fitting = {name: tensor for name, tensor in found.items() if name in wanted and wanted[name].shape == tensor.shape}
     networks.load_state_dict(fitting, strict=False)
     return sorted(found.keys() - fitting.keys())
+
+
+@torch.no_grad()
+def carry_over(model: MiniModel, old: PatchCode, new: PatchCode) -> None:
+    """Make weights that know the latents of one code read and write those of another, as far as both overlap.
+
+    Latents of one code become pixels and latents of the other by one matrix; it goes into the two layers
+    that touch latents.
+    """
+    reads, writes = model.transformer.img_in, model.transformer.proj_out
+    shared = old.basis @ new.basis.T  # (64, 64): the old components of the new ones
+    back = shared * new.scale / old.scale[:, None]
+    forth = shared.T * old.scale / new.scale[:, None]
+    reads.weight.copy_(reads.weight @ back)
+    writes.weight.copy_(forth @ writes.weight)

@@ -44,6 +44,7 @@ class Sampler:
     prompts: Prompts
     composer: Composer
     scheduler: dict[str, Any]
+    world: str
     steps: int = 20
     guidance: float = 1.0
     most: int = 32  # pictures at once
@@ -60,7 +61,8 @@ class Sampler:
         tokenizer = Tokenizer.from_file(str(folder / "processor" / "tokenizer.json"))
         scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
         prompts = Prompts(tokenizer, side // 16)
-        return cls(model, vae.float().to(where), prompts, Composer(where, side), scheduler, **options)
+        world = json.loads((folder / "recipe.json").read_text())["world"]
+        return cls(model, vae.float().to(where), prompts, Composer(where, side), scheduler, world, **options)
 
     @torch.no_grad()
     def answer(self, tasks: list[Task], seed: int = 0) -> torch.Tensor:

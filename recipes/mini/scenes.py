@@ -38,8 +38,8 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 def corner(place: str, size: int) -> tuple[int, int]:
-    """Left and top of an object that stands on a named place; on the 16 pixel grid of the latents."""
-    margin = 0 if size == SIZES[-1] else 16
+    """Left and top of an object on a named place: on the latents' grid, its middle the same at any size."""
+    margin = (SIZES[-1] - size) // 2
     steps = (margin, (SIDE - size) // 2, SIDE - size - margin)
     column, row = PLACES[place]
     return steps[column], steps[row]

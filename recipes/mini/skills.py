@@ -11,7 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from recipes.mini.backgrounds import TRANSPARENT
-from recipes.mini.layouts import draw_background, draw_scene, draw_source, draw_text, draw_words, free_places, is_clear
+from recipes.mini.layouts import (
+    draw_background,
+    draw_scene,
+    draw_source,
+    draw_text,
+    draw_tint,
+    draw_words,
+    free_places,
+    is_clear,
+)
 from recipes.mini.objects import STYLES
 from recipes.mini.scenes import OPPOSITE, SIDE, SIZES, TINTS, Item, Scene, stand
 from recipes.mini.speaker import Speaker
@@ -42,7 +51,7 @@ def exchange(scene: Scene, old: Item, new: Item) -> Scene:
 
 
 def generate(rng: random.Random, world: World) -> Draft:
-    counts = (0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4) if world.free else (0, 1, 1, 1, 1, 2, 2, 2, 2, 2)
+    counts = (0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4) if world.most_items > 2 else (0, 1, 1, 1, 1, 2, 2, 2, 2, 2)
     scene = draw_scene(rng, world, rng.choice(counts))
     subject = rng.choice(scene.items) if scene.items else None
 
@@ -53,7 +62,7 @@ def generate(rng: random.Random, world: World) -> Draft:
 
 
 def add(rng: random.Random, world: World, source: Scene | None = None) -> Draft | None:
-    source = source or draw_source(rng, world, (0, 1, 1, 1, 1, 2, 2, 3) if world.free else (0, 1, 1, 1, 1))
+    source = source or draw_source(rng, world, (0, 1, 1, 1, 1, 2, 2, 3) if world.most_items > 2 else (0, 1, 1, 1, 1))
     if len(source.items) >= world.most_items:
         return None
     size = world.size(len(source.items) + 1)
@@ -62,7 +71,7 @@ def add(rng: random.Random, world: World, source: Scene | None = None) -> Draft 
     if not places:
         return None
     style = source.items[0].style if source.items else 0
-    tint = rng.randint(1, len(TINTS)) if world.free and rng.random() < 0.15 else 0
+    tint = draw_tint(rng, world)
     new = stand(rng.choice(absent), rng.choice(places), size, style, tint)
     obvious = [OPPOSITE.get(item.place) for item in source.items] or ["center"]
     silent = obvious == [new.place] and source.text is None and rng.random() < 0.3
@@ -127,13 +136,13 @@ def move(rng: random.Random, world: World, source: Scene | None = None) -> Draft
 
 
 def resize(rng: random.Random, world: World, source: Scene | None = None) -> Draft | None:
-    """One step of half an object's size up or down, about its middle."""
+    """One step up or down, about its middle."""
     scene = source or draw_source(rng, world, (1, 1, 2, 2, 3))
     if not scene.items:
         return None
     old = rng.choice(scene.items)
     grow = rng.random() < 0.5
-    size = old.size + 32 if grow else old.size - 32
+    size = old.size + (world.size_step if grow else -world.size_step)
     x, y = (min(max(0, start - (size - old.size) // 2), SIDE - size) for start in (old.x, old.y))
     new = replace(old, x=x, y=y, size=size)
     if size not in range(SIZES[0], SIZES[-1] + 1) or not is_clear(new.box, without(scene, old)):

@@ -24,12 +24,15 @@ from torch import nn
 import recipes.mini.denoiser as denoiser
 from recipes.mini.batches import Batch, Painter, TaskRows, load_rows
 from recipes.mini.curves import Curve
+from recipes.mini.fixed import load_code
 from recipes.mini.losses import channel_weights, flow_loss
 from recipes.mini.optimizers import Optimizers
-from recipes.mini.run import Run, load_checkpoint, save_atomically
+from recipes.mini.run import Run, carry_over, load_checkpoint, save_atomically
 from recipes.mini.settings import load_settings
+from recipes.mini.world import WORLDS
 
 STARTED = time.monotonic()
+LONGEST_STEP = 20.0  # seconds; a step that took longer was stopped meanwhile
 FLAT = 0.2  # share of the horizon at full rate; a cosine follows
 
 
@@ -107,6 +110,9 @@ class Trainer:
     def start_from(self, checkpoint: Path) -> list[str]:
         """Begin with exported weights; returns the names that did not fit."""
         left = load_checkpoint(self.master, checkpoint)
+        world = WORLDS[json.loads((checkpoint / "recipe.json").read_text())["world"]]
+        if world != self.settings.world:
+            carry_over(self.master.model, load_code(world).to(self.run.device), self.run.code)
         self.average.load_state_dict(self.master.state_dict())
         self.take_over()
         return left
@@ -124,10 +130,12 @@ class Trainer:
         rows = TaskRows(settings.world, run.prompts, settings.batch, seed, settings.pad_to)
         painter = Painter(run.composer, run.code, run.prompts.drop)
         curve = Curve(run.folder, settings.horizon)
-        before, start, saved = self.elapsed, time.monotonic(), self.elapsed
+        saved, last = self.elapsed, time.monotonic()
         for batch in map(painter.batch, load_rows(rows, settings.workers)):
             error = self.step(batch)
-            self.elapsed = before + time.monotonic() - start
+            now = time.monotonic()
+            self.elapsed += min(now - last, LONGEST_STEP)
+            last = now
             edit = batch.conditions.pictures.shape[1] > 0
             curve.add(self.steps, self.samples, self.elapsed, error, edit, self.rate())
             if self.elapsed - saved > 60 * settings.save_minutes:

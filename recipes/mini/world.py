@@ -1,7 +1,8 @@
 """How much of the world a run learns, and what of it is fenced off from training.
 
-`full` is everything; `plain` is what two cores can learn in an hour or two: one style, two large
-objects on fixed places, plain colours, 128 x 128 pixels. Knows nothing of words or pixels.
+`full` is everything; `wide` is all of it but texts and free positions, at 128 x 128 pixels; `plain` is what
+two cores learn in an hour or two: one style, two large objects on five places, plain colours. Knows nothing
+of words or pixels.
 """
 
 from __future__ import annotations
@@ -10,25 +11,36 @@ from dataclasses import dataclass
 
 from recipes.mini.backgrounds import COLOUR_NAMES, GROUNDS
 from recipes.mini.objects import STYLES, THINGS
-from recipes.mini.scenes import SIDE, SIZES, Scene
+from recipes.mini.scenes import PLACES, SIDE, SIZES, Scene
 
 
 @dataclass(frozen=True)
 class World:
-    """The extent of a run's world; `skills` gives each skill its share of the training tasks."""
+    """The extent of a run's world; `skills` gives each skill its share of the training tasks.
+
+    `sizes` says how large objects are when one, two, three or four are there and nothing else is said.
+    """
 
     name: str
     side: int
     things: int
     styles: int
-    most_items: int
-    free: bool  # free positions and sizes, flips, tints, corners, texts, painted grounds
+    sizes: tuple[int, ...]
     skills: dict[str, float]
+    places: tuple[str, ...] = tuple(PLACES)
+    rich: bool = True  # tints, gradients and painted grounds
+    free: bool = False  # any of five sizes, anywhere, flipped
+    texts: bool = False
+    size_step: int = 32  # what "bigger" and "smaller" mean
     chinese: float = 0.4  # share of instructions
+
+    @property
+    def most_items(self) -> int:
+        return len(self.sizes)
 
     def size(self, count: int) -> int:
         """How large an object is when nothing else is said and `count` objects are there."""
-        return SIZES[-1] if not self.free else {1: SIZES[2], 2: SIZES[1]}.get(count, SIZES[0])
+        return self.sizes[min(max(count, 1), self.most_items) - 1]
 
 
 PLAIN = World(
@@ -36,18 +48,43 @@ PLAIN = World(
     side=SIDE // 2,
     things=28,
     styles=1,
-    most_items=2,
-    free=False,
+    sizes=(SIZES[2], SIZES[2]),
+    places=("left", "right", "center", "top", "bottom"),
+    rich=False,
     skills={"generate": 0.34, "add": 0.12, "remove": 0.2, "replace": 0.29, "background": 0.05},
     chinese=0.6,
+)
+WIDE = World(
+    name="wide",
+    side=SIDE // 2,
+    things=len(THINGS),
+    styles=len(STYLES),
+    sizes=(SIZES[2], SIZES[2], SIZES[0], SIZES[0]),
+    size_step=64,
+    skills={
+        "generate": 0.22,
+        "add": 0.1,
+        "remove": 0.1,
+        "replace": 0.18,
+        "recolour": 0.08,
+        "move": 0.07,
+        "resize": 0.05,
+        "background": 0.07,
+        "restyle": 0.04,
+        "extract": 0.04,
+        "combine": 0.03,
+        "several": 0.02,
+    },
+    chinese=0.5,
 )
 FULL = World(
     name="full",
     side=SIDE,
     things=len(THINGS),
     styles=len(STYLES),
-    most_items=4,
+    sizes=(SIZES[2], SIZES[1], SIZES[0], SIZES[0]),
     free=True,
+    texts=True,
     skills={
         "generate": 0.24,
         "add": 0.09,
@@ -66,7 +103,7 @@ FULL = World(
         "several": 0.03,
     },
 )
-WORLDS = {world.name: world for world in (PLAIN, FULL)}
+WORLDS = {world.name: world for world in (PLAIN, WIDE, FULL)}
 _ORDER = {name: index for index, name in enumerate((*COLOUR_NAMES, *GROUNDS))}
 
 

@@ -12,7 +12,7 @@ from recipes.mini.judge import Judge
 from recipes.mini.reading import error_rate
 from recipes.mini.report import wilson
 from recipes.mini.tasks import Task, evaluation_tasks
-from recipes.mini.world import FULL, PLAIN, World
+from recipes.mini.world import FULL, PLAIN, WIDE, World
 
 
 def judged(world: World, tasks: list[Task], pictures: torch.Tensor) -> list[dict[str, float]]:
@@ -20,7 +20,7 @@ def judged(world: World, tasks: list[Task], pictures: torch.Tensor) -> list[dict
     return [judge.judge(task, picture) for task, picture in zip(tasks, pictures, strict=True)]
 
 
-@pytest.mark.parametrize(("world", "count"), [(PLAIN, 20), (FULL, 15)])
+@pytest.mark.parametrize(("world", "count"), [(PLAIN, 20), (WIDE, 24), (FULL, 15)])
 def test_the_truth_is_right_even_when_it_is_noisy(world: World, count: int) -> None:
     tasks = evaluation_tasks(world, count)
     pictures = Composer(side=world.side).paint([task.target for task in tasks])
@@ -29,7 +29,7 @@ def test_the_truth_is_right_even_when_it_is_noisy(world: World, count: int) -> N
         assert marks["success"] == 1, (task.prompt, marks)
 
 
-@pytest.mark.parametrize(("world", "count"), [(PLAIN, 20), (FULL, 15)])
+@pytest.mark.parametrize(("world", "count"), [(PLAIN, 20), (WIDE, 24), (FULL, 15)])
 def test_an_edit_that_does_nothing_is_wrong(world: World, count: int) -> None:
     tasks = [task for task in evaluation_tasks(world, count) if task.sources]
     pictures = Composer(side=world.side).paint([task.sources[-1] for task in tasks])

@@ -14,6 +14,7 @@ from recipes.mini.composer import Composer
 from recipes.mini.condition import vision_patches
 from recipes.mini.losses import Heads, Networks, channel_weights, flow_loss
 from recipes.mini.networks import Conditions, MiniModel, Sizes, build_model
+from recipes.mini.run import carry_over
 from recipes.mini.sampling import sigmas
 from recipes.mini.tasks import training_tasks
 from recipes.mini.tokenizer import Prompts, special_ids, train_tokenizer
@@ -62,6 +63,19 @@ def test_the_closed_form_is_the_principal_component_code(
         decoded = decode(vae, code.encode(pictures), code.scale, PLAIN.side)
     assert (latents - code.encode(pictures)).abs().max() < 0.06
     assert psnr(decoded[:, :3], pictures[:, :3]) > 27
+
+
+def test_weights_are_carried_over_to_another_code(tokenizer: Tokenizer, composer: Composer, code: PatchCode) -> None:
+    turned = torch.linalg.qr(torch.randn(64, 64, generator=torch.Generator().manual_seed(1))).Q
+    other = PatchCode(code.mean, turned @ code.basis, code.std, code.scale.flip(0))
+    pictures = composer.paint([t.target for t in itertools.islice(training_tasks(PLAIN, 9), 4)])
+    model, hidden = small_model(tokenizer), torch.randn(5, SMALL.width)
+    reads, writes = model.transformer.img_in, model.transformer.proj_out
+    with torch.no_grad():
+        read, written = reads(code.encode(pictures)), writes(hidden) * code.scale @ code.basis
+        carry_over(model, code, other)
+        torch.testing.assert_close(reads(other.encode(pictures)), read, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(writes(hidden) * other.scale @ other.basis, written, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

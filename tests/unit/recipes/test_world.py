@@ -15,9 +15,9 @@ from recipes.mini.phrases import PHRASINGS
 from recipes.mini.scenes import Item, Scene, Text, overlap, stand
 from recipes.mini.tasks import UNCONDITIONAL, Task, evaluation_tasks, training_tasks
 from recipes.mini.tokenizer import SYSTEM, Prompts, special_ids, train_tokenizer
-from recipes.mini.world import FULL, PLAIN, World, scene_held_out
+from recipes.mini.world import FULL, PLAIN, WIDE, World, scene_held_out
 
-BOTH = pytest.mark.parametrize("world", [PLAIN, FULL], ids=lambda world: world.name)
+WORLDS = pytest.mark.parametrize("world", [PLAIN, WIDE, FULL], ids=lambda world: world.name)
 
 
 def first_tasks(world: World, count: int, seed: int = 1) -> list[Task]:
@@ -66,7 +66,7 @@ def test_half_the_side_is_the_same_picture_smaller() -> None:
     assert (large - Composer(side=128).paint(scenes)).abs().mean() < 0.01
 
 
-@BOTH
+@WORLDS
 def test_painting_many_scenes_at_once_equals_painting_each_alone(world: World) -> None:
     composer = Composer(side=world.side)
     scenes = [task.target for task in first_tasks(world, 12, seed=3)]
@@ -95,14 +95,14 @@ def test_labels_say_what_covers_each_cell() -> None:
     scene = Scene("red", (stand(5, "top left", 64),), Text("AB", "bottom"))
     labels = Composer().label(encode([scene]), 16)
     kinds, parts = labels.kinds.reshape(16, 16), labels.parts.reshape(16, 16)
-    assert (kinds[1:5, 1:5] == 6).all()
-    assert kinds[0].sum() == 0
-    assert parts[1:5, 1:5].flatten().tolist() == list(range(16))
+    assert (kinds[2:6, 2:6] == 6).all()
+    assert kinds[:2].sum() == 0
+    assert parts[2:6, 2:6].flatten().tolist() == list(range(16))
     first, second = (1 + len(THINGS) + CHARACTERS.index(letter) for letter in "AB")
     assert kinds[13, 6:10].tolist() == [first, first, second, second]
 
 
-@BOTH
+@WORLDS
 def test_objects_of_a_scene_hardly_touch(world: World) -> None:
     for task in first_tasks(world, 300):
         for first, second in itertools.combinations(task.target.items, 2):
@@ -125,13 +125,13 @@ def test_codes_have_one_length() -> None:
     assert {len(task.target.code) for task in first_tasks(FULL, 200)} == {CODE_LENGTH}
 
 
-@BOTH
+@WORLDS
 def test_the_same_seed_draws_the_same_tasks(world: World) -> None:
     assert first_tasks(world, 50, seed=5) == first_tasks(world, 50, seed=5)
     assert first_tasks(world, 50, seed=5) != first_tasks(world, 50, seed=6)
 
 
-@BOTH
+@WORLDS
 def test_training_never_shows_what_evaluation_asks(world: World) -> None:
     tasks = first_tasks(world, 3000)
     assert {task.skill for task in tasks} == set(world.skills)
@@ -145,7 +145,7 @@ def test_training_never_shows_what_evaluation_asks(world: World) -> None:
     assert cases == evaluation_tasks(world, 120)
 
 
-@BOTH
+@WORLDS
 def test_an_edit_changes_something_and_speaks_both_languages(world: World) -> None:
     tasks = [task for task in first_tasks(world, 1500) if task.sources]
     assert all(task.sources[-1] != task.target for task in tasks)

@@ -27,6 +27,8 @@ GAUGES = {
     "overpaint_engine_running_pictures": ("num_running", "Pictures under way."),
     "overpaint_engine_waiting_pictures": ("num_waiting", "Pictures that wait in the engine."),
     "overpaint_prefix_held_bytes": ("prefix_bytes_held", "Keys and values held, used or kept for reuse."),
+    "overpaint_prefix_host_held_bytes": ("prefix_host_bytes_held", "Those that left the device for the host's memory."),
+    "overpaint_adapter_held_bytes": ("adapter_bytes_held", "LoRA matrices on the device."),
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """Counters of one engine; those named `num_running`, `num_waiting` and `prefix_bytes_held` are of this moment.
+    """Counters of one engine; those named `num_running`, `num_waiting` and `..._bytes_held` are of this moment.
 
     Args:
         num_running: pictures under way.
@@ -20,6 +20,8 @@ class EngineStats:
         prefix_tokens_reused: those of them that had not to be computed.
         prefix_bytes_reused: keys and values of those.
         prefix_bytes_held: keys and values held now, of what runs and of what is kept for reuse.
+        prefix_host_bytes_held: those that left the device and lie in the host's memory, beside them.
+        adapter_bytes_held: LoRA matrices on the device.
         condition_s: seconds the device read words and pictures.
         prefill_s: seconds it ran prefixes.
         denoise_s: seconds it stepped.
@@ -40,6 +42,8 @@ class EngineStats:
     prefix_tokens_reused: int = 0
     prefix_bytes_reused: int = 0
     prefix_bytes_held: int = 0
+    prefix_host_bytes_held: int = 0
+    adapter_bytes_held: int = 0
     condition_s: float = 0.0
     prefill_s: float = 0.0
     denoise_s: float = 0.0

@@ -108,6 +108,8 @@ class LocalEngine:
             queue_wait_s=self._book.queue_wait_s,
             prefix_bytes_reused=counters.prefix_tokens_reused * self._painter.bytes_per_token,
             prefix_bytes_held=self._scheduler.held_bytes,
+            prefix_host_bytes_held=self._scheduler.held_host_bytes,
+            adapter_bytes_held=self._painter.adapters.placed_bytes,
         )
 
     @property

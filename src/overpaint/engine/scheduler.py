@@ -53,6 +53,11 @@ class Scheduler:
         return self._index.held_bytes
 
     @property
+    def held_host_bytes(self) -> int:
+        """Bytes of keys and values that left the device for the host's memory."""
+        return self._index.held_host_bytes
+
+    @property
     def num_running(self) -> int:
         """Sequences under way."""
         return sum(sequence.state is SequenceState.RUNNING for sequence in list(self._sequences.values()))

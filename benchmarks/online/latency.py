@@ -2,8 +2,9 @@
 
     python -m benchmarks.online.latency [--seconds 40] [--save]
 
-Poisson arrivals, the same ones for both; three in four are small (4 steps), the rest large (40 steps). Then two
-tenants, one sending ten times as much; then cancels. In process, without HTTP: this measures the engine.
+Poisson arrivals, the same ones for both; three in four are small (4 steps), the rest large (40 steps): once all of one
+size, and once with large ones of four times the pixels. Then two tenants, one sending ten times as much; then cancels.
+In process, without HTTP: this measures the engine.
 """
 
 from __future__ import annotations
@@ -19,54 +20,62 @@ from benchmarks.report import report
 from overpaint.core.config import EngineConfig
 from overpaint.core.events import Progress
 from overpaint.core.request import GenerationRequest
+from overpaint.core.sizes import Size
 from overpaint.core.terms import Terms
 from overpaint.engine.local import LocalEngine
 from overpaint.model.checkpoint import Checkpoint
 
 _LOAD = 0.8
 _SMALL, _LARGE = 4, 40
+_SIDE, _LARGE_SIDE = 128, 256
 _CANCELS = 100
+_RATIOS = {
+    "small_p95_ratio": "p95 of small requests",
+    "large_p95_ratio": "p95 of large requests",
+    "throughput_ratio": "throughput",
+}
 
 
-def request_of(kind: str, seed: int) -> GenerationRequest:
+def request_of(kind: str, seed: int, large_side: int = _SIDE) -> GenerationRequest:
     """A small or a large request; every second one edits a picture."""
     pictures = tuple(sample_pictures()[:1]) if seed % 2 else ()
-    return GenerationRequest(
-        "a cat on the left", pictures=pictures, steps=_SMALL if kind == "small" else _LARGE, seed=seed
-    )
+    steps, side = (_SMALL, _SIDE) if kind == "small" else (_LARGE, large_side)
+    return GenerationRequest("a cat on the left", pictures=pictures, size=Size(side, side), steps=steps, seed=seed)
 
 
-def service_s(it: LocalEngine, kind: str) -> float:
+def service_s(it: LocalEngine, kind: str, large_side: int = _SIDE) -> float:
     """Median seconds of a request alone."""
     times: list[float] = []
     for index in range(6):
         start = time.perf_counter()
-        finish(it, f"alone/{kind}/{index}", request_of(kind, index))
+        finish(it, f"alone/{kind}/{index}", request_of(kind, index, large_side))
         times.append(time.perf_counter() - start)
     return statistics.median(times)
 
 
-def poisson(rate: float, seconds: float, seed: int, share_small: float = 0.75, tenant: str = "") -> list[Arrival]:
+def poisson(
+    rate: float, seconds: float, seed: int, share_small: float = 0.75, tenant: str = "", large_side: int = _SIDE
+) -> list[Arrival]:
     """Arrivals of one tenant."""
     draw = random.Random(seed)
     arrivals: list[Arrival] = []
     at_s = draw.expovariate(rate)
     while at_s < seconds:
         kind = "small" if draw.random() < share_small else "large"
-        arrivals.append(Arrival(at_s, kind, request_of(kind, len(arrivals)), Terms(tenant=tenant)))
+        arrivals.append(Arrival(at_s, kind, request_of(kind, len(arrivals), large_side), Terms(tenant=tenant)))
         at_s += draw.expovariate(rate)
     return arrivals
 
 
-def compare_orders(checkpoint: Checkpoint, seconds: float) -> dict[str, Any]:
+def compare_orders(checkpoint: Checkpoint, seconds: float, large_side: int) -> dict[str, Any]:
     """Latencies by kind, one engine after the other over the same arrivals."""
     found: dict[str, Any] = {}
     arrivals: list[Arrival] = []
     for name, config in (("whole", EngineConfig(max_running=1)), ("steps", EngineConfig())):
         with engine(checkpoint, config) as it:
             if not arrivals:
-                mean_s = 0.75 * service_s(it, "small") + 0.25 * service_s(it, "large")
-                arrivals = poisson(_LOAD / mean_s, seconds, seed=1)
+                mean_s = 0.75 * service_s(it, "small") + 0.25 * service_s(it, "large", large_side)
+                arrivals = poisson(_LOAD / mean_s, seconds, seed=1, large_side=large_side)
                 found |= {"arrivals": len(arrivals), "mean_service_s": mean_s}
             latencies, total_s = serve_arrivals(it, arrivals)
         found[name] = {kind: percentile(values, 0.95) for kind, values in latencies.items()}
@@ -118,13 +127,15 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     checkpoint = load(arguments.model, arguments.dtype)
-    orders = compare_orders(checkpoint, arguments.seconds)
+    orders = {side: compare_orders(checkpoint, arguments.seconds, side) for side in (_SIDE, _LARGE_SIDE)}
     tenants = compare_tenants(checkpoint, arguments.seconds)
     cancels = measure_cancels(checkpoint)
     rows = [
-        ["p95 of small requests, steps over whole", f"{orders['small_p95_ratio']:.2f}x"],
-        ["p95 of large requests, steps over whole", f"{orders['large_p95_ratio']:.2f}x"],
-        ["throughput, steps over whole", f"{orders['throughput_ratio']:.2f}x"],
+        [f"{what}, steps over whole, large ones of {side}x{side}", f"{found[name]:.2f}x"]
+        for side, found in orders.items()
+        for name, what in _RATIOS.items()
+    ]
+    rows += [
         ["p95 of the modest tenant over alone at half speed", f"{tenants['ratio']:.2f}x"],
         ["cancel until the device is free, p99", f"{cancels['p99_steps']:.2f} steps"],
     ]

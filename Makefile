@@ -58,7 +58,7 @@ test: $(STAMP) $(NPM_STAMP)  ## run the fast tests
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(STAMP) $(NPM_STAMP)  ## run the tests that take minutes
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0 $(ARGS)
 
 test-gpu: $(STAMP)  ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu $(ARGS)

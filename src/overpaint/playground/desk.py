@@ -97,7 +97,8 @@ class Desk:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._news.wait(), LOOK_AGAIN_S)
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await self._news.wait()
         except TimeoutError:
             self._is_stale = True  # another page of the same key may have done something
 

@@ -135,7 +135,8 @@ async def enhance_or_keep(
     if enhancer is None:
         return None
     try:
-        enriched = await asyncio.wait_for(enhancer.enhance(prompt, is_edit=is_edit), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            enriched = await enhancer.enhance(prompt, is_edit=is_edit)
     except (BackendError, TimeoutError) as error:
         _log.warning("the prompt is painted as written, its enhancer failed: %s", error or "too slow")
         return None

@@ -66,6 +66,7 @@ class Loop:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), self._interval_s)
+            async with asyncio.timeout(self._interval_s):
+                await self._woken.wait()
         except TimeoutError:
             return

@@ -132,7 +132,8 @@ class Service:
 
 async def _problem(check: Callable[[], Awaitable[None]]) -> str | None:
     try:
-        await asyncio.wait_for(check(), CHECK_S)
+        async with asyncio.timeout(CHECK_S):
+            await check()
     except TimeoutError:
         return f"does not answer within {CHECK_S:g} s"
     except OverpaintError as error:

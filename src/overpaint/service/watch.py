@@ -116,7 +116,8 @@ class WatchTower:
         if memory.events and memory.events[-1].sequence > after:
             return True
         try:
-            await asyncio.wait_for(memory.changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await memory.changed.wait()
         except TimeoutError:
             return False
         return True

@@ -127,17 +127,12 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         stack.callback(bound.close)
         _make_data_dir(settings.data_dir)
         api = _api_config(settings, listen)
+        outputs = open_outputs(settings.outputs or str(settings.data_dir / "files"))
         stores = await _open_stores(settings)
         stack.push_async_callback(stores.close)
         engine = _start_engine(settings, stack)
         metrics.engine_stats = lambda: engine.stats
-        ports = ServicePorts(
-            stores.tasks,
-            stores.accounts,
-            open_outputs(settings.outputs or str(settings.data_dir / "files")),
-            engine,
-            lambda: engine.problem,
-        )
+        ports = ServicePorts(stores.tasks, stores.accounts, outputs, engine, lambda: engine.problem)
         policies = _policies(settings)
         service = build_service(
             ports,

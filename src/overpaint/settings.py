@@ -158,7 +158,8 @@ def read_server_settings(given: Mapping[str, object], config: Path | None = None
         values: dict[str, Any] = filed | {key: value for key, value in given.items() if value is not None}
         return ServerSettings(**values)
     except ValidationError as exc:
-        raise _unusable(exc) from exc
+        flags = {name: _flag(name) for name, value in given.items() if value is not None}
+        raise _unusable(exc, {name: f"config: {name}" for name in filed} | flags) from exc
 
 
 def config_path() -> Path | None:
@@ -197,9 +198,15 @@ def _variable(name: str) -> str:
     return f"{PREFIX}{name}".upper()
 
 
-def _unusable(exc: ValidationError) -> ConfigError:
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _unusable(exc: ValidationError, said: Mapping[str, str] | None = None) -> ConfigError:
+    """What is wrong, under the name by which it was said: in the environment, where `said` has no other."""
     first = exc.errors()[0]
-    name = _variable(str(first["loc"][0])) if first["loc"] else "settings"
+    field = str(first["loc"][0]) if first["loc"] else "settings"
+    name = (said or {}).get(field, _variable(field))
     return ConfigError(f"{name}: {first['input']!r} is not usable ({first['msg'].lower()})")
 
 

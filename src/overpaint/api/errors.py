@@ -246,15 +246,18 @@ def install_errors(app: FastAPI, renderer_of: Callable[[Request], ErrorRenderer]
         return answer_error(renderer_of(request), RouteError(http.status_code, message, http.headers))
 
     async def on_unknown(request: Request, exc: Exception) -> Response:
-        log.error("unexpected %s", type(exc).__name__, exc_info=exc)
-        return answer_error(
-            renderer_of(request), OverpaintError("an unexpected error; the server's log has the details")
-        )
+        return answer_error(renderer_of(request), unexpected(exc))
 
     app.add_exception_handler(OverpaintError, on_known)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_route)
     app.add_exception_handler(Exception, on_unknown)
+
+
+def unexpected(exc: Exception) -> OverpaintError:
+    """What a caller hears of a bug of ours, which goes to the log."""
+    log.error("unexpected %s", type(exc).__name__, exc_info=exc)
+    return OverpaintError("an unexpected error; the server's log has the details")
 
 
 def json_answer(status: int, body: Mapping[str, object]) -> Response:

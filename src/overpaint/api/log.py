@@ -51,5 +51,5 @@ def configure_logs(*, level: str = "INFO", shows_prompts: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("httpx", "httpcore", "uvicorn.access", "asyncio"):
+    for name in ("httpx", "httpcore", "uvicorn.access", "asyncio", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -18,8 +18,8 @@ from overpaint.model.attention import Attention, PackAttention, sdpa
 from overpaint.model.device import has_cpu_bfloat16
 from overpaint.model.prefix_cache import PrefixCache
 
-_MIN_PRODUCT_ROWS = 96
-"""Queries from which on two products are faster than PyTorch's flash attention on a CPU (docs/log.md)."""
+_MIN_QUERIES, _MIN_SCORES = 64, 96 * 96
+"""From which on two products are faster than PyTorch's flash attention on a CPU (docs/log.md); scores of one head."""
 _MAX_SCORES = 2**25
 """Scores held at once; longer sequences go by blocks of queries."""
 _VARLEN_CAPABILITY = (8, 0)
@@ -77,9 +77,9 @@ class ProductAttention(SequenceAttention):
 
     def inside(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `Attention.inside`."""
-        if mask is not None or len(query) < _MIN_PRODUCT_ROWS:
+        if mask is not None or len(query) < _MIN_QUERIES or len(query) * len(key) < _MIN_SCORES:
             return sdpa(query, key, value, mask)
-        rows = max(_MIN_PRODUCT_ROWS, _MAX_SCORES // (key.shape[0] * key.shape[1]))
+        rows = max(_MIN_QUERIES, _MAX_SCORES // (key.shape[0] * key.shape[1]))
         return torch.cat([_multiply(block, key, value) for block in query.split(rows)])
 
 

@@ -40,7 +40,7 @@ def open_outputs(place: str) -> OutputStore:
     if parts.scheme == "file":
         return LocalOutputs(Path(parts.path))
     if parts.scheme not in _OBJECT_SCHEMES:
-        raise ConfigError(f"no place for files speaks {parts.scheme}; give a folder, s3://, gs:// or az://")
+        raise ConfigError(f"outputs: '{parts.scheme}://{parts.netloc}' must be a folder, s3://, gs:// or az://")
     settings = dict(parse_qsl(parts.query))
     try:
         return ObjectOutputs(
@@ -56,4 +56,4 @@ def open_outputs(place: str) -> OutputStore:
             )
         )
     except (BaseError, ValueError, TypeError) as exc:
-        raise ConfigError(f"the place for files {parts.scheme}://{parts.netloc} cannot be used: {exc}") from exc
+        raise ConfigError(f"outputs: '{parts.scheme}://{parts.netloc}' cannot be used ({exc})") from exc

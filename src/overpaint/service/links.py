@@ -14,6 +14,7 @@ from overpaint.service.clock import ServiceClock
 FILES_PATH = "/files/"
 DAY_S = 24 * 3600
 MIN_SECRET_BYTES = 16
+_LINKS_PER_LIFETIME = 64
 
 
 class FileLinks:
@@ -22,7 +23,7 @@ class FileLinks:
     Args:
         secret: at least 16 bytes; the same after a restart, else old links die.
         clock: tells the time.
-        lifetime_s: how long a link works.
+        lifetime_s: how long a link works, and up to a 64th longer.
         path: what the path of every link starts with.
 
     Raises:
@@ -54,9 +55,14 @@ class FileLinks:
 
     def prove(self, key: str, action: str = "get", lifetime_s: int | None = None) -> tuple[str, str]:
         """What a link carries besides the key: when it ends, and a signature; `check` takes both."""
-        lifetime_s = self._lifetime_s if lifetime_s is None else lifetime_s
-        expires = str(int(self._clock.now().timestamp()) + lifetime_s)
+        now_s = int(self._clock.now().timestamp())
+        expires = str(self._usual_end(now_s) if lifetime_s is None else now_s + lifetime_s)
         return expires, self._sign(key, expires, action)
+
+    def _usual_end(self, now_s: int) -> int:
+        """The same for a while, so that a browser that is given a link again finds the file in its cache."""
+        grain_s = max(1, self._lifetime_s // _LINKS_PER_LIFETIME)
+        return -(-(now_s + self._lifetime_s) // grain_s) * grain_s
 
     def check(self, key: str, expires: str, signature: str, action: str = "get") -> None:
         """See that a link is ours and still works.

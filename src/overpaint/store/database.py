@@ -105,15 +105,21 @@ def parse_url(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError as exc:
-        raise ConfigError("the database URL cannot be read; give sqlite:///PATH or postgresql://...") from exc
+        raise _unusable(text) from exc
     kind = url.get_backend_name()
-    if kind == "sqlite" and url.database not in {None, "", ":memory:"}:
-        return url
+    if kind == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ConfigError(f"database: {text!r} needs a file: sqlite:///PATH")
     if kind == "sqlite":
-        raise ConfigError("a SQLite database needs a file: sqlite:///PATH")
+        return url
     if kind in {"postgresql", "postgres"}:
         return url.set(drivername="postgresql")
-    raise ConfigError(f"no store speaks {kind}; give sqlite:///PATH or postgresql://...")
+    raise _unusable(text)
+
+
+def _unusable(text: str) -> ConfigError:
+    """Shows what was given, but for what may be a password."""
+    _, at, host = text.rpartition("@")
+    return ConfigError(f"database: {'...@' + host if at else text!r} must be like sqlite:///PATH or postgresql://...")
 
 
 def connect(url: URL) -> Database:

@@ -132,7 +132,7 @@ async def test_a_missing_bucket_is_a_backend_error_on_writing(s3_endpoint: str) 
 
 @pytest.mark.parametrize("place", ["ftp://host/x", "https://host/x", "s3://bucket?no_such_setting=1"])
 def test_a_place_that_cannot_be_used_is_a_configuration_error(place: str) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=r"^outputs: '"):
         open_outputs(place)
 
 

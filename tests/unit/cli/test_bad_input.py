@@ -200,6 +200,22 @@ def test_a_bad_setting_is_named(
     assert complaint(overpaint(*GENERATE)).startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "line"),
+    [("--port", "99999", "--port: 99999 is not usable"), ("--safety", "some", "--safety: 'some' is not usable")],
+)
+def test_a_bad_value_of_a_servers_flag_is_named_by_the_flag(
+    flag: str, value: str, line: str, overpaint: Overpaint
+) -> None:
+    assert complaint(overpaint("serve", flag, value)).startswith(line)
+
+
+def test_a_bad_value_in_a_file_is_named_as_one(overpaint: Overpaint, tmp_path: Path) -> None:
+    path = tmp_path / "server.toml"
+    path.write_text("port = 99999\n")
+    assert complaint(overpaint("serve", "--config", str(path))).startswith("config: port: 99999 is not usable")
+
+
 def test_keys_are_not_made_where_no_server_keeps_its_data(overpaint: Overpaint, tmp_path: Path) -> None:
     """They would open nothing."""
     place = f"data_dir: '{tmp_path / 'overpaint-data'}' has no data of a server"

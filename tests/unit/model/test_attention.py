@@ -21,7 +21,7 @@ from tests.reference.measures import max_abs
 
 _HEADS, _HEAD_DIM, _LAYERS = 2, 16, 2
 _CPU = torch.device("cpu")
-_PACKS = [[(7, 5)], [(7, 5), (0, 9), (31, 1)], [(40, 130), (3, 100)]]
+_PACKS = [[(7, 5)], [(7, 5), (0, 9), (31, 1)], [(40, 130), (3, 100), (100, 64)]]
 """Prefix and target tokens of each sequence; the last pack is long enough for products."""
 
 

@@ -28,6 +28,23 @@ def test_a_link_works_until_it_expires() -> None:
         links.key_of("https://any.host" + link)
 
 
+def test_a_link_stays_the_same_for_a_while() -> None:
+    clock = FakeClock()
+    links = FileLinks(SECRET, clock, lifetime_s=6400)
+    first, exact = links.link("outputs/a/0.png"), links.link("outputs/a/0.png", lifetime_s=6400)
+    clock.passed_s = 1
+    assert links.link("outputs/a/0.png", lifetime_s=6400) != exact
+    for passed_s in range(0, 1000, 7):
+        clock.passed_s = passed_s
+        remaining_s = int(parts(links.link("outputs/a/0.png"))[1]) - clock.now().timestamp()
+        assert 6400 <= remaining_s < 6500
+    assert links.link("outputs/a/0.png") != first
+    different = set()
+    for clock.passed_s in range(200, 300):
+        different.add(links.link("outputs/a/0.png"))
+    assert len(different) <= 2
+
+
 def test_a_link_without_a_query_is_recognised_alike() -> None:
     clock = FakeClock()
     links = FileLinks(SECRET, clock, lifetime_s=60)

@@ -1,11 +1,13 @@
 """Bringing a database up to date at start, one process at a time. Blocking; knows no event loop."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL
@@ -18,6 +20,7 @@ CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 60
 #: Any number that is ours: who migrates a PostgreSQL database holds this advisory lock.
 ADVISORY_LOCK = 0x0FE4_9A17
+_log = logging.getLogger(__name__)
 
 
 def migrate(url: URL) -> None:
@@ -31,10 +34,17 @@ def migrate(url: URL) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
         config.attributes["connection"] = connection
+        before = _revision(connection)
         try:
             command.upgrade(config, "head")
         except CommandError as exc:
-            raise ConfigError(f"the database was written by another version of Overpaint: {exc}") from exc
+            raise ConfigError(f"database: it was written by another version of Overpaint: {exc}") from exc
+        if (now := _revision(connection)) != before:
+            _log.info("the database's tables were brought from revision %s to %s", before or "none", now)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 @contextmanager

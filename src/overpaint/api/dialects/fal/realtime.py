@@ -20,6 +20,7 @@ from overpaint.api.dialects.fal.convert import Manners, to_draft
 from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import Endpoint, endpoint_at
 from overpaint.api.dialects.fal.errors import refusal_of
+from overpaint.api.errors import unexpected
 from overpaint.api.public_url import Links, base_url
 from overpaint.core.errors import OverpaintError, RequestError, TaskError
 from overpaint.core.task import Task
@@ -69,6 +70,10 @@ async def _answer_all(
             await socket.send_bytes(await _output(socket, service, task))
         except OverpaintError as error:
             await _tell(socket, error)
+        except WebSocketDisconnect:
+            return
+        except Exception as exc:  # noqa: BLE001  a bug costs this message, and whoever sent it must hear of its end
+            await _tell(socket, unexpected(exc))
 
 
 async def _painted(socket: WebSocket, service: Service, caller: Caller, task: Task) -> Task:

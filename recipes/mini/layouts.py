@@ -64,6 +64,8 @@ def draw_scene(rng: random.Random, world: World, count: int, free: bool = False)
     text = draw_text(rng) if world.texts and rng.random() < 0.12 else None
     scene = Scene(draw_background(rng, world), (), text)
     style = rng.randrange(world.styles)
+    if style and rng.random() < world.flattened:
+        style = 0
     things = rng.sample(range(world.things), count)
     if not world.rich:
         return _draw_plain(rng, world, scene.background, things)

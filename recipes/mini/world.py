@@ -31,6 +31,7 @@ class World:
     rich: bool = True  # tints, gradients and painted grounds
     free: bool = False  # any of five sizes, anywhere, flipped
     texts: bool = False
+    flattened: float = 0.0  # share of the shaded scenes that are drawn flat instead
     size_step: int = 32  # what "bigger" and "smaller" mean
     chinese: float = 0.4  # share of instructions
 
@@ -60,20 +61,21 @@ WIDE = World(
     things=len(THINGS),
     styles=len(STYLES),
     sizes=(SIZES[2], SIZES[2], SIZES[0], SIZES[0]),
+    flattened=0.7,  # each drawing is met more often when most are of one style
     size_step=64,
     skills={
-        "generate": 0.22,
-        "add": 0.1,
-        "remove": 0.1,
-        "replace": 0.18,
-        "recolour": 0.08,
-        "move": 0.07,
-        "resize": 0.05,
-        "background": 0.07,
-        "restyle": 0.04,
-        "extract": 0.04,
+        "generate": 0.26,
+        "add": 0.13,
+        "remove": 0.08,
+        "replace": 0.2,
+        "recolour": 0.06,
+        "move": 0.06,
+        "resize": 0.03,
+        "background": 0.06,
+        "restyle": 0.03,
+        "extract": 0.03,
         "combine": 0.03,
-        "several": 0.02,
+        "several": 0.03,
     },
     chinese=0.5,
 )

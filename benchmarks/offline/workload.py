@@ -134,6 +134,17 @@ def serve_arrivals(it: LocalEngine, arrivals: list[Arrival]) -> tuple[dict[str, 
     return latencies, time.perf_counter() - start
 
 
+def serve_in_order(it: LocalEngine, arrivals: list[Arrival]) -> tuple[dict[str, list[float]], float]:
+    """The same, one whole request after the other, first come, first served."""
+    latencies: dict[str, list[float]] = {}
+    start = time.perf_counter()
+    for index, arrival in enumerate(arrivals):
+        time.sleep(max(0.0, start + arrival.at_s - time.perf_counter()))
+        finish(it, str(index), arrival.request, arrival.terms)
+        latencies.setdefault(arrival.kind, []).append(time.perf_counter() - start - arrival.at_s)
+    return latencies, time.perf_counter() - start
+
+
 def percentile(values: list[float], share: float) -> float:
     """The value that `share` of the values do not exceed."""
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""Small requests among large ones at 80 % load: joining at every step against whole requests in order of arrival.
+"""Small requests among large ones at 80 % load: joining at every step against whole requests, first come, first served.
 
     python -m benchmarks.online.latency [--seconds 40] [--save]
 
@@ -15,7 +15,16 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.offline.workload import Arrival, engine, finish, load, percentile, sample_pictures, serve_arrivals
+from benchmarks.offline.workload import (
+    Arrival,
+    engine,
+    finish,
+    load,
+    percentile,
+    sample_pictures,
+    serve_arrivals,
+    serve_in_order,
+)
 from benchmarks.report import report
 from overpaint.core.config import EngineConfig
 from overpaint.core.events import Progress
@@ -71,13 +80,13 @@ def compare_orders(checkpoint: Checkpoint, seconds: float, large_side: int) -> d
     """Latencies by kind, one engine after the other over the same arrivals."""
     found: dict[str, Any] = {}
     arrivals: list[Arrival] = []
-    for name, config in (("whole", EngineConfig(max_running=1)), ("steps", EngineConfig())):
-        with engine(checkpoint, config) as it:
+    for name, serve in (("whole", serve_in_order), ("steps", serve_arrivals)):
+        with engine(checkpoint, EngineConfig()) as it:
             if not arrivals:
                 mean_s = 0.75 * service_s(it, "small") + 0.25 * service_s(it, "large", large_side)
                 arrivals = poisson(_LOAD / mean_s, seconds, seed=1, large_side=large_side)
                 found |= {"arrivals": len(arrivals), "mean_service_s": mean_s}
-            latencies, total_s = serve_arrivals(it, arrivals)
+            latencies, total_s = serve(it, arrivals)
         found[name] = {kind: percentile(values, 0.95) for kind, values in latencies.items()}
         found[name]["requests_per_s"] = len(arrivals) / total_s
     for kind in ("small", "large"):

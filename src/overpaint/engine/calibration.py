@@ -5,6 +5,8 @@ sizes each. Knows nothing of requests or scheduling.
 """
 
 from collections.abc import Callable
+from itertools import count
+from math import inf
 from time import perf_counter
 
 import torch
@@ -22,7 +24,8 @@ from overpaint.model.transformer import PackedTransformer
 from overpaint.model.vae import PictureCodec
 
 _PACKS = (1, 2, 4, 8)
-_REPEATS = 3
+_SETTLED, _MOST_CALLS = 3, 12
+"""A call's time is settled when so many in a row were no faster than the best; the first ones of a shape are slow."""
 _PREFIX_TOKENS = 32
 _GOOD_ENOUGH = 1.1
 """A pack is large enough when a token costs at most this much more than in the best pack."""
@@ -77,13 +80,24 @@ def _time_packs(transformer: PackedTransformer, channels: int, grid: Grid) -> li
     txt = torch.zeros(_PREFIX_TOKENS, transformer.context_channels, device=transformer.device)
     transformer.prefill([PrefixInput(cache.layout.segments, txt, (), cache)])
     item = StepInput(torch.zeros(tokens, channels, device=transformer.device), 0.5, grid, cache)
+
+    def time_step(pack: int) -> float:
+        return _time(lambda: transformer.step([item] * pack), transformer.device)
+
     samples: list[_Sample] = []
     for pack in _PACKS:
-        seconds = _time(lambda items=[item] * pack: transformer.step(items), transformer.device)
+        seconds = time_step(pack)
+        if samples and _is_no_gain(samples[-1][1], seconds):
+            # One stall of the machine must not switch packing off for good: look again before believing it.
+            seconds = min(seconds, time_step(pack))
         samples.append((pack * tokens, seconds))
-        if len(samples) > 1 and seconds / 2 > _NO_GAIN * samples[-2][1]:
+        if len(samples) > 1 and _is_no_gain(samples[-2][1], seconds):
             break
     return samples
+
+
+def _is_no_gain(seconds: float, doubled_s: float) -> bool:
+    return doubled_s / 2 > _NO_GAIN * seconds
 
 
 def _time_decode(codec: PictureCodec, device: torch.device, grid: Grid) -> _Sample:
@@ -96,7 +110,7 @@ def _time_prefix(prefixes: Prefixes, reference_area: int, device: torch.device, 
     size = fit_area(reference_area, 1.0)
     picture = Picture(size.width, size.height, "RGB", bytes(3 * size.area))
     tokens = _PREFIX_TOKENS + num_pictures * size.area // TOKEN_AREA
-    number = iter(range(_REPEATS))
+    number = count()
 
     def build() -> None:
         key = f"calibration/{next(number)}"  # a name of its own: latents are kept by name
@@ -117,8 +131,15 @@ def _half(grid: Grid) -> Grid:
 
 
 def _time(call: Callable[[], object], device: torch.device) -> float:
-    """Fastest of a few calls, in seconds."""
-    return min(_time_once(call, device) for _ in range(_REPEATS))
+    """Fastest of as many calls as it takes to settle, in seconds."""
+    best, since = inf, 0
+    for _ in range(_MOST_CALLS):
+        seconds = _time_once(call, device)
+        since = 0 if seconds < best else since + 1
+        best = min(best, seconds)
+        if since == _SETTLED:
+            break
+    return best
 
 
 def _time_once(call: Callable[[], object], device: torch.device) -> float:

@@ -33,12 +33,17 @@ class FairOrder:
         return self._work
 
     def enter(self, sequence: Sequence, present: Iterable[Sequence]) -> None:
-        """A sequence arrives: a tenant that was away starts level with those present, without credit or debt."""
+        """A sequence arrives: a tenant that was away starts level with those present, without credit or debt.
+
+        Where nobody is present, it starts level with whoever had the most: what a tenant had of an idle device was
+        nobody else's, and would else be a debt to the next one that comes.
+        """
         sequence.arrived_at = self._work
         tenant = sequence.spec.terms.tenant
         tenants = {other.spec.terms.tenant for other in present}
         if tenant not in tenants:
-            floor = min((self._spent.get(other, 0.0) for other in tenants), default=0.0)
+            levels = [self._spent.get(other, 0.0) for other in tenants]
+            floor = min(levels) if levels else max(self._spent.values(), default=0.0)
             self._spent[tenant] = max(self._spent.get(tenant, 0.0), floor)
 
     def charge(self, sequence: Sequence, cost: float) -> None:

@@ -120,6 +120,22 @@ def test_a_tenant_that_was_away_brings_no_credit_along() -> None:
     assert desk.runner.steps["busy/0"] - before >= 8
 
 
+def test_a_tenant_that_had_the_device_to_itself_owes_nothing_for_it() -> None:
+    """It was away when the other one came, so the other one brings no credit along either."""
+    desk = Desk(Limits(tick_tokens=1, max_running=64), units=1)
+    desk.submit(make_job("before", steps=500, terms=Terms(tenant="modest")))
+    desk.run()
+    desk.submit(make_job("greedy", steps=500, terms=Terms(tenant="greedy")))
+    for _ in range(10):
+        desk.tick()
+    desk.submit(make_job("modest", steps=20, terms=Terms(tenant="modest")))
+    ticks = 0
+    while "modest/0" not in desk.runner.decoded:
+        desk.tick()
+        ticks += 1
+    assert ticks <= 2 * 20 + 4
+
+
 def test_a_tick_beside_a_busy_tenant_takes_a_lonely_picture_twice_its_own_time_at_most() -> None:
     """Alone a step costs 64 + 64 tokens; shared with one other tenant it may cost 256, so 192 tokens step."""
     desk = Desk(Limits(max_running=64, costs=Costs(step=Cost(fixed=64))), units=1)

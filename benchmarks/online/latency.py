@@ -1,10 +1,10 @@
 """Small requests among large ones at 80 % load: joining at every step against whole requests, first come, first served.
 
-    python -m benchmarks.online.latency [--seconds 40] [--save]
+    python -m benchmarks.online.latency [--seconds 20] [--rounds 5] [--save]
 
-Poisson arrivals, the same ones for both; three in four are small (4 steps), the rest large (40 steps): once all of one
-size, and once with large ones of four times the pixels. Then two tenants, one sending ten times as much; then cancels.
-In process, without HTTP: this measures the engine.
+Poisson arrivals in several patterns, each for both in turn; three in four are small (4 steps), the rest large (40
+steps): once all of one size, and once with large ones of four times the pixels. Then two tenants, one sending ten times
+as much; then cancels. In process, without HTTP: this measures the engine.
 """
 
 from __future__ import annotations
@@ -76,15 +76,21 @@ def poisson(
     return arrivals
 
 
-def compare_orders(checkpoint: Checkpoint, seconds: float, large_side: int) -> dict[str, Any]:
-    """Latencies by kind, one engine after the other over the same arrivals."""
+def compare_orders(checkpoint: Checkpoint, seconds: float, rounds: int, large_side: int) -> dict[str, Any]:
+    """Latencies by kind in several patterns, each served both ways in turn; the medians of the ratios."""
+    found = [compare_once(checkpoint, seconds, seed, large_side) for seed in range(1, rounds + 1)]
+    return {name: statistics.median(one[name] for one in found) for name in _RATIOS} | {"rounds": found}
+
+
+def compare_once(checkpoint: Checkpoint, seconds: float, seed: int, large_side: int) -> dict[str, Any]:
+    """Latencies by kind over one pattern of arrivals, one engine after the other."""
     found: dict[str, Any] = {}
     arrivals: list[Arrival] = []
     for name, serve in (("whole", serve_in_order), ("steps", serve_arrivals)):
         with engine(checkpoint, EngineConfig()) as it:
             if not arrivals:
                 mean_s = 0.75 * service_s(it, "small") + 0.25 * service_s(it, "large", large_side)
-                arrivals = poisson(_LOAD / mean_s, seconds, seed=1, large_side=large_side)
+                arrivals = poisson(_LOAD / mean_s, seconds, seed, large_side=large_side)
                 found |= {"arrivals": len(arrivals), "mean_service_s": mean_s}
             latencies, total_s = serve(it, arrivals)
         found[name] = {kind: percentile(values, 0.95) for kind, values in latencies.items()}
@@ -132,12 +138,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="checkpoint; the bundled one by default")
     parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--seconds", type=float, default=40.0, help="length of each arrival pattern")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of each arrival pattern")
+    parser.add_argument("--rounds", type=int, default=5, help="patterns; the median of their ratios counts")
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     checkpoint = load(arguments.model, arguments.dtype)
-    orders = {side: compare_orders(checkpoint, arguments.seconds, side) for side in (_SIDE, _LARGE_SIDE)}
-    tenants = compare_tenants(checkpoint, arguments.seconds)
+    orders = {
+        side: compare_orders(checkpoint, arguments.seconds, arguments.rounds, side) for side in (_SIDE, _LARGE_SIDE)
+    }
+    tenants = compare_tenants(checkpoint, 2 * arguments.seconds)
     cancels = measure_cancels(checkpoint)
     rows = [
         [f"{what}, steps over whole, large ones of {side}x{side}", f"{found[name]:.2f}x"]

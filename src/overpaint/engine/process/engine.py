@@ -175,14 +175,18 @@ class ProcessEngine:
             raise EngineAwayError("the engine is gone") from exc
 
     def _read(self) -> None:
-        """The reader's thread: sort what comes until the pipe ends, then answer everybody."""
+        """The reader's thread: sort what comes until the pipe ends, then answer everybody and tell of the end."""
         try:
             while True:
                 self._sort(self._pipe.recv())
         except (EOFError, OSError):
             pass
         finally:
-            self._end()
+            try:
+                self._end()
+            finally:
+                if self._on_end:
+                    self._on_end()
 
     def _sort(self, message: FromChild) -> None:
         match message:
@@ -206,7 +210,7 @@ class ProcessEngine:
 
     def _give_text(self, text_id: int, outcome: str | OverpaintError) -> None:
         text = self._texts.get(text_id)
-        if text is None:
+        if text is None or text.done():  # its reader is about to take it
             return
         if isinstance(outcome, str):
             text.set_result(outcome)
@@ -219,6 +223,9 @@ class ProcessEngine:
 
     def _end(self) -> None:
         self._process.join(KILL_S)
+        if self._process.is_alive():
+            self._process.kill()  # nobody hears it any more, and it must not keep the device from the next one
+            self._process.join(KILL_S)
         self._is_closing = True
         if self._info is None and self._load_error is None:
             self._load_error = BackendError(f"the engine ended while loading ({self._last_words()})")
@@ -229,8 +236,6 @@ class ProcessEngine:
             self._give_text(text_id, error)
         self._boxes.fail_all(error)
         self._settled.set()
-        if self._on_end:
-            self._on_end()
 
     def _last_words(self) -> str:
         code = self._process.exitcode

@@ -6,6 +6,7 @@ process's.
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -203,7 +204,7 @@ def _start_engine(settings: ServerSettings, stack: AsyncExitStack) -> Supervisor
         trace=settings.trace,
     )
     opener = partial(open_engine, model, config)
-    engine = Supervisor(lambda on_end: ProcessEngine(opener, on_end))
+    engine = Supervisor(lambda on_end: ProcessEngine(opener, on_end, settings.stall_s or math.inf))
     stack.callback(engine.close)
     return engine
 

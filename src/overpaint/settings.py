@@ -76,6 +76,7 @@ class ServerSettings(Settings):
         prefix_host_mib: of the host's memory, for those that had to leave the device.
         prefix_dtype: what they are kept in: the model's own dtype, or 8 bits.
         lease_s: tasks of a process that died come back after this long; longer than its longest silence.
+        stall_s: an engine that owes pictures and says nothing for this long is killed and started again; 0 is never.
         keep_days: how long inputs and outputs are kept.
         max_picture_mib: largest picture file that is taken, however it comes.
         adapter_urls: whether adapters may be fetched from URLs, guarded as pictures are.
@@ -110,6 +111,7 @@ class ServerSettings(Settings):
     prefix_host_mib: int = Field(default=0, ge=0)
     prefix_dtype: PrefixDtype = "auto"
     lease_s: float = Field(default=20.0, ge=2, le=3600)
+    stall_s: float = Field(default=900.0, ge=0)
     keep_days: float = Field(default=7.0, gt=0)
     max_picture_mib: int = Field(default=64, ge=1, le=1024)
     adapter_urls: bool = True

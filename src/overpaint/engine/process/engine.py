@@ -1,12 +1,15 @@
 """One child process and the parent's side of its pipe: an `EngineClient` that lives as long as the child does.
 
 When the child dies, every open task fails with a retryable `BackendError`; starting another one is the supervisor's.
+A child that owes pictures and says nothing for too long hangs, and is killed.
 """
 
 import itertools
 import logging
+import math
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
@@ -40,6 +43,7 @@ from overpaint.engine.process.messages import (
 CLOSE_S = 5.0
 KILL_S = 2.0
 ANSWER_S = 60.0
+_LOOK_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -49,9 +53,12 @@ class ProcessEngine:
     Args:
         open_engine: loads the checkpoint there; a module-level function or a partial of one.
         on_end: called once, from a thread, when the child is gone.
+        stall_s: longest silence while tasks are open; longer than its longest tick.
     """
 
-    def __init__(self, open_engine: EngineOpener, on_end: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, open_engine: EngineOpener, on_end: Callable[[], None] | None = None, stall_s: float = math.inf
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, child_pipe = context.Pipe()
         self._process = context.Process(
@@ -60,6 +67,7 @@ class ProcessEngine:
         self._process.start()
         child_pipe.close()  # else the end of the child would not be the end of the pipe
         self._on_end = on_end
+        self._stall_s = stall_s
         self._boxes = Mailboxes()
         self._answers: dict[str, _Answer] = {}
         self._texts: dict[int, Future[str]] = {}
@@ -178,6 +186,7 @@ class ProcessEngine:
         """The reader's thread: sort what comes until the pipe ends, then answer everybody and tell of the end."""
         try:
             while True:
+                self._listen()
                 self._sort(self._pipe.recv())
         except (EOFError, OSError):
             pass
@@ -187,6 +196,17 @@ class ProcessEngine:
             finally:
                 if self._on_end:
                     self._on_end()
+
+    def _listen(self) -> None:
+        """Wait for something to read, which the end of the pipe is, too."""
+        silent_since_s = time.monotonic()
+        while not self._pipe.poll(_LOOK_S):
+            if not self._boxes.open_tasks:
+                silent_since_s = time.monotonic()
+            elif time.monotonic() - silent_since_s > self._stall_s:
+                _log.error("the engine has said nothing for %g s and owes pictures, killing it", self._stall_s)
+                self._process.kill()
+                return
 
     def _sort(self, message: FromChild) -> None:
         match message:

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 from overpaint.core.config import ModelConfig
@@ -13,6 +14,7 @@ from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.null import NullEngine
+from overpaint.engine.process.child import WARM_UP_ID
 
 FLOOD = 50_000
 
@@ -63,6 +65,19 @@ class DyingWriter(NullEngine):
 
 def open_dying_writer() -> WritingEngine:
     return DyingWriter()
+
+
+class Hanging(NullEngine):
+    """Takes tasks and never says anything about them."""
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        if task_id != WARM_UP_ID:
+            threading.Event().wait()
+        return super().events(task_id)
+
+
+def open_hanging() -> WritingEngine:
+    return Hanging()
 
 
 def open_counting() -> WritingEngine:

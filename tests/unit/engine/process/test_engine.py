@@ -30,6 +30,7 @@ from tests.unit.engine.process.openers import (
     open_counting,
     open_dying,
     open_dying_writer,
+    open_hanging,
     open_nothing,
     open_null,
     open_talkative,
@@ -147,6 +148,20 @@ def test_its_end_is_told_while_a_text_that_came_is_still_being_fetched() -> None
     os.kill(engine.pid or 0, signal.SIGKILL)
     assert ended.wait(10)
     assert fetched.result() == "a cat"
+    engine.close()
+
+
+def test_a_child_that_owes_a_picture_and_says_nothing_is_killed() -> None:
+    ended = threading.Event()
+    engine = ProcessEngine(open_hanging, ended.set, stall_s=1.5)
+    assert engine.wait_loaded(LOAD_S)
+    assert not ended.wait(3)  # it owes nothing: silence is peace
+    engine.submit("t", request())
+    (event,) = engine.events("t")
+    assert isinstance(event, Failed)
+    assert event.error.retryable
+    assert "killed by signal 9" in event.error.message
+    assert ended.wait(10)
     engine.close()
 
 

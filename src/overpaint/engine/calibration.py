@@ -37,7 +37,12 @@ _Sample = tuple[int, float]
 
 
 def calibrate(
-    transformer: PackedTransformer, prefixes: Prefixes, codec: PictureCodec, grid: Grid, reference_area: int
+    transformer: PackedTransformer,
+    prefixes: Prefixes,
+    codec: PictureCodec,
+    grid: Grid,
+    reference_area: int,
+    work_bytes: int,
 ) -> Calibration:
     """Time packs of pictures of one size, prefixes without and with a picture, and decoding.
 
@@ -47,8 +52,9 @@ def calibrate(
         codec: to decode with.
         grid: a typical picture.
         reference_area: pixels of a reference picture.
+        work_bytes: what a step may take; larger packs are not tried.
     """
-    steps = _time_packs(transformer, codec.channels, grid)
+    steps = _time_packs(transformer, codec.channels, grid, work_bytes // transformer.work_bytes_per_token)
     decodes = [_time_decode(codec, transformer.device, part) for part in (_half(grid), grid)]
     builds = [_time_prefix(prefixes, reference_area, transformer.device, pictures) for pictures in (0, 1)]
     return Calibration(_tick_tokens(steps), _costs(steps, builds, decodes), dict(steps))
@@ -74,7 +80,7 @@ def _line(samples: list[_Sample]) -> tuple[float, float]:
     return slope, max(0.0, short - slope * few)
 
 
-def _time_packs(transformer: PackedTransformer, channels: int, grid: Grid) -> list[_Sample]:
+def _time_packs(transformer: PackedTransformer, channels: int, grid: Grid, most_tokens: int) -> list[_Sample]:
     tokens = grid[0] * grid[1]
     cache = transformer.new_cache(layout_prefix([False] * _PREFIX_TOKENS, []))
     txt = torch.zeros(_PREFIX_TOKENS, transformer.context_channels, device=transformer.device)
@@ -86,6 +92,8 @@ def _time_packs(transformer: PackedTransformer, channels: int, grid: Grid) -> li
 
     samples: list[_Sample] = []
     for pack in _PACKS:
+        if samples and pack * tokens > most_tokens:
+            break
         seconds = time_step(pack)
         if samples and _is_no_gain(samples[-1][1], seconds):
             # One stall of the machine must not switch packing off for good: look again before believing it.
@@ -117,11 +125,13 @@ def _time_prefix(prefixes: Prefixes, reference_area: int, device: torch.device, 
         names = [f"{key}/{index}" for index in range(num_pictures + 1)]
         blocks = tuple(BlockSpec(name, 0) for name in names)
         spec = PrefixSpec(blocks, "a", (picture,) * num_pictures, (key,) * num_pictures)
-        prefixes.begin(spec)
-        while not prefixes.is_standing(spec.key):
-            prefixes.advance(PrefixWork(spec, tokens))
-        for name in names:
-            prefixes.release(name)
+        try:
+            prefixes.begin(spec)
+            while not prefixes.is_standing(spec.key):
+                prefixes.advance(PrefixWork(spec, tokens))
+        finally:
+            for name in names:
+                prefixes.release(name)
 
     return tokens, _time(build, device)
 

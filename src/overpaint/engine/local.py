@@ -261,8 +261,8 @@ class LocalEngine:
         if not self._is_calibrated and self._scheduler.num_running > 1:
             # One picture alone never waits for this; only who shares the device pays, once.
             self._is_calibrated = True
-            found = self._painter.calibrate()
-            self._scheduler.calibrate(found.tick_tokens, found.costs)
+            if found := self._runner.calibrate():
+                self._scheduler.calibrate(found.tick_tokens, found.costs)
         plan = self._scheduler.schedule()
         waiting = self._telling.tasks_of(plan.prefill.users) if plan.prefill else []
         with self._door:

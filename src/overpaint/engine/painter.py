@@ -174,7 +174,7 @@ class Painter:
         """Find out what work costs, and how many tokens are worth stepping together."""
         info = self._checkpoint.info
         grid = _grid_of(fit_area(info.sizes.default_area, 1.0))
-        return calibrate(self._transformer, self.prefixes, self._codec, grid, info.reference_area)
+        return calibrate(self._transformer, self.prefixes, self._codec, grid, info.reference_area, self.work_bytes)
 
     def free_bytes(self) -> int:
         """Memory of the device that nobody has taken, or takes for a visit of weights that live on the host."""

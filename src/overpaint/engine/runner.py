@@ -17,6 +17,7 @@ from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork, StageTimes, StepPlan, StepResult, StepWork
+from overpaint.engine.stats import Calibration
 from overpaint.model.transformer import AbandonedError
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,15 @@ class Runner:
             for spec in job.sequences:
                 self._painter.drop(spec.sequence_id)
             return _ours(error)
+        return None
+
+    def calibrate(self) -> Calibration | None:
+        """Measure the device; None when that fails, which costs nobody a picture."""
+        try:
+            return self._painter.calibrate()
+        except Exception as error:  # noqa: BLE001  a device too full to be measured may still paint
+            _log.warning("the device could not be measured, so all that fits is stepped together: %s", _ours(error))
+        self._painter.give_back_memory()
         return None
 
     def execute(self, plan: StepPlan, is_wanted: IsWanted = lambda _: True) -> StepResult:

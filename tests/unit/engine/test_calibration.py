@@ -36,9 +36,9 @@ class Device:
             self.now_s += _STALL_S
 
 
-def measure(device: Device, monkeypatch: pytest.MonkeyPatch) -> int:
+def measure(device: Device, monkeypatch: pytest.MonkeyPatch, most_tokens: int = 10_000) -> int:
     monkeypatch.setattr(calibration, "perf_counter", lambda: device.now_s)
-    return _tick_tokens(_time_packs(cast("PackedTransformer", device), 4, _GRID))
+    return _tick_tokens(_time_packs(cast("PackedTransformer", device), 4, _GRID, most_tokens))
 
 
 @pytest.mark.parametrize("stalled", [0, 1, 3, 5])
@@ -46,6 +46,13 @@ def test_a_stall_while_it_is_measured_does_not_switch_packing_off(
     stalled: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert measure(Device(1e-5, stalled), monkeypatch) == 8 * 64
+
+
+@pytest.mark.parametrize(("most_tokens", "tick_tokens"), [(300, 256), (128, 128), (10, 64)])
+def test_packs_that_may_not_fit_are_not_tried(
+    most_tokens: int, tick_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert measure(Device(1e-6, 0), monkeypatch, most_tokens) == tick_tokens
 
 
 def test_a_device_that_one_picture_fills_packs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

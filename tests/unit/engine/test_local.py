@@ -27,6 +27,7 @@ from overpaint.core.result import GenerationResult
 from overpaint.core.sizes import Size
 from overpaint.core.terms import Terms
 from overpaint.engine.local import LocalEngine
+from overpaint.engine.plan import PrefixWork
 from overpaint.model.checkpoint import Checkpoint
 from tests.reference.measures import psnr_db
 from tests.reference.pictures import make_picture
@@ -419,6 +420,24 @@ def test_what_was_done_is_counted_and_traced(checkpoint: Checkpoint, tmp_path: P
     assert stats.prefix_bytes_held > 0
     names = {event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
     assert names == {"condition", "prefill", "denoise", "decode"}
+
+
+def test_a_device_too_full_to_be_measured_paints_all_the_same(checkpoint: Checkpoint) -> None:
+    engine = LocalEngine(checkpoint)
+    advance = engine._painter.prefixes.advance
+
+    def crowded(work: PrefixWork, is_wanted: Callable[[], bool] = lambda: True) -> int:
+        if work.spec.key.startswith("calibration/"):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return advance(work, is_wanted)
+
+    engine._painter.prefixes.advance = crowded  # type: ignore[method-assign]
+    try:
+        assert len(_result(_run(engine, "both", replace(_SHORT, num_images=2))).images) == 2
+        assert engine.stats.num_passes == 3  # stepped together
+        _assert_nothing_is_held_for_nobody(engine)
+    finally:
+        engine.close()
 
 
 def test_who_runs_out_of_memory_is_told_what_would_fit_and_who_was_packed_with_it_goes_on(engine: LocalEngine) -> None:

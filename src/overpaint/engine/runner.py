@@ -8,11 +8,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TypeVar
 
 import torch
 
-from overpaint.core import BackendError, CapacityError, OverpaintError
+from overpaint.core import BackendError, CapacityError, OverpaintError, Picture
 from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
@@ -21,7 +20,6 @@ from overpaint.engine.stats import Calibration
 from overpaint.model.transformer import AbandonedError
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 IsWanted = Callable[[Sequence[SequenceId]], bool]
 
 
@@ -95,8 +93,8 @@ class Runner:
         prefilled = self._prefill(plan.prefill, tick) if plan.prefill else None
         stepped = tuple(item for pack in _packs(plan.denoise) for item in self._denoise(pack, tick))
         moved = {item.sequence_id for item in stepped}
-        previews = self._each("preview", [key for key in plan.preview if key in moved], self._painter.preview, tick)
-        decoded = self._each("decode", plan.decode, self._painter.decode, tick)
+        previews = self._preview([key for key in plan.preview if key in moved], tick)
+        decoded = self._decode(plan.decode, tick)
         times = StageTimes(**{f"{stage}_s": seconds for stage, seconds in tick.seconds.items()})
         return StepResult(
             prefilled=prefilled,
@@ -160,15 +158,24 @@ class Runner:
         self._painter.give_back_memory()
         return found
 
-    def _each(
-        self, stage: str, sequence_ids: Sequence[SequenceId], make: Callable[[SequenceId], _T], tick: _Tick
-    ) -> list[tuple[SequenceId, _T]]:
-        """Make something of every sequence; who cannot be made fails alone."""
-        made: list[tuple[SequenceId, _T]] = []
+    def _preview(self, sequence_ids: Sequence[SequenceId], tick: _Tick) -> list[tuple[SequenceId, Picture]]:
+        """A look at every sequence that can be looked at; for want of one no picture fails."""
+        made: list[tuple[SequenceId, Picture]] = []
+        with tick.time("preview"):
+            for sequence_id in sequence_ids:
+                try:
+                    made.append((sequence_id, self._painter.preview(sequence_id)))
+                except Exception as error:  # noqa: BLE001  whatever torch raises, the picture goes on
+                    _log.warning("there is no preview of %s: %s", sequence_id, _ours(error))
+        return made
+
+    def _decode(self, sequence_ids: Sequence[SequenceId], tick: _Tick) -> list[tuple[SequenceId, Picture]]:
+        """The pictures; who cannot be decoded fails alone."""
+        made: list[tuple[SequenceId, Picture]] = []
         for sequence_id in sequence_ids:
             try:
-                with tick.time(stage):
-                    made.append((sequence_id, make(sequence_id)))
+                with tick.time("decode"):
+                    made.append((sequence_id, self._painter.decode(sequence_id)))
             except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
                 tick.failed.append((sequence_id, _ours(error)))
         return made

@@ -422,6 +422,14 @@ def test_what_was_done_is_counted_and_traced(checkpoint: Checkpoint, tmp_path: P
     assert names == {"condition", "prefill", "denoise", "decode"}
 
 
+def test_a_preview_that_cannot_be_made_costs_no_picture(engine: LocalEngine) -> None:
+    broken = _Break(engine, "", "preview", torch.OutOfMemoryError("CUDA out of memory"))
+    events = _run(engine, "wrong", replace(_SHORT, prompt="wrong", steps=4), Terms(preview_every=1))
+    assert broken.calls == 3
+    assert _result(events)
+    assert not [event for event in events if isinstance(event, Preview)]
+
+
 def test_a_device_too_full_to_be_measured_paints_all_the_same(checkpoint: Checkpoint) -> None:
     engine = LocalEngine(checkpoint)
     advance = engine._painter.prefixes.advance

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from recipes.mini.backgrounds import COLOUR_NAMES, GROUNDS
 from recipes.mini.objects import STYLES
-from recipes.mini.scenes import SIDE, SIZES, TINTS, Box, Item, Scene, stand
+from recipes.mini.scenes import SIDE, SIZES, TINTS, Box, Item, Scene, overlap, stand
 from recipes.mini.skills import exchange, without
 from recipes.mini.tasks import Task
 from recipes.mini.world import World
@@ -98,7 +98,8 @@ def _vanished(before: Scene, truth: Scene) -> list[Item]:
 
 
 def _gone(item: Item, truth: Scene, world: World) -> Question:
-    there = [replace(truth, items=(*truth.items, replace(item, thing=thing))) for thing in range(world.things)]
+    near = tuple(other for other in truth.items if overlap(other.box, item.box))  # a scene has no room for five
+    there = [replace(truth, items=(*near, replace(item, thing=thing))) for thing in range(world.things)]
     return _question("removed", truth, there, item.box)
 
 

@@ -164,7 +164,8 @@ class Dispatcher:
         except Exception:  # noqa: BLE001  a bug costs this lease; it runs out, and the task comes back or fails
             _log.exception("work on task %s failed", task_id)
         finally:
-            self._running.pop(task_id, None)
+            if self._running.get(task_id) is work:  # it may have been handed back and leased again by now
+                del self._running[task_id]
             if self._is_behind:
                 self.wake()
 

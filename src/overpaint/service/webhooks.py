@@ -63,14 +63,14 @@ class WebhookPolicy:
         delays_s: before the second try, the third, ...; the last one repeats.
         give_up_after: since the task became final.
         timeout_s: for one answer.
-        batch: deliveries under way at once.
+        most_under_way: deliveries at once.
         interval_s: between two looks at what is due.
     """
 
     delays_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800, 3600)
     give_up_after: timedelta = timedelta(hours=24)
     timeout_s: float = 15.0
-    batch: int = 16
+    most_under_way: int = 32
     interval_s: float = 1.0
 
     def next_attempt(self, delivery: WebhookDelivery, now: datetime) -> datetime | None:
@@ -138,7 +138,8 @@ class Webhooks:
         self._poster = poster
         self._clock = clock
         self._policy = policy or WebhookPolicy()
-        self._loop = Loop("webhooks", self.deliver_due, self._policy.interval_s)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._loop = Loop("webhooks", self.fill, self._policy.interval_s)
 
     def start(self) -> None:
         """Deliver what is due until stopped."""
@@ -147,6 +148,9 @@ class Webhooks:
     async def stop(self) -> None:
         """End; a delivery under way is made again by the next life."""
         await self._loop.stop()
+        for delivery in self._under_way:
+            delivery.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     def note_end(self, task: Task) -> None:
         """A task became final: when somebody is to be told, that is due now and not at the next interval."""
@@ -157,24 +161,48 @@ class Webhooks:
         """Newest first, for people."""
         return await self._store.deliveries(task_id=task_id, limit=limit)
 
-    async def deliver_due(self) -> bool:
-        """Try what is due; True when there may be more."""
-        duration = timedelta(seconds=4 * self._policy.timeout_s)
-        due = await self._store.due(limit=self._policy.batch, duration=duration)
-        await asyncio.gather(*(self._deliver(delivery) for delivery in due))
-        return len(due) == self._policy.batch
+    async def deliver_due(self) -> None:
+        """Try what is due, and wait for the outcome."""
+        await self.fill()
+        await asyncio.gather(*self._under_way)
+
+    async def fill(self) -> bool:
+        """Begin with what is due, as much as there is room for: nobody waits for another's slow receiver."""
+        room = self._policy.most_under_way - len(self._under_way)
+        if room <= 0:
+            return False
+        due = await self._store.due(limit=room, duration=timedelta(seconds=4 * self._policy.timeout_s))
+        for delivery in due:
+            job = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
+            self._under_way.add(job)
+            job.add_done_callback(self._under_way.discard)
+            if len(due) == room:  # more may be due than there was room for
+                job.add_done_callback(lambda _: self._loop.wake())
+        return False
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
+        try:
+            await self._try(delivery)
+        except OverpaintError as error:
+            _log.warning("webhook %s comes again when its lease runs out: %s", delivery.id, error.message)
+
+    async def _try(self, delivery: WebhookDelivery) -> None:
         try:
             await self._post(delivery)
         except TaskError as gone:
             await self._store.failed(delivery.id, error=gone.message, next_attempt_at=None)
         except OverpaintError as error:
-            at = self._policy.next_attempt(delivery, self._clock.now())
             _log.info("webhook %s for task %s failed: %s", delivery.id, delivery.task_id, error.message)
-            await self._store.failed(delivery.id, error=error.message, next_attempt_at=at)
+            await self._put_off(delivery, error.message)
+        except Exception as crash:  # noqa: BLE001  a bug in one dialect's words must not be tried without end
+            _log.exception("webhook %s for task %s cannot be made", delivery.id, delivery.task_id)
+            await self._put_off(delivery, f"the server failed: {crash!r}")
         else:
             await self._store.delivered(delivery.id)
+
+    async def _put_off(self, delivery: WebhookDelivery, error: str) -> None:
+        at = self._policy.next_attempt(delivery, self._clock.now())
+        await self._store.failed(delivery.id, error=error, next_attempt_at=at)
 
     async def _post(self, delivery: WebhookDelivery) -> None:
         task = await self._tasks.get(delivery.task_id)

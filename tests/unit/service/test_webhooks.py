@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from overpaint.core.account import WebhookDelivery
-from overpaint.service.webhooks import Signing, WebhookPolicy, sign_standard
+from overpaint.service.build import Policies
+from overpaint.service.webhooks import Signing, WebhookFormat, WebhookPolicy, sign_standard
 from tests.unit.service.conftest import NewWorld
-from tests.unit.service.world import World, until
+from tests.unit.service.world import World, plain_signature, until
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,7 @@ async def test_a_finished_task_is_told_once(world: World) -> None:
     delivery = await delivery_of(world, task.id)
     assert headers["id"] == delivery.id
     await until(lambda: _is_delivered(world, task.id))
-    assert not await world.service.webhooks.deliver_due()
+    await world.service.webhooks.deliver_due()
     assert len(world.poster.received) == 1
 
 
@@ -81,6 +82,39 @@ async def test_a_dialect_without_a_form_of_its_own_speaks_native(new_world: NewW
     await world.service.tasks.cancel(world.caller, task.id)
     await world.service.webhooks.deliver_due()
     assert len(world.poster.received) == 1
+
+
+async def test_nobody_waits_for_anothers_silent_receiver(world: World) -> None:
+    silent = [await world.submit(webhook_url="https://hooks.example/silent") for _ in range(20)]
+    for task in silent:
+        await world.done(task)
+    await world.done(await world.submit(webhook_url=URL))
+    await until(lambda: [url for url, _, _ in world.poster.received] == [URL], timeout_s=5)
+
+
+async def test_more_than_go_out_at_once_go_out_one_after_the_other(new_world: NewWorld) -> None:
+    world = await new_world(policies=Policies(b"0123456789abcdef", webhooks=WebhookPolicy(most_under_way=2)))
+    for _ in range(9):
+        await world.done(await world.submit(webhook_url=URL))
+    await until(lambda: len(world.poster.received) == 9)
+
+
+async def test_a_bug_while_it_is_worded_is_put_off_like_any_failure(
+    still: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(_: object) -> bytes:
+        raise ZeroDivisionError("division by zero")
+
+    task = await still.submit(webhook_url=URL)
+    await still.service.tasks.cancel(still.caller, task.id)
+    monkeypatch.setattr(still.service.webhooks, "_formats", {"native": WebhookFormat(break_down, plain_signature)})
+    await still.service.webhooks.deliver_due()
+    put_off = await delivery_of(still, task.id)
+    assert put_off.attempts == 1
+    assert "ZeroDivisionError" in (put_off.last_error or "")
+    assert put_off.next_attempt_at
+    assert put_off.next_attempt_at > still.clock.now()
+    assert "cannot be made" in caplog.text
 
 
 def test_pauses_grow_to_an_hour_and_end_after_a_day() -> None:

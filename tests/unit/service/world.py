@@ -74,13 +74,15 @@ class FakeFetcher:
 
 @dataclass
 class FakePoster:
-    """A receiver of webhooks."""
+    """A receiver of webhooks; it never answers at URLs that end in ``silent``."""
 
     status: int = 200
     received: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> int:
         assert timeout_s > 0
+        if url.endswith("silent"):
+            await asyncio.Event().wait()
         if self.status == 0:
             raise BackendError("connection refused")
         self.received.append((url, headers, body))

@@ -10,8 +10,27 @@ from typing import Any
 
 from recipes.mini.judge import LEVELS, MEANS, Marks
 from recipes.mini.tasks import Task
+from recipes.mini.words import CHINESE, ENGLISH
 
 Z = 1.96
+_LANGUAGES = {ENGLISH: "English", CHINESE: "Chinese"}
+_SAID = {  # in the order of the card
+    "success": "everything right, all cases",
+    "object": "right object",
+    "position": "right position",
+    "size": "right size",
+    "recolour": "right colour",
+    "style": "right style",
+    "background": "right background",
+    "removed": "object removed",
+    "text": "every letter right",
+    "character error rate": "letters read wrongly by a general reader",
+    "text removed": "text removed",
+    "alpha IoU": "extraction: overlap of what is opaque",
+    "untouched": "other objects untouched by an edit",
+    "preservation": "preservation of what stays equal",
+    "to truth": "whole picture to the truth",
+}
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
@@ -62,17 +81,36 @@ def collect(tasks: list[Task], marks: list[Marks]) -> dict[str, Any]:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """The report as rows of the model card."""
-    lines = ["| | |", "|---|---|"]
-    for title in ("marks", "skills", "languages", "phrasings"):
-        for name, row in report[title].items():
-            if "share" in row:
-                low, high = (round(100 * edge) for edge in row["interval"])
-                found = f"{row['right']}/{row['of']} = {row['share']:.0%} ({low}-{high})"
-            else:
-                found = f"{row['mean']:.2f} ± {row['plus or minus'] or math.nan:.2f}"
-            lines.append(f"| {'' if title == 'marks' else f'{title}: '}{name} | {found} |")
-    return "\n".join(lines) + "\n"
+    """The report as the tables of the model card."""
+    marks = report["marks"]
+    rows = [(said, _found(name, marks[name])) for name, said in _SAID.items() if name in marks]
+    rows += [(_LANGUAGES[name], _found(name, row)) for name, row in report["languages"].items()]
+    rows += [(f"{name} phrasings", _found(name, row)) for name, row in report["phrasings"].items()]
+    rows.append(("autoencoder alone", _found("preservation", report["autoencoder"])))
+    first = ["| | |", "|---|---|", *(f"| {said} | {found} |" for said, found in rows)]
+    skills = sorted({name.rpartition(" ")[0] for name in report["skills"]})
+    second = [
+        f"| all that was asked is right, and the rest untouched | {' | '.join(_LANGUAGES.values())} |",
+        "|---|---|---|",
+        *(
+            f"| {skill} | {' | '.join(_of_skill(report, skill, language) for language in _LANGUAGES)} |"
+            for skill in skills
+        ),
+    ]
+    return "\n".join([*first, "", *second]) + "\n"
+
+
+def _of_skill(report: dict[str, Any], skill: str, language: str) -> str:
+    row = report["skills"].get(f"{skill} {language}")
+    return _found(skill, row) if row else "-"
+
+
+def _found(name: str, row: dict[str, Any]) -> str:
+    if "share" in row:
+        low, high = (round(100 * edge) for edge in row["interval"])
+        return f"{row['right']}/{row['of']} = {row['share']:.0%} ({low}-{high})"
+    digits, unit = (1, " dB") if name in LEVELS else (2, "")
+    return f"{row['mean']:.{digits}f} ± {row['plus or minus'] or math.nan:.{digits}f}{unit}"
 
 
 def table(report: dict[str, Any]) -> str:

@@ -145,14 +145,14 @@ def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "names"),
     [
-        (["--port", "99999"], "OVERPAINT_PORT"),
+        (["--port", "99999"], "--port: 99999"),
         (["--tls-cert", "nowhere.pem"], "tls_cert"),
         (["--proxy-port", "0"], "proxy_port"),
         (["--proxy-port", "0", "--tls-self-signed", "--open-page"], "open_page"),
         (["--database", "mysql://x"], "mysql"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
         (["--public-url", "x"], "public_url"),
-        (["--safety", "maybe"], "OVERPAINT_SAFETY"),
+        (["--safety", "maybe"], "--safety: 'maybe'"),
         (["--data-dir", __file__], "data_dir"),
         (["--data-dir", "/proc/overpaint"], "data_dir"),
     ],

@@ -161,12 +161,12 @@ class Runner:
     def _preview(self, sequence_ids: Sequence[SequenceId], tick: _Tick) -> list[tuple[SequenceId, Picture]]:
         """A look at every sequence that can be looked at; for want of one no picture fails."""
         made: list[tuple[SequenceId, Picture]] = []
-        with tick.time("preview"):
-            for sequence_id in sequence_ids:
-                try:
+        for sequence_id in sequence_ids:
+            try:
+                with tick.time("preview"):
                     made.append((sequence_id, self._painter.preview(sequence_id)))
-                except Exception as error:  # noqa: BLE001  whatever torch raises, the picture goes on
-                    _log.warning("there is no preview of %s: %s", sequence_id, _ours(error))
+            except Exception as error:  # noqa: BLE001  whatever torch raises, the picture goes on
+                _log.warning("there is no preview of %s: %s", sequence_id, _ours(error))
         return made
 
     def _decode(self, sequence_ids: Sequence[SequenceId], tick: _Tick) -> list[tuple[SequenceId, Picture]]:

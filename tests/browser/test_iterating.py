@@ -74,6 +74,7 @@ def test_a_picture_that_is_gone_is_said_to_be(open_page: OpenPage, server: Runni
     at.paint(FIRST)
     path = at.page.locator(".op-result").evaluate("image => new URL(image.src).pathname")
     (server.data_dir / "files" / path.removeprefix("/files/")).unlink()
+    at.page.context.new_cdp_session(at.page).send("Network.clearBrowserCache")  # as long as it has it, it shows it
     at.page.reload()
     at.ready()
     expect(at.page.get_by_role("treeitem", name="No longer kept")).to_be_visible()

@@ -93,8 +93,9 @@ class Runner:
         prefilled = self._prefill(plan.prefill, tick) if plan.prefill else None
         stepped = tuple(item for pack in _packs(plan.denoise) for item in self._denoise(pack, tick))
         moved = {item.sequence_id for item in stepped}
-        previews = self._preview([key for key in plan.preview if key in moved], tick)
-        decoded = self._decode(plan.decode, tick)
+        seen = [key for key in plan.preview if key in moved]
+        previews = _each("preview", seen, self._painter.preview, tick, _go_without_preview)
+        decoded = _each("decode", plan.decode, self._painter.decode, tick, lambda *told: tick.failed.append(told))
         times = StageTimes(**{f"{stage}_s": seconds for stage, seconds in tick.seconds.items()})
         return StepResult(
             prefilled=prefilled,
@@ -158,27 +159,28 @@ class Runner:
         self._painter.give_back_memory()
         return found
 
-    def _preview(self, sequence_ids: Sequence[SequenceId], tick: _Tick) -> list[tuple[SequenceId, Picture]]:
-        """A look at every sequence that can be looked at; for want of one no picture fails."""
-        made: list[tuple[SequenceId, Picture]] = []
-        for sequence_id in sequence_ids:
-            try:
-                with tick.time("preview"):
-                    made.append((sequence_id, self._painter.preview(sequence_id)))
-            except Exception as error:  # noqa: BLE001  whatever torch raises, the picture goes on
-                _log.warning("there is no preview of %s: %s", sequence_id, _ours(error))
-        return made
 
-    def _decode(self, sequence_ids: Sequence[SequenceId], tick: _Tick) -> list[tuple[SequenceId, Picture]]:
-        """The pictures; who cannot be decoded fails alone."""
-        made: list[tuple[SequenceId, Picture]] = []
-        for sequence_id in sequence_ids:
-            try:
-                with tick.time("decode"):
-                    made.append((sequence_id, self._painter.decode(sequence_id)))
-            except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
-                tick.failed.append((sequence_id, _ours(error)))
-        return made
+def _each(
+    stage: str,
+    sequence_ids: Sequence[SequenceId],
+    make: Callable[[SequenceId], Picture],
+    tick: _Tick,
+    tell: Callable[[SequenceId, OverpaintError], None],
+) -> list[tuple[SequenceId, Picture]]:
+    """Make a picture of every sequence; of whom none can be made, `tell` hears alone."""
+    made: list[tuple[SequenceId, Picture]] = []
+    for sequence_id in sequence_ids:
+        try:
+            with tick.time(stage):
+                made.append((sequence_id, make(sequence_id)))
+        except Exception as error:  # noqa: BLE001  whatever torch raises is told, not dropped
+            tell(sequence_id, _ours(error))
+    return made
+
+
+def _go_without_preview(sequence_id: SequenceId, error: OverpaintError) -> None:
+    """For want of a preview no picture fails."""
+    _log.warning("there is no preview of %s: %s", sequence_id, error)
 
 
 def _packs(work: tuple[StepWork, ...]) -> list[tuple[StepWork, ...]]:

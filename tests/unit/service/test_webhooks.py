@@ -32,6 +32,7 @@ async def test_a_finished_task_is_told_once(world: World) -> None:
     delivery = await delivery_of(world, task.id)
     assert headers["id"] == delivery.id
     await until(lambda: _is_delivered(world, task.id))
+    assert not await world.service.webhooks.fill()
     await world.service.webhooks.deliver_due()
     assert len(world.poster.received) == 1
 

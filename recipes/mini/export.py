@@ -118,7 +118,7 @@ def export(run: Run, target: Path) -> None:
     """Write every component below `target`, replacing what was there."""
     for part in ("transformer", "text_encoder", "vae", "processor", "scheduler"):
         shutil.rmtree(target / part, ignore_errors=True)
-    model = run.averaged().cpu().to(torch.bfloat16)
+    model = run.averaged().model.cpu().to(torch.bfloat16)
     model.transformer.save_pretrained(target / "transformer", max_shard_size=SHARD)
     model.text_encoder.save_pretrained(target / "text_encoder", max_shard_size=SHARD)
     (target / "text_encoder" / "generation_config.json").unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from torch import nn
 
 from recipes.mini.batches import Batch
 from recipes.mini.composer import KINDS, PARTS, Labels
+from recipes.mini.guidance import Teacher
 from recipes.mini.networks import MiniModel, Sizes
 from recipes.mini.vae import PatchCode
 
@@ -62,15 +63,23 @@ def draw_sigma(shape: tuple[int, int], shift: float, device: torch.device) -> to
 
 
 def flow_loss(
-    networks: Networks, batch: Batch, noises: int, shift: float, weights: torch.Tensor
+    networks: Networks,
+    batch: Batch,
+    noises: int,
+    shift: float,
+    weights: torch.Tensor,
+    teacher: Teacher | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss, and its velocity part alone: weighted mean square errors of `noise - latents`."""
+    """The loss, and its velocity part alone: weighted mean square errors of `noise - latents`, steered by a teacher."""
     clean = batch.targets[:, None]
     sigma = draw_sigma((len(clean), noises), shift, clean.device)
     noise = torch.randn(len(clean), noises, *clean.shape[2:], device=clean.device)
     mix = sigma[:, :, None, None]
-    answer = networks.model(batch.conditions, (1 - mix) * clean + mix * noise, sigma)
-    error = ((answer.velocity.float() - (noise - clean)).square() * weights).mean(-1)
+    noisy, wanted = (1 - mix) * clean + mix * noise, noise - clean
+    if teacher is not None:
+        wanted = wanted + teacher.steer(batch.conditions, noisy, sigma)
+    answer = networks.model(batch.conditions, noisy, sigma)
+    error = ((answer.velocity.float() - wanted).square() * weights).mean(-1)
     focus = 1 + EDITED * batch.changed
     velocity = (error * (focus / focus.mean(-1, keepdim=True))[:, None]).mean()
     target, seen, slots = batch.labels

@@ -59,11 +59,11 @@ class Run:
         """What is trained: the networks and their auxiliary heads."""
         return Networks(self.build(), Heads(self.settings.sizes).to(self.device))
 
-    def averaged(self) -> MiniModel:
-        """The networks with the averaged weights of the last checkpoint."""
+    def averaged(self, state: Path | None = None) -> Networks:
+        """What is trained with the averaged weights of a state, the run's own last one unless another is named."""
         networks = self.networks()
-        networks.load_state_dict(torch.load(self.folder / "state.pt", map_location=self.device)["ema"])
-        return networks.model.eval()
+        networks.load_state_dict(torch.load(state or self.folder / "state.pt", map_location=self.device)["ema"])
+        return networks.requires_grad_(False).eval()
 
 
 def load_checkpoint(networks: Networks, checkpoint: Path) -> list[str]:

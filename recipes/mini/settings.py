@@ -14,7 +14,10 @@ RUNS = Path(__file__).parent / "runs"
 
 @dataclass(frozen=True)
 class Settings:
-    """One training run. `horizon` is the minutes of training after which the rate is annealed."""
+    """One training run. `horizon` is the minutes of training after which the rate is annealed.
+
+    `teacher` names a run whose average this one begins with, and learns the `guidance` of.
+    """
 
     name: str
     world: World
@@ -28,6 +31,8 @@ class Settings:
     weight_decay: float = 0.01
     ema: float = 0.998
     compile: bool = False
+    teacher: str = ""
+    guidance: float = 1.0
     pad_to: int | None = None  # tokens of a turn beside its pictures, a multiple of 16; None: exact lengths
     workers: int = 0
     threads: int = 2
@@ -40,6 +45,11 @@ class Settings:
     @property
     def folder(self) -> Path:
         return RUNS / self.name
+
+    @property
+    def teacher_state(self) -> Path:
+        """Where the teacher's run keeps its weights."""
+        return RUNS / self.teacher / "state.pt"
 
     @property
     def grid(self) -> int:

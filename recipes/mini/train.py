@@ -25,7 +25,8 @@ import recipes.mini.denoiser as denoiser
 from recipes.mini.batches import Batch, Painter, TaskRows, load_rows
 from recipes.mini.curves import Curve
 from recipes.mini.fixed import load_code
-from recipes.mini.losses import channel_weights, flow_loss
+from recipes.mini.guidance import Teacher
+from recipes.mini.losses import Networks, channel_weights, flow_loss
 from recipes.mini.optimizers import Optimizers
 from recipes.mini.run import Run, carry_over, load_checkpoint, save_atomically
 from recipes.mini.settings import load_settings
@@ -36,6 +37,13 @@ LONGEST_STEP = 20.0  # seconds; a step that took longer was stopped meanwhile
 FLAT = 0.2  # share of the horizon at full rate; a cosine follows
 
 
+def in_bfloat16(networks: Networks) -> Networks:
+    """With rounded parameters; buffers stay: a rotary frequency must not be rounded."""
+    for parameter in networks.parameters():
+        parameter.data = parameter.data.to(torch.bfloat16)
+    return networks
+
+
 class Trainer:
     """One run in progress."""
 
@@ -43,9 +51,8 @@ class Trainer:
         self.run, self.settings = run, run.settings
         self.master = run.networks()
         self.average = run.networks().requires_grad_(False)
-        self.worker = run.networks()
-        for parameter in self.worker.parameters():  # buffers stay: a rotary frequency must not be rounded
-            parameter.data = parameter.data.to(torch.bfloat16)
+        self.worker = in_bfloat16(run.networks())
+        self.teacher: Teacher | None = None
         self.optimizers = Optimizers(self.master, self.settings.weight_decay)
         self.weights = channel_weights(run.code)
         self.steps, self.samples, self.elapsed = 0, 0, 0.0
@@ -53,6 +60,15 @@ class Trainer:
         if self.settings.compile:
             denoiser.run_block = torch.compile(denoiser.run_block)
         self.take_over()
+        if self.settings.teacher:
+            self.learn_from(run.averaged(self.settings.teacher_state))
+
+    def learn_from(self, teacher: Networks) -> None:
+        """Begin with a teacher's weights, and learn its guidance into them."""
+        self.master.load_state_dict(teacher.state_dict())
+        self.average.load_state_dict(teacher.state_dict())
+        self.take_over()
+        self.teacher = Teacher(in_bfloat16(teacher).model, self.run.prompts, self.settings.guidance)
 
     @torch.no_grad()
     def take_over(self) -> None:
@@ -68,7 +84,8 @@ class Trainer:
 
     def step(self, batch: Batch) -> torch.Tensor:
         """One update; returns the error of the velocity."""
-        loss, error = flow_loss(self.worker, batch, self.settings.noises, self.settings.noise_shift, self.weights)
+        noises, shift = self.settings.noises, self.settings.noise_shift
+        loss, error = flow_loss(self.worker, batch, noises, shift, self.weights, self.teacher)
         loss.backward()
         for worker, master in zip(self.worker.parameters(), self.master.parameters(), strict=True):
             master.grad = None if worker.grad is None else worker.grad.float()

@@ -12,11 +12,12 @@ from tokenizers import Tokenizer
 from recipes.mini.batches import Painter, TaskRows, pack
 from recipes.mini.composer import Composer
 from recipes.mini.condition import vision_patches
+from recipes.mini.guidance import Teacher
 from recipes.mini.losses import Heads, Networks, channel_weights, flow_loss
 from recipes.mini.networks import Conditions, MiniModel, Sizes, build_model
 from recipes.mini.run import carry_over
 from recipes.mini.sampling import sigmas
-from recipes.mini.tasks import training_tasks
+from recipes.mini.tasks import UNCONDITIONAL, training_tasks
 from recipes.mini.tokenizer import Prompts, special_ids, train_tokenizer
 from recipes.mini.vae import PatchCode, build_vae, decode, fit_code, psnr
 from recipes.mini.world import PLAIN
@@ -193,3 +194,25 @@ def test_a_training_step_lowers_the_loss(code: PatchCode, tokenizer: Tokenizer, 
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.9 * losses[0]
+
+
+@torch.no_grad()
+def test_a_teacher_steers_away_from_what_no_words_would_give(
+    code: PatchCode, tokenizer: Tokenizer, composer: Composer
+) -> None:
+    model, prompts = small_model(tokenizer), Prompts(tokenizer, GRID)
+    task = next(t for t in training_tasks(PLAIN, 5) if t.skill == "remove")
+    painter = Painter(composer, code, prompts.drop)
+
+    def conditions(prompt: str) -> Conditions:
+        ids = prompts.encode(prompt, 1)
+        return painter.batch(pack([(task, ids)] * 2, len(ids), prompts.starts(ids))).conditions
+
+    noisy, sigma = torch.randn(2, 1, GRID**2, 64), torch.tensor([[1.0], [0.5]])
+    teacher = Teacher(model, prompts, scale=3.0)
+    asked, empty = (model(conditions(words), noisy, sigma).velocity for words in (task.prompt, UNCONDITIONAL))
+    added = teacher.steer(conditions(task.prompt), noisy, sigma)
+    assert added.std() > 1e-3
+    torch.testing.assert_close(added[0], 2 * (asked - empty)[0])  # under pure noise: guidance of 3
+    torch.testing.assert_close(added[1], (asked - empty)[1])
+    assert teacher.steer(conditions(UNCONDITIONAL), noisy, sigma).abs().max() == 0

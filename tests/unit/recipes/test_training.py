@@ -68,6 +68,22 @@ def test_a_run_goes_on_where_it_stopped_and_its_export_can_be_judged(smoke: Sett
     torch.testing.assert_close(fresh.model.transformer.img_in.weight, want, atol=2e-2, rtol=2e-2)
 
 
+def test_a_taught_run_begins_with_its_teacher_and_moves_away_from_it(smoke: Settings) -> None:
+    teacher = Trainer(Run(smoke))
+    take_steps(teacher, 3)
+    teacher.save()
+    taught = Trainer(Run(replace(smoke, name="taught", teacher=smoke.name, guidance=3.0)))
+    for first, second in zip(teacher.average.parameters(), taught.master.parameters(), strict=True):
+        assert torch.equal(first, second)
+    taken = taught.teacher
+    assert taken is not None
+    before = [parameter.clone() for parameter in taken.model.parameters()]
+    take_steps(taught, 2)
+    assert all(torch.equal(a, b) for a, b in zip(before, taken.model.parameters(), strict=True))
+    pairs = zip(before, taught.worker.model.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)
+
+
 @pytest.mark.slow
 def test_the_command_for_a_gpu_leaves_at_most_eight_small_files(tmp_path: Path) -> None:
     given = {"CONFIG": str(CONFIGS / "smoke.toml"), "MINUTES": "3", "RESERVE": "2", "DECODER": "0.05", "CASES": "15"}

@@ -19,7 +19,7 @@ import torch
 from diffusers import AutoencoderKLQwenImage21
 
 from recipes.mini.batches import Rows, TaskRows, load_rows
-from recipes.mini.run import Run, save_atomically
+from recipes.mini.run import DECODER, Run, save_atomically
 from recipes.mini.settings import load_settings
 from recipes.mini.tasks import evaluation_tasks
 from recipes.mini.vae import CARRIED, build_vae, decode, psnr
@@ -64,9 +64,9 @@ def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | Non
     vae = build_vae(run.code.to("cpu")).to(run.device)
     print(json.dumps({"closed form dB": round(measure(vae, run), 2)}), flush=True)
     average = build_vae(run.code.to("cpu")).to(run.device).decoder
-    path = run.folder / "decoder.pt"
-    if resume and path.exists():
-        state = torch.load(path, map_location=run.device)
+    path, trained = run.folder / DECODER, run.trained_decoder()
+    if resume and trained is not None:
+        state = torch.load(trained, map_location=run.device)
         vae.decoder.load_state_dict(state["model"])
         average.load_state_dict(state["ema"])
     elif checkpoint is not None:

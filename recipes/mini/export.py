@@ -17,6 +17,7 @@ import torch
 from diffusers import AutoencoderKLQwenImage21
 from PIL import Image
 
+from recipes.mini.backgrounds import COLOUR_NAMES
 from recipes.mini.composer import Composer, to_uint8
 from recipes.mini.condition import PIXEL_MEAN, PIXEL_STD
 from recipes.mini.objects import NAMES
@@ -30,17 +31,25 @@ from recipes.mini.world import World
 BUNDLED = Path(__file__).parents[2] / "src" / "overpaint" / "bundled"
 SHARD = "12MB"
 BASE_SHIFT, MAX_SHIFT = 0.5, 1.15
+# Name -> background, and who stands where; the first three are within the plain world.
+SAMPLES: dict[str, tuple[str, dict[str, str]]] = {
+    "apple-and-dog": ("blue", {"apple": "left", "dog": "right"}),
+    "cat-on-yellow": ("yellow", {"cat": "left"}),
+    "rocket-on-white": ("white", {"rocket": "center"}),
+    "car-and-tree": ("sky", {"car": "left", "tree": "right"}),
+    "owl-and-book": ("wood", {"owl": "left", "book": "right"}),
+}
 
 
 def sample_scenes(world: World) -> dict[str, Scene]:
-    """Pictures to try edits on."""
-    apple, dog, cat, rocket = (NAMES.index(name) for name in ("apple", "dog", "cat", "rocket"))
-    pair, single = world.size(2), world.size(1)
-    return {
-        "apple-and-dog": Scene("blue", (stand(apple, "left", pair), stand(dog, "right", pair))),
-        "cat-on-yellow": Scene("yellow", (stand(cat, "left", pair),)),
-        "rocket-on-white": Scene("white", (stand(rocket, "center", single),)),
-    }
+    """Pictures to try edits on, as far as the world has what is on them."""
+    scenes: dict[str, Scene] = {}
+    for name, (background, places) in SAMPLES.items():
+        things = {NAMES.index(thing): place for thing, place in places.items()}
+        if max(things) < world.things and (world.rich or background in COLOUR_NAMES):
+            size = world.size(len(things))
+            scenes[name] = Scene(background, tuple(stand(thing, place, size) for thing, place in things.items()))
+    return scenes
 
 
 def pipeline_index(resolution: int) -> dict[str, Any]:
@@ -108,8 +117,8 @@ def write_json(value: dict[str, Any], path: Path) -> None:
 def load_vae(run: Run) -> AutoencoderKLQwenImage21:
     """The closed-form autoencoder, with the decoder trained further when there is one."""
     vae = build_vae(run.code.to("cpu"))
-    trained = run.folder / "decoder.pt"
-    if trained.exists():
+    trained = run.trained_decoder()
+    if trained is not None:
         vae.decoder.load_state_dict(torch.load(trained, map_location="cpu")["ema"])
     return vae.eval().requires_grad_(False)
 

@@ -14,9 +14,13 @@ from recipes.mini.drawings import FONT, FONT_FILE, archive_of, fetch
 
 
 def picture(pixels: torch.Tensor, side: int) -> Image.Image:
-    """One picture (4, H, W) in -1..1, on a chequered ground where it is transparent."""
-    image = Image.fromarray(to_uint8(pixels).permute(1, 2, 0).cpu().numpy(), "RGBA")
-    image = image.resize((side, side), Image.Resampling.LANCZOS)
+    """One picture (4, H, W) in -1..1, as `shown`."""
+    return shown(Image.fromarray(to_uint8(pixels).permute(1, 2, 0).cpu().numpy(), "RGBA"), side)
+
+
+def shown(image: Image.Image, side: int) -> Image.Image:
+    """At another size, on a chequered ground where it is transparent."""
+    image = image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
     ground = Image.new("RGBA", image.size, "#ffffff")
     for y in range(0, side, 8):
         for x in range(y % 16, side, 16):

@@ -19,6 +19,7 @@ from recipes.mini.settings import Settings
 from recipes.mini.tokenizer import Prompts, special_ids
 from recipes.mini.vae import PatchCode
 
+DECODER = "decoder.pt"
 COMPONENTS = ("text_encoder", "transformer")
 
 
@@ -59,11 +60,23 @@ class Run:
         """What is trained: the networks and their auxiliary heads."""
         return Networks(self.build(), Heads(self.settings.sizes).to(self.device))
 
-    def averaged(self, state: Path | None = None) -> Networks:
-        """What is trained with the averaged weights of a state, the run's own last one unless another is named."""
+    def averaged(self) -> Networks:
+        """The averaged weights of the run's last state."""
+        return self._averaged(self.folder)
+
+    def teacher(self) -> Networks:
+        """The averaged weights of the teacher's last state."""
+        return self._averaged(self.settings.teacher_folder)
+
+    def _averaged(self, folder: Path) -> Networks:
         networks = self.networks()
-        networks.load_state_dict(torch.load(state or self.folder / "state.pt", map_location=self.device)["ema"])
+        networks.load_state_dict(torch.load(folder / "state.pt", map_location=self.device)["ema"])
         return networks.requires_grad_(False).eval()
+
+    def trained_decoder(self) -> Path | None:
+        """The state of the decoder's training: the run's own, or its teacher's; None before there is one."""
+        folders = [self.folder, *([self.settings.teacher_folder] if self.settings.teacher else [])]
+        return next((folder / DECODER for folder in folders if (folder / DECODER).exists()), None)
 
 
 def load_checkpoint(networks: Networks, checkpoint: Path) -> list[str]:

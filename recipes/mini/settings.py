@@ -47,9 +47,9 @@ class Settings:
         return RUNS / self.name
 
     @property
-    def teacher_state(self) -> Path:
-        """Where the teacher's run keeps its weights."""
-        return RUNS / self.teacher / "state.pt"
+    def teacher_folder(self) -> Path:
+        """Where the teacher's run keeps what it learned."""
+        return RUNS / self.teacher
 
     @property
     def grid(self) -> int:

@@ -1,4 +1,4 @@
-"""The picture in the project's README: three sources and nine edits by the shipped bundle, seed 1, none chosen.
+"""The picture in the project's README: five sources and fifteen edits by the shipped bundle, seed 1, none chosen.
 
     python -m recipes.mini.showcase docs/assets/demo.png
 
@@ -14,20 +14,22 @@ from PIL import Image, ImageDraw
 
 import overpaint
 from overpaint import Overpaint
-from recipes.mini.pictures import font
+from recipes.mini.pictures import font, shown
 
 SAMPLES = Path(overpaint.__file__).parent / "bundled" / "samples"
 ROWS = {
-    "apple-and-dog": ["replace the dog with a cat", "replace the apple with a car", "change the background to yellow"],
-    "cat-on-yellow": ["add a dog on the right", "change the background to blue", "remove the cat"],
-    "rocket-on-white": ["change the background to green", "replace the rocket with a tree", "把火箭换成汽车"],
+    "apple-and-dog": ["replace the dog with a cat", "make the apple blue", "把苹果换成汽车"],
+    "cat-on-yellow": ["add a dog on the right", "change the background to a night sky", "make the cat smaller"],
+    "rocket-on-white": ["replace the rocket with a castle", "把背景换成草地", "move the rocket to the top left"],
+    "car-and-tree": ["make the sky overcast", "remove the tree", "make the car purple"],
+    "owl-and-book": ["cut out the book", "replace the owl with a penguin", "change the background to snow"],
 }
 SIDE, GAP, CAPTION = 208, 12, 26
 
 
 def paint_sheet() -> Image.Image:
     """One row per source: the source, then its edits, each above its instruction."""
-    sheet = Image.new("RGB", (4 * SIDE + 5 * GAP, 3 * (SIDE + CAPTION) + 4 * GAP), "white")
+    sheet = Image.new("RGB", (4 * SIDE + 5 * GAP, len(ROWS) * (SIDE + CAPTION + GAP) + GAP), "white")
     with Overpaint() as painter:
         for row, (name, instructions) in enumerate(ROWS.items()):
             source = Image.open(SAMPLES / f"{name}.png")
@@ -39,7 +41,7 @@ def paint_sheet() -> Image.Image:
 
 def _place(sheet: Image.Image, image: Image.Image, words: str, column: int, row: int) -> None:
     left, top = GAP + column * (SIDE + GAP), GAP + row * (SIDE + CAPTION + GAP)
-    sheet.paste(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), (left, top))
+    sheet.paste(shown(image, SIDE), (left, top))
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), outline="#999999")
     draw.text((left + 2, top + SIDE + 6), words, fill="#222222", font=font(12))

@@ -61,7 +61,7 @@ class Trainer:
             denoiser.run_block = torch.compile(denoiser.run_block)
         self.take_over()
         if self.settings.teacher:
-            self.learn_from(run.averaged(self.settings.teacher_state))
+            self.learn_from(run.teacher())
 
     def learn_from(self, teacher: Networks) -> None:
         """Begin with a teacher's weights, and learn its guidance into them."""

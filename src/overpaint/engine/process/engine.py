@@ -11,7 +11,6 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 
 from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.errors import BackendError, OverpaintError
@@ -39,10 +38,10 @@ from overpaint.engine.process.messages import (
     Write,
     Written,
 )
+from overpaint.engine.process.replies import Replies
 
 CLOSE_S = 5.0
 KILL_S = 2.0
-ANSWER_S = 60.0
 _LOOK_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -69,8 +68,8 @@ class ProcessEngine:
         self._on_end = on_end
         self._stall_s = stall_s
         self._boxes = Mailboxes()
-        self._answers: dict[str, _Answer] = {}
-        self._texts: dict[int, Future[str]] = {}
+        self._answers = Replies[str, None]()
+        self._texts = Replies[int, str]()
         self._text_ids = itertools.count()
         self._lock = threading.Lock()
         self._info: ModelInfo | None = None
@@ -122,15 +121,11 @@ class ProcessEngine:
         if not self.is_loaded:
             raise EngineAwayError("the engine is not running")
         self._boxes.open(task_id)
-        answer = self._answers[task_id] = _Answer()
         try:
-            self._send(Submit(task_id, request, terms))
-            answer.wait()
+            self._answers.ask(task_id, lambda: self._send(Submit(task_id, request, terms)))
         except BaseException:
             self._boxes.forget(task_id)
             raise
-        finally:
-            self._answers.pop(task_id, None)
 
     def events(self, task_id: str) -> Iterator[Event]:
         """See `EngineClient.events`."""
@@ -140,15 +135,8 @@ class ProcessEngine:
         """See `TextWriter.write`."""
         if not self.is_loaded:
             raise BackendError("the engine is not running")
-        text_id, text = next(self._text_ids), Future[str]()
-        self._texts[text_id] = text
-        try:
-            self._send(Write(text_id, instructions, words, max_tokens))
-            return text.result(ANSWER_S)
-        except TimeoutError as exc:
-            raise BackendError(f"the engine wrote nothing within {ANSWER_S:g} s") from exc
-        finally:
-            self._texts.pop(text_id, None)
+        text_id = next(self._text_ids)
+        return self._texts.ask(text_id, lambda: self._send(Write(text_id, instructions, words, max_tokens)))
 
     def cancel(self, task_id: str) -> None:
         """See `EngineClient.cancel`."""
@@ -216,30 +204,17 @@ class ProcessEngine:
             case LoadFailed(error):
                 self._load_error = error
             case Accepted(task_id):
-                self._answer(task_id, None)
+                self._answers.give(task_id, None)
             case Refused(task_id, error):
-                self._answer(task_id, error)
+                self._answers.give(task_id, error)
             case Told(event):
                 self._boxes.put(event)
             case Written(text_id, outcome):
-                self._give_text(text_id, outcome)
+                self._texts.give(text_id, outcome)
             case Counted(stats):
                 self._stats = stats
             case Logged():
                 repeat(message)
-
-    def _give_text(self, text_id: int, outcome: str | OverpaintError) -> None:
-        text = self._texts.get(text_id)
-        if text is None or text.done():  # its reader is about to take it
-            return
-        if isinstance(outcome, str):
-            text.set_result(outcome)
-        else:
-            text.set_exception(outcome)
-
-    def _answer(self, task_id: str, error: OverpaintError | None) -> None:
-        if answer := self._answers.get(task_id):
-            answer.give(error)
 
     def _end(self) -> None:
         self._process.join(KILL_S)
@@ -250,31 +225,10 @@ class ProcessEngine:
         if self._info is None and self._load_error is None:
             self._load_error = BackendError(f"the engine ended while loading ({self._last_words()})")
         error = BackendError(f"the engine ended while it worked on this ({self._last_words()})")
-        for answer in list(self._answers.values()):
-            answer.give(error)
-        for text_id in list(self._texts):
-            self._give_text(text_id, error)
-        self._boxes.fail_all(error)
+        for waiting in (self._answers, self._texts, self._boxes):
+            waiting.fail_all(error)
         self._settled.set()
 
     def _last_words(self) -> str:
         code = self._process.exitcode
         return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-
-
-class _Answer:
-    """One place for the child's answer to one order."""
-
-    def __init__(self) -> None:
-        self._given = threading.Event()
-        self._error: OverpaintError | None = None
-
-    def give(self, error: OverpaintError | None) -> None:
-        self._error = error
-        self._given.set()
-
-    def wait(self) -> None:
-        if not self._given.wait(ANSWER_S):
-            raise BackendError(f"the engine does not answer within {ANSWER_S:g} s")
-        if self._error is not None:
-            raise self._error

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from functools import partial
 
 import psutil
@@ -136,19 +135,6 @@ def test_kill_9_fails_open_tasks_with_a_retryable_error(start: Start) -> None:
     assert not engine.is_loaded
     with pytest.raises(BackendError):
         engine.submit("c", request())
-
-
-def test_its_end_is_told_while_a_text_that_came_is_still_being_fetched() -> None:
-    ended = threading.Event()
-    engine = ProcessEngine(open_null, ended.set)
-    assert engine.wait_loaded(LOAD_S)
-    fetched: Future[str] = Future()
-    fetched.set_result("a cat")
-    engine._texts[0] = fetched
-    os.kill(engine.pid or 0, signal.SIGKILL)
-    assert ended.wait(10)
-    assert fetched.result() == "a cat"
-    engine.close()
 
 
 def test_a_child_that_owes_a_picture_and_says_nothing_is_killed() -> None:

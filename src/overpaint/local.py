@@ -13,7 +13,7 @@ from typing import Self
 
 from PIL import Image
 
-from overpaint.compose import open_engine
+from overpaint.compose.engine import open_engine
 from overpaint.core.errors import PictureError
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.picture import Picture

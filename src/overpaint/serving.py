@@ -11,7 +11,7 @@ import uvloop
 from overpaint.api.log import configure_logs
 from overpaint.api.server import Server
 from overpaint.api.tunnel import open_tunnel
-from overpaint.compose_server import OpenServer, open_server
+from overpaint.compose.server import OpenServer, open_server
 from overpaint.core.errors import ConfigError
 from overpaint.settings import ServerSettings
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from overpaint.compose import open_engine
+from overpaint.compose.engine import open_engine
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import ConfigError
 from overpaint.engine.null import NullEngine
@@ -20,7 +20,7 @@ def test_a_null_engine_with_an_odd_pace_is_refused(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["overpaint", "overpaint.cli.app", "overpaint.compose", "overpaint.local", "overpaint.engine.null"]
+    "module", ["overpaint", "overpaint.cli.app", "overpaint.compose.engine", "overpaint.local", "overpaint.engine.null"]
 )
 def test_importing_it_does_not_import_torch(module: str) -> None:
     """`--help` and a mistyped flag must not cost the seconds that torch takes to import."""
@@ -29,6 +29,6 @@ def test_importing_it_does_not_import_torch(module: str) -> None:
 
 
 def test_opening_an_engine_warns_of_nothing_it_does_not_use() -> None:
-    code = "import overpaint.compose as c, overpaint.core.config as k; c.open_engine(k.ModelConfig()).close()"
+    code = "import overpaint.compose.engine as c, overpaint.core.config as k; c.open_engine(k.ModelConfig()).close()"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr
     assert not [line for line in told.splitlines() if line and "Loading weights" not in line]

@@ -11,7 +11,7 @@ from rich.table import Table
 from overpaint.cli import options
 from overpaint.cli.quiet import hush
 from overpaint.cli.session import engine_session
-from overpaint.compose import NULL_SCHEME
+from overpaint.compose.engine import NULL_SCHEME
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo

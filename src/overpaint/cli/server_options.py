@@ -10,7 +10,7 @@ import typer
 from overpaint.settings import ServerSettings, config_path, read_server_settings
 
 if TYPE_CHECKING:
-    from overpaint.compose_server import OpenAccounts
+    from overpaint.compose.server import OpenAccounts
 
 DataDir = Annotated[
     Path | None,
@@ -42,7 +42,7 @@ def server_settings(given: Mapping[str, object], config: Path | None) -> ServerS
 
 
 def open_accounts(settings: ServerSettings) -> "AbstractAsyncContextManager[OpenAccounts]":
-    """See `compose_server.open_accounts`, which is imported when it is needed: the other commands need no database."""
-    from overpaint.compose_server import open_accounts as opened
+    """See `compose.server.open_accounts`, which is imported when it is needed: the other commands need no database."""
+    from overpaint.compose.server import open_accounts as opened
 
     return opened(settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from overpaint.cli.progress import LiveProgress
 from overpaint.cli.quiet import hush
-from overpaint.compose import NULL_SCHEME, open_engine
+from overpaint.compose.engine import NULL_SCHEME, open_engine
 from overpaint.core.config import ModelConfig
 from overpaint.core.ports import EngineClient
 

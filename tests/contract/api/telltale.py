@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from overpaint import compose_server
+from overpaint.compose import server as compose_server
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import BackendError, OversizeError
 from overpaint.core.events import Event, Failed, Preview, Progress
@@ -61,7 +61,7 @@ def _digest(request: GenerationRequest) -> str:
 
 
 def open_telltale(model: ModelConfig, _engine: EngineConfig | None = None) -> EngineClient:
-    """In the place of `compose.open_engine`; ``"null:0.5"`` has it take half a second a step, too."""
+    """In the place of `open_engine`; ``"null:0.5"`` has it take half a second a step, too."""
     assert model.source is not None
     return TelltaleEngine(float(model.source.removeprefix("null:") or 0))
 

@@ -89,7 +89,7 @@ def open_clumsy() -> WritingEngine:
 
 
 def open_real(model: ModelConfig) -> WritingEngine:
-    from overpaint.compose import open_engine
+    from overpaint.compose.engine import open_engine
 
     return open_engine(model)
 

@@ -1,4 +1,4 @@
-"""The only place that names concrete classes: opens the engine that a configuration asks for.
+"""Opens the engine that a configuration asks for.
 
 Imports an engine when it is opened and not before: torch takes seconds, and most mistakes can be told without it.
 """

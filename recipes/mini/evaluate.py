@@ -53,6 +53,12 @@ def reconstruction(sampler: Sampler, tasks: list[Task]) -> list[float]:
     return found
 
 
+def caption(prompt: str) -> tuple[list[str], int]:
+    """Lines of an instruction, and the size of letters with which they fit beside a picture."""
+    lines = wrapped(prompt, 26)
+    return (lines, 13) if len(lines) <= 4 else (wrapped(prompt, 35), 10)
+
+
 def contact_sheet(world: World, tasks: list[Task], outputs: torch.Tensor, marks: list[Marks]) -> Image.Image:
     """Two columns of: input | instruction and what was wrong | output | truth."""
     composer, half, wide = Composer(side=world.side), -(-len(tasks) // 2), 3 * CELL + LABEL + 16
@@ -66,8 +72,9 @@ def contact_sheet(world: World, tasks: list[Task], outputs: torch.Tensor, marks:
             sheet.paste(picture(source, size), (left + number * size, top))
         wrong = [name for name, value in found.items() if value == 0 and name != "success"]
         verdict = "right" if found["success"] else f"wrong: {', '.join(wrong)}"
-        words = "\n".join([*wrapped(task.prompt, 26), "", verdict])
-        pen.text((left + CELL + 8, top + 8), words, "black" if found["success"] else "#b00020", font=font())
+        lines, letters = caption(task.prompt)
+        words, colour = "\n".join([*lines, "", verdict]), "black" if found["success"] else "#b00020"
+        pen.text((left + CELL + 8, top + 8), words, colour, font=font(letters))
         sheet.paste(picture(output, CELL), (left + CELL + LABEL, top))
         sheet.paste(picture(composer.paint([task.target])[0], CELL), (left + 2 * CELL + LABEL + 4, top))
     return sheet

@@ -18,8 +18,8 @@ from recipes.mini.pictures import font, shown
 
 SAMPLES = Path(overpaint.__file__).parent / "bundled" / "samples"
 ROWS = {
-    "apple-and-dog": ["replace the dog with a cat", "make the apple blue", "把苹果换成汽车"],
-    "cat-on-yellow": ["add a dog on the right", "change the background to a night sky", "make the cat smaller"],
+    "apple-and-dog": ["replace the dog with a cat", "make the apple yellow", "把苹果换成汽车"],
+    "cat-on-yellow": ["add a dog on the right", "make the background a night sky", "make the cat smaller"],
     "rocket-on-white": ["replace the rocket with a castle", "把背景换成草地", "move the rocket to the top left"],
     "car-and-tree": ["make the sky overcast", "remove the tree", "make the car purple"],
     "owl-and-book": ["cut out the book", "replace the owl with a penguin", "change the background to snow"],

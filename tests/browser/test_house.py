@@ -95,7 +95,7 @@ def test_the_main_states_have_no_serious_finding(open_page: OpenPage, shot: Save
     assert serious_findings(at.page) == []
     shot(at.page, f"empty-{colours}")
     at.page.locator(".op-card").nth(1).click()
-    at.result_of("change the background to blue")
+    at.result_of("make the sky overcast")
     at.button("Before / after").click()
     at.page.locator(".op-facts summary").click()
     assert serious_findings(at.page) == []
@@ -128,7 +128,7 @@ def test_a_phone_needs_no_sideways_scroll(open_page: OpenPage, shot: SaveShot) -
     assert at.page.evaluate(widths) == [390, 390]
     shot(at.page, "phone-empty")
     at.page.locator(".op-card").nth(1).click()
-    at.result_of("change the background to blue")
+    at.result_of("make the sky overcast")
     assert at.page.evaluate(widths) == [390, 390]
     at.page.locator(".op-canvas").scroll_into_view_if_needed()
     shot(at.page, "phone-result")

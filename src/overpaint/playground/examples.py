@@ -17,8 +17,8 @@ def example_cards(words: Words) -> list[dict[str, Any]]:
     """The cards in a language: title, prompt, what to show, and the sample to start from (None for words alone)."""
     return [
         {
-            "title": card[words.language],
-            "prompt": card["prompt"],
+            "title": card["title"][words.language],
+            "prompt": card["prompt"][words.language],
             "picture": assets.url_of(card["thumb"])
             if "thumb" in card
             else data_uri(sample_bytes(card["picture"]), "image/png"),

@@ -41,14 +41,15 @@ class Paint:
         self.page.goto(f"{self.url}/page/sign-in")
         self.page.locator("#key").fill(secret)
         self.page.locator("button[type=submit]").click()
-        self.page.locator(".op-history header").wait_for()
+        self.ready()
         if path != "/":
             self.page.goto(f"{self.url}{path}")
             self.ready()
 
     def ready(self) -> None:
-        """Wait until the page shows its session."""
+        """Wait until the page shows its session and who looks: with that comes what the model wants of the form."""
         self.page.locator(".op-history header").wait_for()
+        self.page.locator(".op-who").wait_for(state="attached")
 
     def write(self, prompt: str) -> None:
         """Write a prompt."""
@@ -59,6 +60,8 @@ class Paint:
         field = self.page.locator("#steps input[type=number]")
         if not field.is_visible():
             self.page.locator("#advanced > button").click()
+            field.wait_for()
+            self.page.wait_for_timeout(300)  # nobody types sooner, and Gradio sets it once more after it is there
         field.fill(str(number))
         field.press("Tab")
 

@@ -76,6 +76,7 @@ class ProcessEngine:
         self._stats = NO_STATS
         self._load_error: OverpaintError | None = None
         self._settled = threading.Event()
+        self._gone = threading.Event()
         self._is_closing = False
         self._reader = threading.Thread(target=self._read, name="overpaint-engine-reader", daemon=True)
         self._reader.start()
@@ -156,11 +157,10 @@ class ProcessEngine:
                 _log.debug("the engine was gone before it was closed")
         if self._info is None:
             self._process.kill()  # it is loading and will not read its orders for a while
-        self._process.join(CLOSE_S)
-        if self._process.is_alive():
+        if not self._gone.wait(CLOSE_S):
             _log.warning("the engine does not end, killing it")
             self._process.kill()
-            self._process.join(KILL_S)
+            self._gone.wait(KILL_S)
         self._reader.join(KILL_S)
 
     def _send(self, order: ToChild) -> None:
@@ -217,10 +217,12 @@ class ProcessEngine:
                 repeat(message)
 
     def _end(self) -> None:
+        """Only here is the child waited for: of two threads that wait, one may be told that it lives on."""
         self._process.join(KILL_S)
         if self._process.is_alive():
             self._process.kill()  # nobody hears it any more, and it must not keep the device from the next one
             self._process.join(KILL_S)
+        self._gone.set()
         self._is_closing = True
         if self._info is None and self._load_error is None:
             self._load_error = BackendError(f"the engine ended while loading ({self._last_words()})")

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from recipes.mini.composer import Composer
 from recipes.mini.judge import Judge, Marks, decibels
-from recipes.mini.pictures import font, picture, wrapped
+from recipes.mini.pictures import caption, font, picture
 from recipes.mini.reading import find_reader
 from recipes.mini.report import collect, level, markdown, table
 from recipes.mini.sampling import Sampler
@@ -53,12 +53,6 @@ def reconstruction(sampler: Sampler, tasks: list[Task]) -> list[float]:
     return found
 
 
-def caption(prompt: str) -> tuple[list[str], int]:
-    """Lines of an instruction, and the size of letters with which they fit beside a picture."""
-    lines = wrapped(prompt, 26)
-    return (lines, 13) if len(lines) <= 4 else (wrapped(prompt, 35), 10)
-
-
 def contact_sheet(world: World, tasks: list[Task], outputs: torch.Tensor, marks: list[Marks]) -> Image.Image:
     """Two columns of: input | instruction and what was wrong | output | truth."""
     composer, half, wide = Composer(side=world.side), -(-len(tasks) // 2), 3 * CELL + LABEL + 16
@@ -80,9 +74,11 @@ def contact_sheet(world: World, tasks: list[Task], outputs: torch.Tensor, marks:
     return sheet
 
 
-def evaluate(sampler: Sampler, count: int, folder: Path, held_out: bool = True) -> dict[str, Any]:
-    """Run all cases, write the report and the sheet, return the report."""
-    world = world_of(sampler)
+def evaluate(
+    sampler: Sampler, count: int, folder: Path, held_out: bool = True, world: World | None = None
+) -> dict[str, Any]:
+    """Run all cases, the checkpoint's own world's unless another is named; write and return the report."""
+    world = world or world_of(sampler)
     tasks = evaluation_tasks(world, count, held_out=held_out)
     start = time.monotonic()
     outputs = sampler.answer(tasks)
@@ -109,6 +105,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=600)
     parser.add_argument("--seen", action="store_true", help="combinations that training did show")
+    parser.add_argument("--world", choices=WORLDS, help="whose cases (of the same size); else the checkpoint's own")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--device", default="auto")
@@ -117,7 +114,7 @@ def main() -> None:
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     sampler = Sampler.load(a.checkpoint, a.device, steps=a.steps, guidance=a.guidance)
-    report = evaluate(sampler, a.cases, a.folder, not a.seen)
+    report = evaluate(sampler, a.cases, a.folder, not a.seen, WORLDS.get(a.world))
     print(table(report))
     print(f"\nautoencoder alone {report['autoencoder']['mean']:.1f} dB; {report['combinations']} combinations")
 

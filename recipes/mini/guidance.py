@@ -17,6 +17,14 @@ from recipes.mini.tasks import UNCONDITIONAL
 from recipes.mini.tokenizer import Prompts
 
 
+def without_words(conditions: Conditions, prompts: Prompts) -> Conditions:
+    """The same pictures under the empty instruction: what guidance steers away from."""
+    row = prompts.encode(UNCONDITIONAL, conditions.pictures.shape[1])
+    ids = torch.tensor(row, device=conditions.ids.device).expand(len(conditions.ids), -1)
+    lengths = torch.full_like(conditions.lengths, len(row))
+    return replace(conditions, ids=ids, lengths=lengths, starts=prompts.starts(row))
+
+
 @dataclass(frozen=True)
 class Teacher:
     """`scale` is guidance under pure noise; 1 steers nothing."""
@@ -32,12 +40,5 @@ class Teacher:
         `noisy` (B, K, tokens, 64) at levels `sigma` (B, K) in 0..1.
         """
         asked = self.model(conditions, noisy, sigma).velocity.float()
-        empty = self.model(self.without_words(conditions), noisy, sigma).velocity.float()
+        empty = self.model(without_words(conditions, self.prompts), noisy, sigma).velocity.float()
         return (self.scale - 1) * sigma[:, :, None, None] * (asked - empty)
-
-    def without_words(self, conditions: Conditions) -> Conditions:
-        """The same pictures under the empty instruction."""
-        row = self.prompts.encode(UNCONDITIONAL, conditions.pictures.shape[1])
-        ids = torch.tensor(row, device=conditions.ids.device).expand(len(conditions.ids), -1)
-        lengths = torch.full_like(conditions.lengths, len(row))
-        return replace(conditions, ids=ids, lengths=lengths, starts=self.prompts.starts(row))

@@ -36,6 +36,12 @@ def font(size: int = 13) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.truetype(io.BytesIO(fetch(FONT, FONT_FILE)), size)
 
 
+def caption(prompt: str) -> tuple[list[str], int]:
+    """Lines of an instruction, and the size of letters with which they fit beside a picture."""
+    lines = wrapped(prompt, 26)
+    return (lines, 13) if len(lines) <= 4 else (wrapped(prompt, 35), 10)
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most about `width` letters; a hanzi is as wide as two."""
     lines = [""]

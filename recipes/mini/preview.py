@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from recipes.mini.composer import Composer
-from recipes.mini.pictures import font, picture, wrapped
+from recipes.mini.pictures import caption, font, picture
 from recipes.mini.settings import RUNS
 from recipes.mini.tasks import Task, training_tasks
 from recipes.mini.world import FULL, WORLDS, World
@@ -33,8 +33,9 @@ def preview(world: World, tasks: list[Task], columns: int = 3) -> Image.Image:
         size = CELL // max(1, len(task.sources))
         for number, source in enumerate(task.sources):
             sheet.paste(picture(composer.paint([source])[0], size), (left + number * size, top))
-        words = "\n".join([*wrapped(task.prompt, 28), "", f"({task.skill})"])
-        pen.text((left + CELL + 6, top + 8), words, "black", font=font())
+        lines, letters = caption(task.prompt)
+        words = "\n".join([*lines, "", f"({task.skill})"])
+        pen.text((left + CELL + 6, top + 8), words, "black", font=font(letters))
         sheet.paste(picture(composer.paint([task.target])[0], CELL), (left + wide - CELL - 8, top))
     return sheet
 

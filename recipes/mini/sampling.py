@@ -20,9 +20,10 @@ from tqdm import tqdm
 from transformers import Qwen3VLForConditionalGeneration
 
 from recipes.mini.composer import Composer
+from recipes.mini.guidance import without_words
 from recipes.mini.networks import Conditions, MiniModel
 from recipes.mini.run import pick_device
-from recipes.mini.tasks import UNCONDITIONAL, Task
+from recipes.mini.tasks import Task
 from recipes.mini.tokenizer import Prompts
 
 
@@ -110,8 +111,8 @@ class Sampler:
 
     def _run(self, tasks: list[Task], latents: torch.Tensor) -> torch.Tensor:
         """Euler steps from noise; with guidance, away from what an empty prompt gives."""
-        asked = self._conditions(tasks, [task.prompt for task in tasks])
-        empty = self._conditions(tasks, [UNCONDITIONAL] * len(tasks)) if self.guidance > 1 else None
+        asked = self._conditions(tasks)
+        empty = without_words(asked, self.prompts) if self.guidance > 1 else None
         levels = sigmas(self.steps, latents.shape[1], self.scheduler)
         for sigma, following in itertools.pairwise(levels):
             level = torch.full((len(tasks), 1), sigma, device=latents.device)
@@ -122,11 +123,11 @@ class Sampler:
             latents = latents + (following - sigma) * velocity
         return latents
 
-    def _conditions(self, tasks: list[Task], prompts: list[str]) -> Conditions:
+    def _conditions(self, tasks: list[Task]) -> Conditions:
         device, count = self.composer.device, len(tasks[0].sources)
         pictures = torch.stack([self.composer.paint(list(task.sources)) for task in tasks])
         references = self.encode(pictures.flatten(0, 1)).unflatten(0, (len(tasks), count)) if count else pictures
-        rows = [self.prompts.encode(prompt, count) for prompt in prompts]
+        rows = [self.prompts.encode(task.prompt, count) for task in tasks]
         ids = torch.tensor(rows, device=device)
         lengths = torch.full((len(tasks),), ids.shape[1], device=device)
         return Conditions(ids, lengths, self.prompts.starts(rows[0]), self.prompts.drop, pictures, references)

@@ -1,4 +1,4 @@
-"""Where a server listens, and under which names: what the settings say of it, checked. Opens nothing."""
+"""Where a server listens, and under which names: what the settings say of it, checked. Opens no socket."""
 
 from overpaint.api.config import ApiConfig
 from overpaint.api.dialects import DIALECTS

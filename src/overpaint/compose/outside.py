@@ -3,8 +3,6 @@
 Made from the settings; each part is one library or one address that is asked.
 """
 
-from datetime import timedelta
-
 from overpaint.api.dialects import DIALECTS
 from overpaint.api.native import NATIVE
 from overpaint.api.public_url import Links
@@ -17,7 +15,7 @@ from overpaint.lora.cache import AdapterCache
 from overpaint.lora.folder import AdapterFolder
 from overpaint.lora.header import looks_like_safetensors
 from overpaint.service.adapters import AdapterSources
-from overpaint.service.build import Outside
+from overpaint.service.build import Outside, Policies
 from overpaint.service.clock import SystemClock
 from overpaint.service.enhance import ChatEnhancer, Enhancer, ModelEnhancer, RuleEnhancer
 from overpaint.service.links import FileLinks
@@ -32,7 +30,7 @@ ADAPTER_FETCH_S = 300.0
 
 
 def outside_of(
-    settings: ServerSettings, stores: Stores, link_base: str, link_secret: bytes, writer: TextWriter
+    settings: ServerSettings, stores: Stores, link_base: str, policies: Policies, writer: TextWriter
 ) -> Outside:
     """All of it.
 
@@ -40,18 +38,18 @@ def outside_of(
         settings: of the server.
         stores: where webhooks are due.
         link_base: what links in webhooks begin with.
-        link_secret: signs them.
+        policies: of the service, which links in webhooks follow as all others do.
         writer: the engine, for the enhancer that is its checkpoint.
 
     Raises:
         ConfigError: `allowed_hosts` cannot be used.
     """
     rules = _address_rules(settings)
-    links = FileLinks(link_secret, SystemClock(), int(timedelta(days=settings.keep_days).total_seconds()))
+    links = FileLinks(policies.link_secret, SystemClock(), policies.link_lifetime_s)
     return Outside(
         fetcher=PictureFetcher(rules, FetchLimits(max_bytes=settings.max_picture_mib * MIB)),
         poster=HttpSender(rules),
-        formats=webhook_formats(link_base, links),
+        formats=_webhook_formats(link_base, links),
         webhooks=stores.webhooks,
         enhancer=_enhancer(settings, writer),
         adapters=_adapters(settings, rules),
@@ -73,7 +71,7 @@ def _broken_safetensors(data: bytes) -> str | None:
 SAFETENSORS = FileKind("application/octet-stream", _broken_safetensors)
 
 
-def webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:
+def _webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:
     """What the webhooks of all dialects look like; their links begin with `base`."""
     rows = (NATIVE, *DIALECTS)
     return {row.name: row.webhooks(Links(base, row.prefix, files)) for row in rows if row.webhooks is not None}

@@ -119,7 +119,7 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         policies = _policies(settings)
         service = build_service(
             ports,
-            outside_of(settings, stores, api.link_base, policies.link_secret, engine),
+            outside_of(settings, stores, api.link_base, policies, engine),
             read_catalogue(settings.models_file, [row.models for row in DIALECTS if row.models is not None]),
             policies,
             safety_of(settings),

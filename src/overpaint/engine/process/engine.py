@@ -89,7 +89,7 @@ class ProcessEngine:
     @property
     def is_loaded(self) -> bool:
         """Whether the child is loaded, warm and alive."""
-        return self._info is not None and self._process.is_alive() and not self._is_closing
+        return self._info is not None and not self._is_closing
 
     @property
     def load_error(self) -> OverpaintError | None:
@@ -217,7 +217,7 @@ class ProcessEngine:
                 repeat(message)
 
     def _end(self) -> None:
-        """Only here is the child waited for: of two threads that wait, one may be told that it lives on."""
+        """Only here is the child waited for, or asked whether it lives: of two threads, one may be told it does."""
         self._process.join(KILL_S)
         if self._process.is_alive():
             self._process.kill()  # nobody hears it any more, and it must not keep the device from the next one

@@ -137,6 +137,20 @@ def test_kill_9_fails_open_tasks_with_a_retryable_error(start: Start) -> None:
         engine.submit("c", request())
 
 
+def test_its_end_is_told_while_a_text_that_came_is_still_being_fetched() -> None:
+    ended = threading.Event()
+    engine = ProcessEngine(open_null, ended.set)
+    assert engine.wait_loaded(LOAD_S)
+
+    def come_and_end() -> None:
+        engine._texts.give(0, "a cat")
+        os.kill(engine.pid or 0, signal.SIGKILL)
+        assert ended.wait(10)
+
+    assert engine._texts.ask(0, come_and_end) == "a cat"
+    engine.close()
+
+
 def test_a_child_that_ends_as_it_is_told_is_not_called_stuck(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """Two threads once waited for its end, and of every two or three ends one was missed by the one that told."""
     for _ in range(6):

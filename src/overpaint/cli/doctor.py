@@ -12,6 +12,7 @@ from overpaint.cli import options
 from overpaint.cli.quiet import hush
 from overpaint.cli.session import engine_session
 from overpaint.compose.engine import NULL_SCHEME
+from overpaint.compose.imports import large_imports
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
@@ -70,7 +71,8 @@ def doctor(
 
 def _examine(model: ModelConfig, card_gib: float | None, *, verbose: bool) -> "list[Fact]":
     """Everything there is to say; a checkpoint that cannot be loaded or run is a fact as well."""
-    from overpaint.cli.machine import Fact, library_facts, machine_facts
+    with large_imports():
+        from overpaint.cli.machine import Fact, library_facts, machine_facts
 
     facts = [] if card_gib else [*machine_facts(), *library_facts()]
     try:

@@ -8,6 +8,7 @@ import typer
 
 from overpaint.cli import options
 from overpaint.cli.server_options import ConfigFile, Database, DataDir, server_settings
+from overpaint.compose.imports import large_imports
 from overpaint.settings import silence_libraries, stay_at_home
 
 
@@ -76,6 +77,7 @@ def serve(
     settings = server_settings(given, config)
     stay_at_home()
     silence_libraries(keep_bars=sys.stderr.isatty())  # gigabytes may be fetched first
-    from overpaint.serving import run_server  # what it imports is needed by no other command
+    with large_imports():  # needed by no other command
+        from overpaint.serving import run_server
 
     run_server(settings, typer.echo)

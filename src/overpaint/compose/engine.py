@@ -3,11 +3,9 @@
 Imports an engine when it is opened and not before: torch takes seconds, and most mistakes can be told without it.
 """
 
-import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
+from overpaint.compose.imports import large_imports
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
 from overpaint.core.ports import WritingEngine
@@ -16,8 +14,6 @@ from overpaint.model.checkpoint_files import check_weights, locate, read_index, 
 from overpaint.model.gguf_file import check_gguf
 
 NULL_SCHEME = "null:"
-_CHATTY = ("torchao", "torch.utils._pytree", "diffusers.quantizers")
-"""Loggers that warn, when imported, of what this program does not use."""
 
 
 def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> WritingEngine:
@@ -38,23 +34,10 @@ def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> Writi
             check_weights(folder / component)
     if model.transformer is not None:
         check_gguf(model.transformer)
-    with _hushed():
+    with large_imports():
         from overpaint.engine.local import LocalEngine
 
     return LocalEngine.open(model, engine)
-
-
-@contextmanager
-def _hushed() -> Generator[None]:
-    """Keep the chatty from warning while they are imported."""
-    levels = {name: logging.getLogger(name).level for name in _CHATTY}
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
 
 
 def _is_a_folder_by_its_looks(source: str | None) -> bool:

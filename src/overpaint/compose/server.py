@@ -25,6 +25,7 @@ from overpaint.api.server import Listen
 from overpaint.api.tunnel import Tunnel
 from overpaint.compose.data_dir import link_secret, make_data_dir
 from overpaint.compose.engine import open_engine
+from overpaint.compose.imports import large_imports
 from overpaint.compose.listening import api_config_of, listen_of, vendor_hosts
 from overpaint.compose.outside import outside_of, safety_of
 from overpaint.core.config import EngineConfig
@@ -136,11 +137,12 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
 
 def _add_page(app: FastAPI, service: Service, stores: Stores, settings: ServerSettings, stack: AsyncExitStack) -> None:
     """Put the web page at ``/``."""
-    from overpaint.playground.log_tail import LogTail
-    from overpaint.playground.mount import add_page  # takes a second, which a server without a page need not wait
-    from overpaint.playground.parts import PageParts
-    from overpaint.playground.sessions import Sessions
-    from overpaint.playground.visitors import Visitors
+    with large_imports():  # a second of them, which a server without a page need not wait
+        from overpaint.playground.log_tail import LogTail
+        from overpaint.playground.mount import add_page
+        from overpaint.playground.parts import PageParts
+        from overpaint.playground.sessions import Sessions
+        from overpaint.playground.visitors import Visitors
 
     tail, root = LogTail(JsonFormatter(shows_prompts=settings.log_prompts)), logging.getLogger()
     root.addHandler(tail)

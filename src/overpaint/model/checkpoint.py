@@ -1,7 +1,7 @@
 """A Qwen-Image-2.x checkpoint, loaded: its modules, its schedule, and what it declares.
 
-Loads any diffusers-layout folder through diffusers and transformers, so sharding, quantisation and PEFT work as
-everywhere. Knows no requests. Beside diffusers' keys, `model_index.json` may declare
+Loads any diffusers-layout folder through diffusers and transformers, so sharding and quantisation work as everywhere.
+Knows no requests. Beside diffusers' keys, `model_index.json` may declare
 
     output_resolution     side of the square area that references, and outputs without a size, are brought to (1024)
     max_resolution        side of the largest square area painted directly (2048; output_resolution when that is given)

@@ -161,11 +161,6 @@ class Webhooks:
         """Newest first, for people."""
         return await self._store.deliveries(task_id=task_id, limit=limit)
 
-    async def deliver_due(self) -> None:
-        """Try what is due, and wait for the outcome."""
-        await self.fill()
-        await asyncio.gather(*self._under_way)
-
     async def fill(self) -> bool:
         """Begin with what is due, as much as there is room for: nobody waits for another's slow receiver."""
         room = self._policy.most_under_way - len(self._under_way)

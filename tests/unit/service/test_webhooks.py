@@ -33,7 +33,7 @@ async def test_a_finished_task_is_told_once(world: World) -> None:
     assert headers["id"] == delivery.id
     await until(lambda: _is_delivered(world, task.id))
     assert not await world.service.webhooks.fill()
-    await world.service.webhooks.deliver_due()
+    await world.deliver_due()
     assert len(world.poster.received) == 1
 
 
@@ -44,7 +44,7 @@ async def _is_delivered(world: World, task_id: str) -> bool:
 async def test_a_cancelled_task_is_told_too(still: World) -> None:
     task = await still.submit(webhook_url=URL)
     await still.service.tasks.cancel(still.caller, task.id)
-    await still.service.webhooks.deliver_due()
+    await still.deliver_due()
     assert b"cancelled" in still.poster.received[0][2]
 
 
@@ -53,17 +53,17 @@ async def test_what_fails_is_tried_again_with_the_same_id(still: World, status: 
     task = await still.submit(webhook_url=URL)
     await still.service.tasks.cancel(still.caller, task.id)
     still.poster.status = status
-    await still.service.webhooks.deliver_due()
+    await still.deliver_due()
     failed = await delivery_of(still, task.id)
     assert failed.attempts == 1
     assert failed.last_error
     assert failed.next_attempt_at
     still.poster.status = 200
     still.poster.received.clear()
-    await still.service.webhooks.deliver_due()
+    await still.deliver_due()
     assert still.poster.received == [], "not before its time"
     still.clock.passed_s += 6
-    await still.service.webhooks.deliver_due()
+    await still.deliver_due()
     assert still.poster.received[0][1]["id"] == failed.id
     assert (await delivery_of(still, task.id)).delivered_at
 
@@ -72,7 +72,7 @@ async def test_a_deleted_task_has_nothing_to_tell(still: World) -> None:
     task = await still.submit(webhook_url=URL)
     await still.service.tasks.cancel(still.caller, task.id)
     await still.service.tasks.delete(still.caller, task.id)
-    await still.service.webhooks.deliver_due()
+    await still.deliver_due()
     assert still.poster.received == []
     assert all(row.next_attempt_at is None for row in await still.service.webhooks.deliveries())
 
@@ -81,7 +81,7 @@ async def test_a_dialect_without_a_form_of_its_own_speaks_native(new_world: NewW
     world = await new_world(is_started=False)
     task = await world.submit(webhook_url=URL, dialect="unheard-of")
     await world.service.tasks.cancel(world.caller, task.id)
-    await world.service.webhooks.deliver_due()
+    await world.deliver_due()
     assert len(world.poster.received) == 1
 
 
@@ -109,7 +109,7 @@ async def test_a_bug_while_it_is_worded_is_put_off_like_any_failure(
     task = await still.submit(webhook_url=URL)
     await still.service.tasks.cancel(still.caller, task.id)
     monkeypatch.setattr(still.service.webhooks, "_formats", {"native": WebhookFormat(break_down, plain_signature)})
-    await still.service.webhooks.deliver_due()
+    await still.deliver_due()
     put_off = await delivery_of(still, task.id)
     assert put_off.attempts == 1
     assert "ZeroDivisionError" in (put_off.last_error or "")

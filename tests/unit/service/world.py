@@ -114,6 +114,11 @@ class World:
     async def submit(self, **asked: object) -> Task:
         return await self.service.submit.submit(self.caller, draft(**asked))
 
+    async def deliver_due(self) -> None:
+        """Try the webhooks that are due, and wait for the outcome."""
+        await self.service.webhooks.fill()
+        await asyncio.gather(*(job for job in asyncio.all_tasks() if job.get_name().startswith("webhook ")))
+
     async def done(self, task: Task, timeout_s: float = 10) -> Task:
         ended = await self.service.tasks.wait(self.caller, task, timeout_s)
         assert ended.state.is_final, ended

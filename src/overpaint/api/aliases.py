@@ -50,10 +50,14 @@ class DialectAliases:
             scope["raw_path"] = prefix.encode() + (scope.get("raw_path") or path.encode())
 
     def _by_path(self, path: str) -> str | None:
-        for dialect in self._dialects:
-            if any(path.startswith(native) for native in dialect.native_paths):
-                return dialect.prefix
-        return None
+        """Of the dialect whose own path is the longest that fits: one vendor's may lie below another's."""
+        fitting = [
+            (len(native), dialect.prefix)
+            for dialect in self._dialects
+            for native in dialect.native_paths
+            if path.startswith(native)
+        ]
+        return max(fitting)[1] if fitting else None
 
     def _by_claim(self, path: str, headers: Headers) -> str | None:
         return next((dialect.prefix for dialect in self._dialects if dialect.claims(path, headers)), None)

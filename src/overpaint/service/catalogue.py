@@ -100,7 +100,7 @@ class ModelEntry:
     title: str
     checkpoint: str | None = None
     price_microusd: int = 0
-    max_prompt_chars: int = 800
+    max_prompt_chars: int = 5000
     steps: int | None = None
     true_cfg_scale: float = 1.0
     is_enhanced: bool = False

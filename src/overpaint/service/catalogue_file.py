@@ -105,7 +105,7 @@ def _entry(table: _Table, base_id: str, aliases: tuple[str, ...]) -> ModelEntry:
         title=table.get("title", table["id"]),
         checkpoint=table.get("checkpoint"),
         price_microusd=round(table.get("price_usd", 0) * MICROUSD),
-        max_prompt_chars=table.get("max_prompt_chars", 800),
+        max_prompt_chars=table.get("max_prompt_chars", 5000),
         steps=table.get("steps"),
         true_cfg_scale=float(table.get("true_cfg_scale", 1.0)),
         is_enhanced=table.get("enhance", False),

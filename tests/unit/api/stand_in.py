@@ -220,6 +220,9 @@ class StandIn:
     async def count(self, *_: object, **__: object) -> int:
         return len(self.stored)
 
+    async def position(self, *_: object) -> int:
+        return 0
+
     async def wait(self, caller: Caller, task: Task, timeout_s: float) -> Task:
         end = asyncio.get_running_loop().time() + timeout_s
         while not (task := await self.get(caller, task.id)).state.is_final:

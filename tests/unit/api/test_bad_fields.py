@@ -83,7 +83,7 @@ NATIVE_TASKS = [
     create("prompt", prompt=1),
     create("prompt", prompt=None),
     create("prompt", prompt=""),
-    create("prompt", prompt="x" * 801, says="at most 800"),
+    create("prompt", prompt="x" * 5001, says="at most 5000"),
     create("prompt", prompt="a\0b", says="null"),
     create("model", model="nothing"),
     create("model", model=5),

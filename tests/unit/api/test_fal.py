@@ -1,5 +1,6 @@
 """fal's words to the service's and back, without a server."""
 
+import json
 import time
 from typing import Any
 
@@ -273,3 +274,56 @@ async def test_a_picture_that_is_late_is_504_and_its_retry_gets_it(world: World)
     assert (answer.status_code, answer.json()["error_type"]) == (504, "request_timeout")
     assert "x-fal-request-timeout-type" not in answer.headers, "the client may send it again"
     assert world.stand_in.unheard == list(world.stand_in.stored)
+
+
+@pytest.mark.anyio
+async def test_a_token_makes_no_further_tokens(world: World) -> None:
+    storage = (await world.http.post("/fal/rest/storage/auth/token")).json()["token"]
+    bearer = {"Authorization": f"Bearer {storage}"}
+    minted = await world.nobody.post("/fal/rest/tokens/", json={"allowed_apps": ["qwen-image"]}, headers=bearer)
+    renewed = await world.nobody.post("/fal/rest/storage/auth/token", headers=bearer)
+    assert (minted.status_code, renewed.status_code) == (401, 401)
+
+
+@pytest.mark.anyio
+async def test_a_token_reaches_the_requests_of_its_endpoints_only(world: World) -> None:
+    said = await world.http.post("/fal/rest/tokens/", json={"allowed_apps": ["qwen-image"], "token_expiration": 60})
+    bearer = {"Authorization": f"Bearer {said.json()}"}
+    mine = (await world.http.post(f"/fal/queue/{PAINT}", json={"prompt": "a cat"})).json()["request_id"]
+    other = (await world.http.post(f"/fal/queue/{NEW}", json={"prompt": "a cat"})).json()["request_id"]
+    for request_id, allowed in ((mine, True), (other, False)):
+        told = await world.nobody.get(f"/fal/queue/{PAINT}/requests/{request_id}/status", headers=bearer)
+        assert (told.status_code != 401) is allowed
+    storage = (await world.http.post("/fal/rest/storage/auth/token")).json()["token"]
+    reading = await world.nobody.get(f"/fal/queue/x/requests/{mine}", headers={"Authorization": f"Bearer {storage}"})
+    assert reading.status_code == 401
+
+
+@pytest.mark.anyio
+async def test_a_stream_ends_with_the_pictures_themselves_where_that_is_asked(world: World) -> None:
+    body = {"prompt": "a cat", "sync_mode": True}
+    told = (await world.http.post(f"/fal/run/{PAINT}/stream", json=body)).text
+    assert json.loads(told.strip().rpartition("data: ")[2])["images"][0]["url"].startswith("data:image/png;base64,")
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_json_is_refused_in_json(world: World) -> None:
+    answer = await world.http.post(
+        f"/fal/run/{PAINT}",
+        content=b'{"prompt": "a cat", "guidance_scale": NaN}',
+        headers={"content-type": "application/json"},
+    )
+    json.loads(answer.text, parse_constant=lambda name: pytest.fail(name))
+    assert answer.status_code == 422
+
+
+@pytest.mark.anyio
+async def test_an_unknown_choice_has_fals_type(world: World) -> None:
+    answer = await world.http.post(f"/fal/run/{PAINT}", json={"prompt": "a cat", "output_format": "tiff"})
+    assert answer.json()["detail"][0]["type"] == "one_of"
+
+
+@pytest.mark.anyio
+async def test_an_empty_webhook_is_none(world: World) -> None:
+    answer = await world.http.post(f"/fal/queue/{PAINT}?fal_webhook=", json={"prompt": "a cat"})
+    assert answer.status_code == 200

@@ -2,12 +2,16 @@
 
 import asyncio
 
+import msgpack
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from overpaint.api.app import create_app
 from overpaint.api.config import ApiConfig
 from tests.unit.api.stand_in import StandIn
+
+URL = "/fal/run/fal-ai/qwen-image/realtime"
 
 
 def test_a_bug_costs_one_message_and_not_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,9 +21,7 @@ def test_a_bug_costs_one_message_and_not_the_connection(monkeypatch: pytest.Monk
     stand_in = StandIn()
     _, secret = asyncio.run(stand_in.keys.create("mine"))
     client = TestClient(create_app(stand_in.service, ApiConfig()))
-    opening = client.websocket_connect(
-        "/fal/run/fal-ai/qwen-image/realtime", headers={"Authorization": f"Key {secret}"}
-    )
+    opening = client.websocket_connect(URL, headers={"Authorization": f"Key {secret}"})
     monkeypatch.setattr("overpaint.api.dialects.fal.realtime.to_draft", break_down)
     with opening as socket:
         for _ in range(2):
@@ -27,3 +29,28 @@ def test_a_bug_costs_one_message_and_not_the_connection(monkeypatch: pytest.Monk
             told = socket.receive_json()
             assert told["type"] == "x-fal-error"
             assert "unexpected error" in told["reason"]
+
+
+def test_a_message_that_json_cannot_repeat_is_refused_and_the_next_one_too() -> None:
+    stand_in = StandIn()
+    _, secret = asyncio.run(stand_in.keys.create("mine"))
+    client = TestClient(create_app(stand_in.service, ApiConfig()))
+    with client.websocket_connect(URL, headers={"Authorization": f"Key {secret}"}) as socket:
+        for prompt in ({"a": b"x"}, {b"x": 1}, float("nan"), 5):
+            socket.send_bytes(msgpack.packb({"prompt": prompt}))
+            assert socket.receive_json()["type"] == "x-fal-error"
+
+
+def test_a_connection_that_nobody_answers_any_more_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def break_down(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    stand_in = StandIn()
+    _, secret = asyncio.run(stand_in.keys.create("mine"))
+    client = TestClient(create_app(stand_in.service, ApiConfig()))
+    monkeypatch.setattr("overpaint.api.dialects.fal.realtime._tell", break_down)
+    with client.websocket_connect(URL, headers={"Authorization": f"Key {secret}"}) as socket:
+        socket.send_json({"prompt": 5})
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+    assert closed.value.code == 1011

@@ -166,3 +166,12 @@ async def test_the_vendors_own_paths_work_and_links_stay_on_them(world: World) -
     asked = (await world.nobody.post(path, json=CAT, headers=key, params={"async": "1"})).json()
     assert asked["polling_url"].startswith("http://testserver/v2/requests/status/")
     assert (await world.nobody.get(asked["polling_url"], headers=key)).json()["request_id"] == asked["request_id"]
+
+
+async def test_what_is_submitted_at_pixazos_own_path_is_polled_there(world: World) -> None:
+    root = PAINT.removeprefix("/pixazo")
+    asked = (await world.http.post(root, json=CAT, params={"async": "1"})).json()
+    assert asked["polling_url"] == f"http://testserver/v2/requests/status/{asked['request_id']}"
+    await ended(world, asked["request_id"])
+    assert (await world.http.get(asked["polling_url"])).json()["status"] == "COMPLETED"
+    assert (await world.nobody.get(asked["polling_url"])).status_code == 401

@@ -203,3 +203,10 @@ async def test_credits_models_and_files(world: World, png: bytes) -> None:
     assert (await world.http.post(EDIT, json=CAT | {"image": urls[1]})).status_code == 200
     refused = await world.http.post("/segmind/upload-asset", json={"data_urls": [uri, "nothing"]})
     assert refused.json()["error"].startswith("data_urls[1]: 'nothing'")
+
+
+async def test_what_is_submitted_at_segminds_own_path_is_polled_there(world: World) -> None:
+    job = (await world.http.post("/v2/qwen-image", json=CAT)).json()
+    assert job["poll_url"] == f"http://testserver/v1/requests/{job['request_id']}"
+    await completed(world.http, job["status_url"])
+    assert (await world.http.get(job["poll_url"])).json()["images"]

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from overpaint.api.config import ApiConfig
+from overpaint.api.dialects.wavespeed.errors import error_text
 from overpaint.core.account import KeyLimits
+from overpaint.core.task import TaskFailure
 from tests.unit.api.conftest import World
 from tests.unit.api.stand_in import out_of_reach
 
@@ -114,7 +116,14 @@ async def test_a_failed_task_is_no_http_error_and_does_not_read_like_one(world: 
     """The clients submit again whatever has `HTTP 5` in its text, when they are told to retry."""
     data = (await world.http.post(PAINT, json={"prompt": "please fail", "enable_sync_mode": True})).json()["data"]
     assert (data["status"], data["outputs"], data["code"]) == ("failed", [], 1403)
-    assert "HTTP 5" not in data["error"]
+    assert data["error"] == "the engine said status 500"
+    said = error_text(TaskFailure("backend", "Connection lost after a Timeout, Http 503"))
+    assert not any(word in said.lower() for word in ("http 5", "timeout", "connection"))
+
+
+async def test_an_empty_webhook_is_none(world: World) -> None:
+    answer = await world.http.post(PAINT, json={"prompt": "a cat", "webhook_url": ""})
+    assert answer.status_code == 200
 
 
 async def test_a_ticket_takes_a_file_without_a_key_and_its_url_is_a_picture(world: World, png: bytes) -> None:

@@ -18,7 +18,7 @@ def test_the_shipped_catalogue_has_what_is_promised() -> None:
     ]
     standard, pro = catalogue.find("qwen-image-2.0"), catalogue.find("qwen-image-2.0-pro")
     assert (standard.pictures.min_count, standard.pictures.max_count, standard.pictures.max_side_px) == (0, 6, 3072)
-    assert (standard.max_prompt_chars, standard.output.max_side_px) == (800, 1536)
+    assert (standard.max_prompt_chars, standard.output.max_side_px) == (5000, 1536)
     assert pro.is_enhanced
     assert not standard.is_enhanced
     assert (standard.steps or 0) < (pro.steps or 0)

@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from overpaint.api.deps import Call, call_by
 from overpaint.api.dialects.fal.tokens import PREFIX, STORAGE, caller_of
+from overpaint.core.errors import AccessError
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
 
@@ -36,8 +37,29 @@ async def authenticate(connection: HTTPConnection, service: Service) -> Caller:
     secret = secret_of(connection)
     if secret is None or not secret.startswith(PREFIX):
         return await service.keys.authenticate(secret)
-    app = str(connection.path_params.get("app", ""))
-    return await caller_of(service, secret, app.strip("/").split("/")[1] if "/" in app.strip("/") else STORAGE)
+    return await caller_of(service, secret, _alias(str(connection.path_params.get("app", ""))))
+
+
+async def check_reach(connection: HTTPConnection, service: Service, app: str) -> None:
+    """A request is found below any endpoint; a token reaches those of its own endpoints only.
+
+    Args:
+        connection: of somebody who was let in.
+        service: knows the tokens.
+        app: the endpoint that the request was sent to.
+
+    Raises:
+        AccessError: who asks bears a token for something else.
+    """
+    secret = secret_of(connection)
+    if secret is not None and secret.startswith(PREFIX):
+        await caller_of(service, secret, _alias(app))
+
+
+def _alias(app: str) -> str:
+    """What tokens call an endpoint: ``"qwen-image"`` of ``"fal-ai/qwen-image/lora"``; `STORAGE` where there is none."""
+    steps = app.strip("/").split("/")
+    return steps[1] if len(steps) > 1 else STORAGE
 
 
 async def get_caller(request: Request, _: Annotated[object, Depends(_SCHEME)] = None) -> Caller:
@@ -47,5 +69,17 @@ async def get_caller(request: Request, _: Annotated[object, Depends(_SCHEME)] = 
     return caller
 
 
+async def get_key_caller(caller: Annotated[Caller, Depends(get_caller)], request: Request) -> Caller:
+    """Who asks with a key: a token, which is for one use and a while, makes no further ones.
+
+    Raises:
+        AccessError: as `authenticate`; or it was a token.
+    """
+    if (secret_of(request) or "").startswith(PREFIX):
+        raise AccessError("tokens are made with a key, not with a token")
+    return caller
+
+
 CallerDep = Annotated[Caller, Depends(get_caller)]
+KeyCallerDep = Annotated[Caller, Depends(get_key_caller)]
 CallDep = Annotated[Call, Depends(call_by(get_caller))]

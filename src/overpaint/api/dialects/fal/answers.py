@@ -31,6 +31,13 @@ def output_of(task: Task, links: Links, urls: list[str] | None = None) -> NewOut
     return to_output(task, urls or urls_of(task, links), is_new=endpoint is not None and endpoint.is_new)
 
 
+async def asked_output_of(service: Service, task: Task, links: Links) -> NewOutput | Output:
+    """The same, with the pictures themselves where that was asked for."""
+    if INLINE not in task.spec.wording:
+        return output_of(task, links)
+    return output_of(task, links, [(await read_inline(service, output.file)).data_uri for output in task.outputs])
+
+
 def urls_of(task: Task, links: Links) -> list[str]:
     """Links to a task's pictures, which live as long as its caller wished."""
     age_s = (datetime.now(UTC) - task.finished_at).total_seconds() if task.finished_at else 0
@@ -44,9 +51,6 @@ async def result(service: Service, task: Task, links: Links) -> Response:
     if error is not None:
         answer = answer_of(refusal_of(error))
     else:
-        urls = None
-        if INLINE in task.spec.wording:
-            urls = [(await read_inline(service, output.file)).data_uri for output in task.outputs]
-        answer = json_answer(200, output_of(task, links, urls).model_dump())
+        answer = json_answer(200, (await asked_output_of(service, task, links)).model_dump())
     answer.headers[REQUEST_ID] = dashed(task.id)
     return answer

@@ -16,6 +16,8 @@ from overpaint.core.errors import RequestError
 
 Finding = dict[str, Any]
 _MAX_ECHO = 200
+_KIND_OF = {"literal_error": "one_of", "enum": "one_of"}
+"""fal's types by pydantic's, where they differ."""
 TYPE_OF = {
     "missing": "missing",
     "content": "content_policy_violation",
@@ -44,7 +46,13 @@ def from_pydantic(exc: ValidationError) -> RequestError:
     found = exc.errors(include_url=False, include_context=False)
     first = from_validation(exc)
     findings = [
-        finding(["body", *_place(one["loc"])], one["msg"], one["type"], cast("object", one["input"])) for one in found
+        finding(
+            ["body", *_place(one["loc"])],
+            one["msg"],
+            _KIND_OF.get(one["type"], one["type"]),
+            cast("object", one["input"]),
+        )
+        for one in found
     ]
     return FindingsError(findings, first.field, first.value, first.rule)
 
@@ -76,6 +84,9 @@ def _place(location: tuple[str | int, ...]) -> list[str | int]:
 
 
 def _echo(value: object) -> object:
-    """What was sent, unless it is long: pictures are not sent back."""
-    text = json.dumps(value, default=str)
-    return value if len(text) <= _MAX_ECHO and not isinstance(value, bytes) else f"{text[:_MAX_ECHO]}..."
+    """What was sent, as JSON can say it, unless it is long: pictures are not sent back."""
+    try:
+        text = json.dumps(value, default=str, allow_nan=False)
+    except (TypeError, ValueError):
+        text = json.dumps(str(value))
+    return json.loads(text) if len(text) <= _MAX_ECHO else f"{text[:_MAX_ECHO]}..."

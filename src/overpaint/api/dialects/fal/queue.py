@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from overpaint.api.deps import LinksDep, ServiceDep, note_task
-from overpaint.api.dialects.fal.access import CallDep, CallerDep
+from overpaint.api.dialects.fal.access import CallDep, CallerDep, check_reach
 from overpaint.api.dialects.fal.answers import REQUEST_ID, queue_url, result
 from overpaint.api.dialects.fal.asking import manners_of, read_input, take_or_refuse
 from overpaint.api.dialects.fal.convert import APP
@@ -88,7 +88,7 @@ async def submit(
     endpoint = endpoint_at(app)
     model_at(call.service.catalogue, endpoint.id)
     await _check_length(call.service, call.caller, fal_max_queue_length)
-    task = await take_or_refuse(call, endpoint, await read_input(call), manners_of(call.request, fal_webhook))
+    task = await take_or_refuse(call, endpoint, await read_input(call), manners_of(call.request, fal_webhook or None))
     url = queue_url(call.links, endpoint.id, task.id)
     return Submitted(
         request_id=dashed(task.id),
@@ -102,6 +102,7 @@ async def submit(
 
 async def _get(request: Request, service: Service, caller: Caller, request_id: str) -> Task:
     task = await service.tasks.get(caller, undashed(request_id))
+    await check_reach(request, service, task.spec.wording.get(APP, ""))
     note_task(request, task)
     return task
 

@@ -29,6 +29,7 @@ from overpaint.service.service import Service
 
 router = APIRouter()
 POLICY_VIOLATION = 1008
+INTERNAL_ERROR = 1011
 MAX_BUFFERED = 60
 
 
@@ -44,7 +45,7 @@ async def realtime(socket: WebSocket, app: str) -> None:
         await socket.close(POLICY_VIOLATION)
         return
     inbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(MAX_BUFFERED)
-    answering = asyncio.ensure_future(_answer_all(socket, service, caller, endpoint, inbox))
+    answering = asyncio.ensure_future(_answer_or_hang_up(socket, service, caller, endpoint, inbox))
     try:
         while (message := await socket.receive())["type"] != "websocket.disconnect":
             await inbox.put(message)
@@ -52,6 +53,17 @@ async def realtime(socket: WebSocket, app: str) -> None:
         answering.cancel()
         with suppress(asyncio.CancelledError, WebSocketDisconnect):
             await answering
+
+
+async def _answer_or_hang_up(
+    socket: WebSocket, service: Service, caller: Caller, endpoint: Endpoint, inbox: "asyncio.Queue[Mapping[str, Any]]"
+) -> None:
+    """Where even an error cannot be told, the connection is closed: better none than a silent one."""
+    try:
+        await _answer_all(socket, service, caller, endpoint, inbox)
+    except Exception as exc:  # noqa: BLE001  the last resort
+        unexpected(exc)
+        await socket.close(INTERNAL_ERROR)
 
 
 async def _answer_all(

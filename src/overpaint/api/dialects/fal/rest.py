@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from overpaint.api.body import read_body
 from overpaint.api.deps import Call, ConfigDep, LinksDep, ServiceDep
-from overpaint.api.dialects.fal.access import CallDep, CallerDep
+from overpaint.api.dialects.fal.access import CallDep, KeyCallerDep
 from overpaint.api.dialects.fal.answers import PREFIX
 from overpaint.api.dialects.fal.asking import LIFECYCLE as LIFECYCLE_PREFERENCE
 from overpaint.api.dialects.fal.asking import lifetime_of
@@ -26,7 +26,7 @@ FILE_EXAMPLE = {"file_name": "a.png", "content_type": "image/png"}
 @router.post(
     "/tokens/", operation_id="fal_token", openapi_extra=described_body(TokenInput, {"allowed_apps": ["qwen-image"]})
 )
-async def token(request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep) -> str:
+async def token(request: Request, service: ServiceDep, caller: KeyCallerDep, config: ConfigDep) -> str:
     """A token for a browser: it may call the endpoints named, for a while."""
     asked = validated(TokenInput, parse_json(await read_body(request, config.max_body_bytes)))
     return issue(service, caller, tuple(asked.allowed_apps), asked.token_expiration)[0]
@@ -34,7 +34,7 @@ async def token(request: Request, service: ServiceDep, caller: CallerDep, config
 
 @router.post("/storage/auth/token", operation_id="fal_storage_token")
 async def storage_token(
-    service: ServiceDep, caller: CallerDep, links: LinksDep, storage_type: StorageType = "fal-cdn-v3"
+    service: ServiceDep, caller: KeyCallerDep, links: LinksDep, storage_type: StorageType = "fal-cdn-v3"
 ) -> dict[str, str]:
     """A token for uploads, and where they go."""
     del storage_type

@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 
 from overpaint.api.deps import Call
 from overpaint.api.dialects.fal.access import CallDep
-from overpaint.api.dialects.fal.answers import REQUEST_ID, output_of, result
+from overpaint.api.dialects.fal.answers import REQUEST_ID, asked_output_of, result
 from overpaint.api.dialects.fal.asking import manners_of, read_input, take
 from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import endpoint_at
@@ -89,4 +89,6 @@ async def _render(call: Call, what: Happening) -> dict[str, Any] | None:
     if not isinstance(what, Ended):
         return None
     error = ending_error(what.task)
-    return refusal_of(error).body if error else output_of(what.task, call.links).model_dump()
+    if error is not None:
+        return refusal_of(error).body
+    return (await asked_output_of(call.service, what.task, call.links)).model_dump()

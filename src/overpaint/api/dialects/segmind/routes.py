@@ -11,7 +11,7 @@ from overpaint.api.dialects.segmind.convert import NAME
 from overpaint.api.dialects.segmind.errors import render_error
 
 VERSIONS = ("/v1/", "/v2/")
-SLUGS = ("/v1/qwen-image", "/v2/qwen-image", "/v2/requests/", "/v1/get-user-credits", "/upload-asset")
+SLUGS = ("/v1/qwen-image", "/v2/qwen-image", "/v1/requests/", "/v2/requests/", "/v1/get-user-credits", "/upload-asset")
 
 
 def _claims(path: str, headers: Headers) -> bool:

@@ -52,7 +52,7 @@ def to_draft(body: SubmitInput, entry: ModelEntry, webhook: str | None, idempote
         seed=RANDOM_SEED if body.seed is None else body.seed,
         adapters=tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras or ()),
         output=_output(body, entry),
-        webhook_url=webhook or body.webhook_url,
+        webhook_url=webhook or body.webhook_url or None,
         idempotency_key=idempotency_key,
         enhance=body.enable_prompt_expansion,
     )

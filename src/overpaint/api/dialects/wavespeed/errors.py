@@ -3,6 +3,8 @@
 Source: https://wavespeed.ai/docs/error-codes
 """
 
+import re
+
 from fastapi import Response
 
 from overpaint.api.errors import json_answer
@@ -20,6 +22,10 @@ FAILED = 1405
 INTERNAL = 5000
 UNAVAILABLE = 5003
 TIMED_OUT = 5004
+
+HARMLESS = {"http ": "status ", "timeout": "time-out", "connection": "line"}
+RETRIED = re.compile("|".join(HARMLESS), re.IGNORECASE)
+"""Words that have clients submit a failed task again, and what is said in their place."""
 
 FIELD_NAMES = {"adapters": "loras"}
 CODE_OF: dict[str, int] = {
@@ -62,7 +68,7 @@ def code_of(code: str) -> int:
 def error_text(failure: TaskFailure) -> str:
     """What a failed task says.
 
-    The clients, when they are told to retry, submit a failed task again if its text has ``HTTP 5`` or ``HTTP 429``. The
-    words of a prompt that a message repeats must not read like that.
+    The clients, when they are told to retry, submit a failed task again if it says ``HTTP 5`` or ``HTTP 429``, npm's
+    in any case, and for ``timeout`` and ``connection`` too. What a message repeats of a prompt must not read like that.
     """
-    return failure.message.replace("HTTP ", "http ")
+    return RETRIED.sub(lambda found: HARMLESS[found[0].lower()], failure.message)

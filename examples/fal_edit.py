@@ -10,7 +10,9 @@ from pathlib import Path
 
 import httpx
 
-host = os.environ.get("OVERPAINT_URL", "https://localhost:8000").removeprefix("https://")
+scheme, _, host = os.environ.get("OVERPAINT_URL", "https://localhost:8000").partition("://")
+if scheme != "https":
+    sys.exit("fal's client speaks TLS only: start the server with --tls-self-signed, and give an https:// URL")
 os.environ["FAL_RUN_HOST"] = f"{host}/fal/run"
 os.environ["FAL_QUEUE_RUN_HOST"] = f"{host}/fal/queue"
 os.environ["FAL_KEY"] = os.environ["OVERPAINT_KEY"]

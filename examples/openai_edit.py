@@ -19,6 +19,6 @@ with Path(sys.argv[1]).open("rb") as picture:
     )
     for event in stream:
         if event.type == "image_edit.partial_image":
-            print(f"look {event.partial_image_index}: {event.size}")
+            print(f"preview {event.partial_image_index}: {event.size}")
         else:
             Path("edited.png").write_bytes(base64.b64decode(event.b64_json))

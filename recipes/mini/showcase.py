@@ -1,13 +1,13 @@
 """The picture in the project's README: five sources and fifteen edits by the shipped bundle, seed 1, none chosen.
 
-    python -m recipes.mini.showcase docs/assets/demo.png
+    python -m recipes.mini.showcase [--output docs/assets/demo.png]
 
 Goes through the product's own Python class; knows nothing of training.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -48,7 +48,10 @@ def _place(sheet: Image.Image, image: Image.Image, words: str, column: int, row:
 
 
 def main() -> None:
-    paint_sheet().save(sys.argv[1], optimize=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("docs/assets/demo.png"))
+    target: Path = parser.parse_args().output
+    paint_sheet().save(target, optimize=True)
 
 
 if __name__ == "__main__":

@@ -245,7 +245,7 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         help="bf16, fp8, int8 or int4: how the matrices of the transformer are held. bf16 leaves them as they are; "
-        "fewer bits need overpaint[quantised]. Without it: OVERPAINT_WEIGHTS, else bf16.",
+        'fewer bits need the extra "quantised". Without it: OVERPAINT_WEIGHTS, else bf16.',
         rich_help_panel=MODEL,
         show_default=False,
     ),
@@ -255,7 +255,7 @@ Transformer = Annotated[
     typer.Option(
         "--transformer",
         help="A GGUF file with the transformer's weights, in the place of the checkpoint's own; needs "
-        "overpaint[quantised]. Without it: OVERPAINT_TRANSFORMER, else none.",
+        'the extra "quantised". Without it: OVERPAINT_TRANSFORMER, else none.',
         rich_help_panel=MODEL,
         show_default=False,
     ),

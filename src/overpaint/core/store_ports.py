@@ -36,6 +36,14 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def find_repeated(self, key_id: str, idempotency_key: str, fingerprint: str) -> Task | None:
+        """The task that an API key made with this idempotency key; None when it made none.
+
+        Raises:
+            TaskError: the idempotency key was used with another fingerprint.
+        """
+        ...
+
     async def get(self, task_id: str) -> Task:
         """One task.
 
@@ -70,8 +78,11 @@ class TaskStore(Protocol):
         """Take queued tasks, most urgent and oldest first; each becomes running with its attempt counted."""
         ...
 
-    async def renew(self, worker: str, *, duration: timedelta) -> set[str]:
-        """Prolong a worker's leases; returns the ids it still holds (a cancelled or reclaimed one is missing)."""
+    async def renew(self, worker: str, task_ids: Sequence[str], *, duration: timedelta) -> set[str]:
+        """Prolong a worker's leases of these tasks; returns those it still holds (not the cancelled and reclaimed).
+
+        Its other leases run out: nobody works on them.
+        """
         ...
 
     async def hand_back(self, worker: str, task_ids: Sequence[str], *, count_attempt: bool) -> None:
@@ -259,6 +270,10 @@ class OutputStore(Protocol):
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove files; missing ones do not matter."""
+        ...
+
+    async def delete_old(self, key: str, *, older_than: timedelta) -> bool:
+        """Remove a file if it was written longer ago than that; whether it was."""
         ...
 
     def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:

@@ -54,6 +54,11 @@ class LocalOutputs:
         """Remove files; missing ones do not matter."""
         await asyncio.to_thread(self._remove, [key for key in keys if is_key(key)])
 
+    async def delete_old(self, key: str, *, older_than: timedelta) -> bool:
+        """Remove a file if it was written longer ago than that; see `OutputStore.delete_old`."""
+        newest_s = time.time() - older_than.total_seconds()
+        return await asyncio.to_thread(self._remove_old, require_key(key), newest_s)
+
     async def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
         """Keys below a prefix that were written longer ago than that."""
         for key in await asyncio.to_thread(self._list, prefix, time.time() - older_than.total_seconds()):
@@ -129,6 +134,13 @@ class LocalOutputs:
                 # The folder of a task goes with its last file; one that is not empty stays.
                 with suppress(OSError):
                     path.parent.rmdir()
+
+    def _remove_old(self, key: str, newest_s: float) -> bool:
+        with _mapped_failures(key), suppress(FileNotFoundError, NotADirectoryError):
+            if (self._root / key).stat().st_mtime <= newest_s:
+                self._remove([key])
+                return True
+        return False
 
     def _list(self, prefix: str, newest_s: float) -> list[str]:
         with _mapped_failures(prefix):

@@ -38,6 +38,13 @@ class MemoryOutputs:
         for key in keys:
             self._files.pop(key, None)
 
+    async def delete_old(self, key: str, *, older_than: timedelta) -> bool:
+        """Remove a file if it was written longer ago than that."""
+        is_old = key in self._files and self._files[key][1] <= self._now() - older_than
+        if is_old:
+            del self._files[key]
+        return is_old
+
     async def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
         """Keys below a prefix that were written longer ago than that."""
         newest = self._now() - older_than

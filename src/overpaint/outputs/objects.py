@@ -55,6 +55,18 @@ class ObjectOutputs:
                 except (NotFoundError, FileNotFoundError):
                     continue
 
+    async def delete_old(self, key: str, *, older_than: timedelta) -> bool:
+        """Remove a file if it was written longer ago than that; see `OutputStore.delete_old`."""
+        newest = datetime.now(UTC) - older_than
+        try:
+            with _mapped_failures(key):
+                is_old = (await obstore.head_async(self._store, require_key(key)))["last_modified"] <= newest
+        except TaskNotFoundError:
+            return False
+        if is_old:
+            await self.delete([key])
+        return is_old
+
     async def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
         """Keys below a prefix that were written longer ago than that."""
         newest = datetime.now(UTC) - older_than

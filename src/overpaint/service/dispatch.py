@@ -97,7 +97,7 @@ class Dispatcher:
         self._leasing.wake()
 
     def drop(self, task_id: str) -> None:
-        """Stop working on a task that was cancelled; the engine is free of it within a step."""
+        """Stop working on a task that is not ours any more; the engine is free of it within a step."""
         if work := self._running.get(task_id):
             self._worker.drop(work)
 
@@ -132,10 +132,10 @@ class Dispatcher:
         return self._is_behind and len(self._running) < self._policy.capacity
 
     async def keep_up(self) -> bool:
-        """Prolong our leases, drop what is no longer ours, and free what others left behind."""
-        before = dict(self._running)
-        held = await self._tasks.renew(self._policy.worker, duration=self._policy.duration)
-        for task_id, work in before.items():
+        """Prolong the leases of what is under way, drop what is no longer ours, and free what others left behind."""
+        wanted = {task_id: work for task_id, work in self._running.items() if not work.is_dropped}
+        held = await self._tasks.renew(self._policy.worker, list(wanted), duration=self._policy.duration)
+        for task_id, work in wanted.items():
             if task_id not in held and not work.is_finishing and not work.is_dropped:
                 _log.info("task %s is no longer ours", task_id)
                 self._worker.drop(work)
@@ -148,6 +148,7 @@ class Dispatcher:
         return False
 
     def _begin(self, lease: Lease) -> None:
+        self.drop(lease.task.id)  # of an earlier lease, when it was lost and is here again before that was noticed
         work = self._running[lease.task.id] = Work(lease)
         job = asyncio.create_task(self._work(work), name=f"task {lease.task.id}")
         self._jobs.add(job)

@@ -1,7 +1,8 @@
 """From a draft to a stored task: everything is checked before the caller hears an id, and durable when they hear it.
 
-In order: model, numbers and words; rate; pictures (fetched, decoded, checked, stored by content); open tasks and
-budget; the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's words.
+In order: model, numbers and words; rate; whether it is a repeat; pictures (fetched, decoded, checked, stored by
+content); open tasks and budget; the task. What fails leaves nothing charged and no task. Knows no HTTP and no vendor's
+words.
 """
 
 import asyncio
@@ -103,6 +104,10 @@ class Submitter:
         self._parts.limits.take_request(caller)
         fingerprint = await fingerprint_of(caller, draft)
         if draft.idempotency_key is not None:
+            # Before anything is fetched: what a repeat's URLs lead to may be gone by now.
+            earlier = await self._parts.tasks.find_repeated(caller.key_id, draft.idempotency_key, fingerprint)
+            if earlier is not None:
+                return earlier
             return await asyncio.shield(self._accept(caller, draft, entry, size, fingerprint))
         if joined := await self._unheard(fingerprint):
             return joined

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from overpaint.core.store_ports import OutputStore, TaskStore
-from overpaint.core.task import Task
 from overpaint.service.clock import ServiceClock
 from overpaint.service.files import INPUTS, OUTPUTS, UPLOADS
 from overpaint.service.loops import Loop
@@ -23,9 +22,10 @@ class Retention:
     """How long things stay.
 
     Args:
-        tasks: final tasks with their inputs and outputs.
+        tasks: final tasks with their outputs.
         uploads: files that callers brought.
-        orphans: files that no task names; long enough for the slowest submission and the slowest finish.
+        orphans: files that no task names, inputs of forgotten tasks among them; long enough for the slowest submission
+            and the slowest finish.
         interval_s: between two sweeps.
     """
 
@@ -77,12 +77,14 @@ class Sweeper:
         return False
 
     async def _sweep_tasks(self) -> int:
-        """Forget old tasks, then remove their files unless a younger task uses the same input."""
+        """Forget old tasks and remove their outputs; their inputs may be another's by now, and go as orphans."""
         count = 0
         while expired := await self._tasks.expire(
             finished_before=self._clock.now() - self._retention.tasks, limit=BATCH
         ):
-            count += await self._remove_unnamed([key for task in expired for key in _files_of(task)])
+            outputs = [output.file.key for task in expired for output in task.outputs]
+            await self._outputs.delete(outputs)
+            count += len(outputs)
         return count
 
     async def _sweep_uploads(self) -> int:
@@ -95,21 +97,15 @@ class Sweeper:
     async def _sweep_orphans(self, prefix: str) -> int:
         count = 0
         async for keys in _batches(self._outputs.list_keys(prefix, older_than=self._retention.orphans)):
-            count += await self._remove_unnamed(keys)
+            named = await self._tasks.referenced_files(keys)
+            count += sum([await self._remove_orphan(key) for key in keys if key not in named])
         return count
 
-    async def _remove_unnamed(self, keys: list[str]) -> int:
-        named = await self._tasks.referenced_files(keys) if keys else set[str]()
-        unnamed = [key for key in dict.fromkeys(keys) if key not in named]
-        if unnamed:
-            await self._outputs.delete(unnamed)
-        return len(unnamed)
-
-
-def _files_of(task: Task) -> list[str]:
-    inputs = [file.key for file in task.spec.pictures] + ([task.spec.mask.key] if task.spec.mask else [])
-    inputs += [adapter.key for adapter in task.spec.adapters if adapter.key is not None]
-    return inputs + [output.file.key for output in task.outputs]
+    async def _remove_orphan(self, key: str) -> bool:
+        """Look once more before it goes: a request may have named it, or written it again (it is young then)."""
+        if await self._tasks.referenced_files([key]):
+            return False
+        return await self._outputs.delete_old(key, older_than=self._retention.orphans)
 
 
 async def _batches(keys: AsyncIterator[str]) -> AsyncIterator[list[str]]:

@@ -7,12 +7,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
 from overpaint.core.errors import BackendError, CancelledTaskError, OverpaintError
-from overpaint.core.events import Event, Failed, Finished
+from overpaint.core.events import Failed, Finished, Preview, Progress
 from overpaint.core.ports import EngineAwayError, EngineClient
 from overpaint.core.request import GenerationRequest
 from overpaint.core.task import Lease, Task, TaskFailure
@@ -50,6 +50,11 @@ class Work:
     lease: Lease
     is_dropped: bool = False
     is_finishing: bool = False
+
+    @property
+    def run_id(self) -> str:
+        """What the engine knows this lease by: it may still have an earlier one of the same task."""
+        return f"{self.lease.task.id}.{self.lease.token}"
 
 
 class Worker:
@@ -106,7 +111,7 @@ class Worker:
     def drop(self, work: Work) -> None:
         """Stop painting for nobody; the stream of events ends within a step."""
         work.is_dropped = True
-        self._threads.submit(self._engine.cancel, work.lease.task.id)
+        self._threads.submit(self._engine.cancel, work.run_id)
 
     def close(self) -> None:
         """Let the threads go; those that still wait for an engine end with it."""
@@ -116,14 +121,14 @@ class Worker:
         task = work.lease.task
         terms = Terms(tenant=task.key_id, priority=task.priority, preview_every=self._preview_every)
         try:
-            await self._on_thread(lambda: self._engine.submit(task.id, request, terms))
+            await self._on_thread(lambda: self._engine.submit(work.run_id, request, terms))
             if work.is_dropped:
                 self.drop(work)
             event = await self._on_thread(self._listener(work))
         except EngineAwayError:
             return Outcome.NOT_TRIED
         except OverpaintError as error:
-            event = Failed(task.id, error)
+            event = Failed(work.run_id, error)
         if isinstance(event, Finished):
             work.is_finishing = True
             return await self._finish(Painted(work.lease, request, event.result))
@@ -131,20 +136,21 @@ class Worker:
 
     def _listener(self, work: Work) -> Callable[[], Finished | Failed]:
         """Reads a task's events to the last one, on a thread."""
-        loop, task = asyncio.get_running_loop(), work.lease.task
+        loop = asyncio.get_running_loop()
 
         def listen() -> Finished | Failed:
-            for event in self._engine.events(task.id):
+            for event in self._engine.events(work.run_id):
                 if isinstance(event, Finished | Failed):
                     return event
-                loop.call_soon_threadsafe(self._tell, task.id, work.lease.token, event)
-            return Failed(task.id, BackendError("the engine stopped telling about this task"))
+                loop.call_soon_threadsafe(self._tell, work, event)
+            return Failed(work.run_id, BackendError("the engine stopped telling about this task"))
 
         return listen
 
-    def _tell(self, task_id: str, attempt: int, event: Event) -> None:
-        if not isinstance(event, Finished | Failed):
-            self._tower.tell(task_id, attempt, event)
+    def _tell(self, work: Work, event: Progress | Preview) -> None:
+        if not work.is_dropped:
+            task_id = work.lease.task.id
+            self._tower.tell(task_id, work.lease.token, replace(event, task_id=task_id))
 
     async def _finish(self, painted: Painted) -> Task | Outcome:
         try:

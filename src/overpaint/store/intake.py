@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select
+from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, or_, select
 
 from overpaint.core.account import UNLIMITED, KeyLimits
 from overpaint.core.errors import BackendError, TaskError
@@ -20,6 +20,7 @@ from overpaint.store.schema import task_files, tasks
 from overpaint.store.standing import Asked, lock_keys, take_back_what_is_beyond
 
 Accepted = tuple[Task, bool]
+_MADE_WITH = select(tasks).where(tasks.c.key_id == bindparam("made_by"), tasks.c.idempotency_key == bindparam("once"))
 
 
 class TaskIntake(TaskAccess):
@@ -32,6 +33,11 @@ class TaskIntake(TaskAccess):
     async def create(self, task: NewTask, limits: KeyLimits = UNLIMITED) -> Accepted:
         """Store a task; see `TaskStore.create`."""
         return await self._accept(Asked(task, limits, self._now()))
+
+    async def find_repeated(self, key_id: str, idempotency_key: str, fingerprint: str) -> Task | None:
+        """The task that an idempotency key made; see `TaskStore.find_repeated`."""
+        rows = await self._database.read(_MADE_WITH, {"made_by": key_id, "once": idempotency_key})
+        return _require_same(rows[0], fingerprint) if rows else None
 
     async def _accept_batch(self, batch: Sequence[Asked]) -> list[Accepted | Exception]:
         try:
@@ -79,10 +85,17 @@ def _answer_again(task: NewTask, earlier: Sequence[RowMapping]) -> Accepted | Ex
         same_key = task.idempotency_key is not None and row["idempotency_key"] == task.idempotency_key
         if row["id"] != task.id and not (same_key and row["key_id"] == task.key_id):
             continue
-        if row["fingerprint"] != task.fingerprint:
-            return TaskError("this idempotency key was used for another request")
-        return task_of(row), False
+        try:
+            return _require_same(row, task.fingerprint), False
+        except TaskError as error:
+            return error
     return BackendError("an earlier task with this idempotency key was just deleted; try again")
+
+
+def _require_same(row: RowMapping, fingerprint: str) -> Task:
+    if row["fingerprint"] != fingerprint:
+        raise TaskError("this idempotency key was used for another request")
+    return task_of(row)
 
 
 def _lock_order(one: Asked) -> tuple[str, str]:

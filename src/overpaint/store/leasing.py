@@ -17,6 +17,7 @@ from overpaint.store.rows import lease_of, task_of
 from overpaint.store.schema import tasks
 from overpaint.store.transitions import Change, end, move, requeue
 
+_IDS_A_STATEMENT = 500
 _IDS = tasks.c.id.in_(bindparam("ids", expanding=True))
 _NOW = bindparam("now", type_=tasks.c.started_at.type)
 _TAKE = (
@@ -31,6 +32,12 @@ _TAKE = (
         lease_expires_at=bindparam("until"),
     )
     .returning(tasks)
+)
+_RENEW = (
+    update(tasks)
+    .where(_IDS, tasks.c.worker == bindparam("by"), tasks.c.state == TaskState.RUNNING.value)
+    .values(lease_expires_at=bindparam("until"))
+    .returning(tasks.c.id)
 )
 _LOSE = {"losses": tasks.c.losses + 1, "attempt": tasks.c.attempt - 1}
 _REQUEUE = requeue().where(_IDS).values(_LOSE).returning(tasks)
@@ -58,13 +65,12 @@ class TaskLeasing(TaskAccess):
 
         return await self._database.write(work)
 
-    async def renew(self, worker: str, *, duration: timedelta) -> set[str]:
-        """Prolong a worker's leases; see `TaskStore.renew`."""
-        holding = (tasks.c.worker == worker) & (tasks.c.state == TaskState.RUNNING.value)
-        prolonging = update(tasks).where(holding).values(lease_expires_at=self._now() + duration)
+    async def renew(self, worker: str, task_ids: Sequence[str], *, duration: timedelta) -> set[str]:
+        """Prolong a worker's leases of these tasks; see `TaskStore.renew`."""
+        values = {"by": worker, "until": self._now() + duration}
 
         def work(connection: Connection) -> set[str]:
-            return set(connection.execute(prolonging.returning(tasks.c.id)).scalars())
+            return set(_change(connection, _RENEW, list(task_ids), values))
 
         return await self._database.write(work)
 
@@ -102,8 +108,9 @@ class TaskLeasing(TaskAccess):
 def _change(
     connection: Connection, change: Change, ids: list[str], values: Mapping[str, Any] = {}
 ) -> dict[str, RowMapping]:
-    """Change the tasks with these ids; answers those that were changed."""
-    if not ids:
-        return {}
-    rows = connection.execute(change, {**values, "ids": ids}).mappings()
-    return {row["id"]: row for row in rows}
+    """Change the tasks with these ids, however many; answers those that were changed."""
+    changed: dict[str, RowMapping] = {}
+    for start in range(0, len(ids), _IDS_A_STATEMENT):
+        some = ids[start : start + _IDS_A_STATEMENT]
+        changed.update((row["id"], row) for row in connection.execute(change, {**values, "ids": some}).mappings())
+    return changed

@@ -50,6 +50,15 @@ async def test_deleting_twice_and_deleting_nothing_do_not_matter(outputs: Output
         await outputs.get("outputs/a/0.png")
 
 
+async def test_only_what_is_old_enough_is_deleted_as_old(outputs: OutputStore) -> None:
+    await outputs.put("inputs/a", b"x", "image/png")
+    assert not await outputs.delete_old("inputs/a", older_than=timedelta(hours=1))
+    assert not await outputs.delete_old("inputs/none", older_than=NOW)
+    assert await outputs.get("inputs/a") == b"x"
+    assert await outputs.delete_old("inputs/a", older_than=NOW)
+    assert await keys_of(outputs, "inputs/") == []
+
+
 async def test_lists_hold_what_is_below_a_prefix_and_old_enough(outputs: OutputStore) -> None:
     for key in ("outputs/a/0.png", "outputs/b/0.png", "outputs2/c.png", "inputs/d"):
         await outputs.put(key, b"x", "image/png")

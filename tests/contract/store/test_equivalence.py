@@ -109,9 +109,15 @@ class Adapters(RuleBasedStateMachine):
     def lease(self, worker: str, limit: int) -> None:
         self.leases += self.ask(lambda stores: stores.tasks.lease(worker, limit=limit, duration=LEASE))
 
-    @rule(worker=WORKERS)
-    def renew(self, worker: str) -> None:
-        self.ask(lambda stores: stores.tasks.renew(worker, duration=LEASE))
+    @precondition(lambda self: self.ids)
+    @rule(worker=WORKERS, number=st.integers(0, 99))
+    def renew(self, worker: str, number: int) -> None:
+        ids = [self.one_of(self.ids, number), self.one_of(self.ids, number + 1)]
+        self.ask(lambda stores: stores.tasks.renew(worker, ids, duration=LEASE))
+
+    @rule(key=KEYS, once=st.sampled_from(["once", "twice"]), number=st.integers(1, 9))
+    def find_repeated(self, key: str, once: str, number: int) -> None:
+        self.ask(lambda stores: stores.tasks.find_repeated(key, once, f"fingerprint-{number}"))
 
     @precondition(lambda self: self.ids)
     @rule(worker=WORKERS, number=st.integers(0, 99), counts=st.booleans())

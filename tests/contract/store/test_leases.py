@@ -106,17 +106,37 @@ async def test_a_renewed_lease_is_not_reclaimed(stores: StoreSet, new_task: Task
     task, _ = await stores.tasks.create(new_task())
     await stores.tasks.lease("worker", limit=1, duration=LEASE)
     clock.advance(LEASE / 2)
-    assert await stores.tasks.renew("worker", duration=LEASE) == {task.id}
+    assert await stores.tasks.renew("worker", [task.id], duration=LEASE) == {task.id}
     clock.advance(LEASE / 2)
     assert await stores.tasks.reclaim(max_losses=3) == ([], [])
-    assert await stores.tasks.renew("another", duration=LEASE) == set()
+    assert await stores.tasks.renew("another", [task.id], duration=LEASE) == set()
+
+
+async def test_only_the_leases_that_are_named_are_renewed(
+    stores: StoreSet, new_task: TaskMaker, clock: ManualClock
+) -> None:
+    named, other = [(await stores.tasks.create(new_task()))[0].id for _ in range(2)]
+    await stores.tasks.lease("worker", limit=2, duration=LEASE)
+    clock.advance(LEASE / 2)
+    assert await stores.tasks.renew("worker", [], duration=LEASE) == set()
+    assert await stores.tasks.renew("worker", [named], duration=LEASE) == {named}
+    clock.advance(LEASE / 2)
+    requeued, _ = await stores.tasks.reclaim(max_losses=3)
+    assert [task.id for task in requeued] == [other]
+
+
+async def test_more_leases_are_renewed_than_a_statement_takes_values(stores: StoreSet, new_task: TaskMaker) -> None:
+    task, _ = await stores.tasks.create(new_task())
+    await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    ids = [f"{number:032x}" for number in range(2**17, 2**16, -1)] + [task.id]
+    assert await stores.tasks.renew("worker", ids, duration=LEASE) == {task.id}
 
 
 async def test_a_cancelled_task_is_no_longer_renewed(stores: StoreSet, new_task: TaskMaker) -> None:
     task, _ = await stores.tasks.create(new_task())
     await stores.tasks.lease("worker", limit=1, duration=LEASE)
     assert (await stores.tasks.cancel(task.id)).state is TaskState.CANCELLED
-    assert await stores.tasks.renew("worker", duration=LEASE) == set()
+    assert await stores.tasks.renew("worker", [task.id], duration=LEASE) == set()
 
 
 async def test_a_server_that_is_gone_costs_no_attempt(

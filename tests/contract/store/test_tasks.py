@@ -145,6 +145,18 @@ async def test_only_final_tasks_are_deleted_and_their_usage_stays(stores: StoreS
     assert await stores.webhooks.deliveries() == []
 
 
+async def test_what_an_idempotency_key_made_is_found_by_its_own_key_and_request(
+    stores: StoreSet, new_task: TaskMaker
+) -> None:
+    await stores.tasks.create(new_task())
+    task, _ = await stores.tasks.create(new_task(idempotency_key="once", fingerprint="asked"))
+    assert await stores.tasks.find_repeated("key-a", "once", "asked") == task
+    assert await stores.tasks.find_repeated("key-a", "another", "asked") is None
+    assert await stores.tasks.find_repeated("key-b", "once", "asked") is None
+    with pytest.raises(TaskError, match="another request"):
+        await stores.tasks.find_repeated("key-a", "once", "asked otherwise")
+
+
 async def test_old_final_tasks_expire_and_are_told(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
     old = [new_task() for _ in range(3)]
     for task in old:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 from PIL import Image
 
-from overpaint.core.errors import BackendError, TaskError, TaskNotFoundError
-from overpaint.core.events import Event, Failed, Preview, Progress
+from overpaint.core.errors import BackendError, CancelledTaskError, TaskError, TaskNotFoundError
+from overpaint.core.events import Event, Failed, Finished, Preview, Progress
 from overpaint.core.ports import EngineAwayError
 from overpaint.core.request import GenerationRequest
 from overpaint.core.task import Task, TaskState
@@ -18,6 +18,7 @@ from overpaint.engine.null import NullEngine
 from overpaint.outputs.memory import MemoryOutputs
 from overpaint.service.build import Policies
 from overpaint.service.draft import PictureBytes, PictureFile, PictureUrl
+from overpaint.service.safety import Safety
 from overpaint.service.watch import Ended, Queued, TaskEvent
 from tests.unit.service.conftest import NewWorld
 from tests.unit.service.world import World, draft, png, until
@@ -329,6 +330,106 @@ async def test_an_end_has_the_queue_looked_at_only_when_it_may_hold_more(
     await roomy.done(task)
     await until(lambda: not roomy.service.dispatcher.running)
     assert looks == 4, "the queue was seen to be empty"
+
+
+IMPATIENT = Policies(b"0123456789abcdef", lease_s=0.4)
+
+
+def fail_once(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, error: Exception, *, is_done: bool = False
+) -> None:
+    """The next call of a method fails; `is_done`: after it has done its work."""
+    method = getattr(where, name)
+
+    async def failing(*args: object, **named: object) -> object:
+        monkeypatch.setattr(where, name, method)
+        if is_done:
+            await method(*args, **named)
+        raise error
+
+    monkeypatch.setattr(where, name, failing)
+
+
+async def test_a_task_that_could_not_be_handed_back_comes_back_when_its_lease_runs_out(
+    new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await new_world(engine=DyingEngine(1), policies=IMPATIENT, is_started=False)
+    fail_once(monkeypatch, world.stores.tasks, "hand_back", BackendError("out of reach"))
+    await world.service.start()
+    assert (await world.done(await world.submit(), 5)).state is TaskState.SUCCEEDED
+
+
+async def test_a_task_whose_lease_nobody_heard_of_comes_back_when_it_runs_out(
+    new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await new_world(policies=IMPATIENT, is_started=False)
+    task = await world.submit()
+    fail_once(monkeypatch, world.stores.tasks, "lease", BackendError("the connection broke"), is_done=True)
+    await world.service.start()
+    assert (await world.done(task, 5)).state is TaskState.SUCCEEDED
+
+
+class StumblingChecker:
+    """Has a bug that shows once."""
+
+    num_asked = 0
+
+    def score(self, picture: object) -> float:
+        del picture
+        self.num_asked += 1
+        if self.num_asked == 1:
+            raise RuntimeError("a bad day")
+        return 0.0
+
+
+async def test_a_task_that_a_bug_dropped_comes_back_when_its_lease_runs_out(new_world: NewWorld) -> None:
+    world = await new_world(policies=IMPATIENT, safety=Safety("flag", checker=StumblingChecker()))
+    assert (await world.done(await world.submit(), 5)).state is TaskState.SUCCEEDED
+
+
+class WatchedEngine(NullEngine):
+    """Remembers how its runs ended."""
+
+    def __init__(self, step_s: float) -> None:
+        super().__init__(step_s)
+        self.ends: list[str] = []
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        for event in super().events(task_id):
+            if isinstance(event, Finished | Failed):
+                self.ends.append(event.error.code if isinstance(event, Failed) else "finished")
+            yield event
+
+
+async def lose_and_lease_again(world: World, task: Task) -> None:
+    """Another server takes a task away that is being painted, and this one gets it again before it notices."""
+    await until(lambda: any(isinstance(what, Progress) and what.step for _, what in world.heard))
+    world.clock.passed_s += 60
+    await world.stores.tasks.reclaim(max_losses=10)
+    assert (await world.service.tasks.get(world.caller, task.id)).state is TaskState.QUEUED
+    await world.service.dispatcher.fill()
+
+
+async def test_a_task_that_comes_back_while_its_lost_run_is_still_painted_is_painted_anew(new_world: NewWorld) -> None:
+    engine = WatchedEngine(0.02)
+    world = await new_world(engine=engine)
+    task = await world.submit(steps=20)
+    await lose_and_lease_again(world, task)
+    done = await world.done(task)
+    assert (done.state, done.attempt) == (TaskState.SUCCEEDED, 1), done.failure
+    assert engine.ends == [CancelledTaskError.code, "finished"]
+    assert {what.task_id for _, what in world.heard if isinstance(what, Progress)} == {task.id}
+
+
+async def test_a_task_that_came_back_is_cancelled_within_a_step(new_world: NewWorld) -> None:
+    engine = WatchedEngine(0.02)
+    world = await new_world(engine=engine)
+    task = await world.submit(steps=200)
+    await lose_and_lease_again(world, task)
+    await until(lambda: len(engine.ends) == 1)
+    assert (await world.service.tasks.cancel(world.caller, task.id)).state is TaskState.CANCELLED
+    await until(lambda: not world.service.dispatcher.running, 1)
+    assert engine.ends == [CancelledTaskError.code] * 2
 
 
 async def test_strangers_see_nothing(world: World) -> None:

@@ -32,10 +32,10 @@ PICTURE = PictureBytes(png())
 BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("model", {"model": "nobody/knows"}),
     ("prompt", {"prompt": "  "}),
-    ("prompt", {"prompt": "x" * 801}),
+    ("prompt", {"prompt": "x" * 5001}),
     ("prompt", {"prompt": "a\0b"}),
     ("prompt", {"prompt": "a\ud800"}),
-    ("negative_prompt", {"negative_prompt": "x" * 801}),
+    ("negative_prompt", {"negative_prompt": "x" * 5001}),
     ("size", {"size": "large"}),
     ("size", {"size": "16:10"}),
     ("size", {"size": "63x640"}),
@@ -104,6 +104,30 @@ async def test_an_idempotency_key_gives_the_same_task_and_refuses_another_reques
         await still.submit(idempotency_key="k", prompt="another", pictures=(PICTURE,))
     other = await still.service.submit.submit(still.stranger, draft(idempotency_key="k", pictures=(PICTURE,)))
     assert other.id != first.id
+
+
+class CountingEnhancer:
+    num_asked = 0
+
+    async def enhance(self, prompt: str, *, is_edit: bool) -> str:
+        del is_edit
+        self.num_asked += 1
+        return prompt
+
+
+async def test_a_repeat_is_given_its_task_although_its_picture_is_gone(new_world: NewWorld) -> None:
+    enhancer = CountingEnhancer()
+    world = await new_world(enhancer=enhancer, is_started=False)
+    world.fetcher.pictures["https://x.example/once.png"] = png()
+    asked: dict[str, Any] = {"pictures": (PictureUrl("https://x.example/once.png"),), "enhance": True}
+    first = await world.submit(idempotency_key="k", **asked)
+    world.fetcher.pictures.clear()
+    assert await world.submit(idempotency_key="k", **asked) == first
+    with pytest.raises(TaskError, match="another request"):
+        await world.submit(idempotency_key="k", prompt="another", **asked)
+    assert enhancer.num_asked == 1
+    with pytest.raises(PictureError):
+        await world.submit(idempotency_key="another", **asked)
 
 
 async def test_wishes_for_several_fresh_pictures_are_not_joined(still: World) -> None:

@@ -1,11 +1,14 @@
 """What is swept, and above all what is not."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
 from overpaint.core.errors import TaskNotFoundError
+from overpaint.core.task import TaskState
 from overpaint.service.draft import PictureBytes
+from overpaint.service.files import input_key
 from tests.unit.service.conftest import NewWorld
 from tests.unit.service.world import World, png
 
@@ -65,3 +68,59 @@ async def test_an_input_that_is_used_again_is_young_again(new_world: NewWorld) -
     await world.submit(pictures=(PictureBytes(png()),))
     assert await world.service.sweeper.sweep() == 0
     assert await keys_of(world) == {key}
+
+
+def interrupt_once(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, turn: Callable[[], Awaitable[object]]
+) -> None:
+    """Somebody else's turn comes just before the next call of a method."""
+    method = getattr(where, name)
+
+    async def interrupted(*args: object, **named: object) -> object:
+        monkeypatch.setattr(where, name, method)
+        await turn()
+        return await method(*args, **named)
+
+    monkeypatch.setattr(where, name, interrupted)
+
+
+async def test_an_input_that_is_taken_in_while_its_old_task_is_removed_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PictureBytes(png())
+    await world.done(await world.submit(pictures=(source,)))
+    world.clock.passed_s += 8 * DAY_S
+    interrupt_once(monkeypatch, world.outputs, "delete", lambda: world.submit(pictures=(source,), prompt="again"))
+    await world.service.sweeper.sweep()
+    (young,) = (await world.service.tasks.list_tasks(world.caller)).tasks
+    assert (await world.done(young)).state is TaskState.SUCCEEDED
+    assert young.spec.pictures[0].key in await keys_of(world)
+
+
+async def forget_two_pictures(world: World) -> list[PictureBytes]:
+    """Leave two inputs that no task names, old enough to go; in the order of their keys."""
+    sources = [PictureBytes(png(color=color)) for color in ("red", "blue")]
+    for source in sources:
+        await world.outputs.put(input_key(source.data), source.data, "image/png")
+    world.clock.passed_s += 3700
+    return sorted(sources, key=lambda source: input_key(source.data))
+
+
+async def test_an_input_that_is_named_while_others_are_removed_stays(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, last = await forget_two_pictures(still)
+    interrupt_once(monkeypatch, still.outputs, "delete_old", lambda: still.submit(pictures=(last,)))
+    assert await still.service.sweeper.sweep() == 1
+    assert await keys_of(still) == {input_key(last.data)}
+
+
+async def test_an_input_that_is_written_again_before_it_is_named_stays(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = await forget_two_pictures(still)
+    key = input_key(first.data)
+    write = lambda: still.outputs.put(key, first.data, "image/png")  # noqa: E731
+    interrupt_once(monkeypatch, still.stores.tasks, "referenced_files", write)
+    assert await still.service.sweeper.sweep() == 1
+    assert await keys_of(still) == {key}

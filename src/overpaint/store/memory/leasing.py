@@ -29,9 +29,10 @@ class MemoryLeasing:
         queued = sorted((record for record in self._in(TaskState.QUEUED)), key=queue_key)
         return [self._lend(record, worker, self._now(), duration) for record in queued[:limit]]
 
-    async def renew(self, worker: str, *, duration: timedelta) -> set[str]:
-        """Prolong a worker's leases; see `TaskStore.renew`."""
-        held = [record for record in self._in(TaskState.RUNNING) if record.worker == worker]
+    async def renew(self, worker: str, task_ids: Sequence[str], *, duration: timedelta) -> set[str]:
+        """Prolong a worker's leases of these tasks; see `TaskStore.renew`."""
+        asked = set(task_ids)
+        held = [record for record in self._in(TaskState.RUNNING) if record.worker == worker and record.task.id in asked]
         for record in held:
             record.lease_expires_at = self._now() + duration
         return {record.task.id for record in held}

@@ -26,9 +26,12 @@ class MemoryTaskStore(MemoryLeasing):
             if task.failure:
                 self._tell_webhook(record.task)
             return record.task, True
-        if earlier.fingerprint != task.fingerprint:
-            raise TaskError("this idempotency key was used for another request")
-        return earlier.task, False
+        return _require_same(earlier, task.fingerprint), False
+
+    async def find_repeated(self, key_id: str, idempotency_key: str, fingerprint: str) -> Task | None:
+        """The task that an idempotency key made; see `TaskStore.find_repeated`."""
+        earlier = self._made_with(key_id, idempotency_key)
+        return _require_same(earlier, fingerprint) if earlier else None
 
     async def get(self, task_id: str) -> Task:
         """One task; see `TaskStore.get`."""
@@ -107,11 +110,12 @@ class MemoryTaskStore(MemoryLeasing):
         return self._tables.tasks[task_id]
 
     def _earlier(self, task: NewTask) -> Record | None:
-        for record in self._tables.tasks.values():
-            key = (record.task.key_id, record.task.idempotency_key)
-            if task.idempotency_key is not None and key == (task.key_id, task.idempotency_key):
-                return record
-        return self._tables.tasks.get(task.id)
+        made = self._made_with(task.key_id, task.idempotency_key) if task.idempotency_key is not None else None
+        return made or self._tables.tasks.get(task.id)
+
+    def _made_with(self, key_id: str, idempotency_key: str) -> Record | None:
+        key, records = (key_id, idempotency_key), self._tables.tasks.values()
+        return next((record for record in records if (record.task.key_id, record.task.idempotency_key) == key), None)
 
     def _filtered(self, key_id: str | None, states: Sequence[TaskState]) -> Iterable[Task]:
         for record in self._tables.tasks.values():
@@ -123,6 +127,12 @@ class MemoryTaskStore(MemoryLeasing):
         for name, delivery in list(self._tables.webhooks.items()):
             if delivery.task_id == task_id:
                 del self._tables.webhooks[name]
+
+
+def _require_same(record: Record, fingerprint: str) -> Task:
+    if record.fingerprint != fingerprint:
+        raise TaskError("this idempotency key was used for another request")
+    return record.task
 
 
 def _names_in(task: Task) -> set[str]:

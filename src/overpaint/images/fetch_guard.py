@@ -7,14 +7,17 @@ says does not matter: it is not asked again.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import cast
 
 import httpcore2
 
+from overpaint.core.own_threads import OwnThreads
 from overpaint.images.fetch_rules import AddressRules
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 _SocketOptions = Iterable[httpcore2.SOCKET_OPTION] | None
+_LOOK_UPS = OwnThreads("overpaint-resolver", 32)
 
 
 class RefusedAddressError(Exception):
@@ -22,14 +25,13 @@ class RefusedAddressError(Exception):
 
 
 async def system_resolver(host: str, port: int) -> list[str]:
-    """Ask the machine's resolver; addresses in its order, each once.
+    """Ask the machine's resolver, which may take minutes; addresses in its order, each once.
 
     Raises:
         OSError: the name is not known, or cannot be one.
     """
-    loop = asyncio.get_running_loop()
     try:
-        answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answers = await _LOOK_UPS.run(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     except UnicodeError as exc:
         raise OSError("not a host name") from exc
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
@@ -67,9 +69,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         Raises:
             RefusedAddressError: one of its addresses is not allowed.
             httpcore2.ConnectError: none of them answers, or the name is not known.
+            httpcore2.ConnectTimeout: the last of them, or the look-up of the name, takes longer than `timeout`.
         """
         error: Exception = httpcore2.ConnectError("has no address")
-        for address in await self._checked_addresses(host, port):
+        for address in await self._checked_addresses(host, port, timeout):
             try:
                 return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as exc:
@@ -89,10 +92,13 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         """Let time pass."""
         await self._backend.sleep(seconds)
 
-    async def _checked_addresses(self, host: str, port: int) -> list[str]:
+    async def _checked_addresses(self, host: str, port: int, timeout_s: float | None) -> list[str]:
         """All addresses of a host; one that is not allowed spoils them all, for that is how rebinding looks."""
         try:
-            addresses = await self._resolve(host, port)
+            async with asyncio.timeout(timeout_s):
+                addresses = await self._resolve(host, port)
+        except TimeoutError as exc:
+            raise httpcore2.ConnectTimeout("has a host name that is not looked up in time") from exc
         except OSError as exc:
             raise httpcore2.ConnectError("has a host name that is not known") from exc
         for address in addresses:

@@ -4,6 +4,7 @@ The sides are parsed here and not by Pillow because Pillow's WebP reader allocat
 own bomb guard is a process-wide number. Knows nothing of limits. Covers the four formats Overpaint takes.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,9 @@ PictureFormat = Literal["PNG", "JPEG", "WEBP", "GIF"]
 
 _JPEG_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+_JPEG_MARKER = re.compile(rb"\xff[^\xff]")
+_MAX_JPEG_SEGMENTS = 4096
+_MAX_JPEG_FILL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ def read_header(data: bytes) -> Header | None:
         None when the content is none of PNG, JPEG, WebP and GIF.
 
     Raises:
-        ValueError: it is one of them, but ends before it declares its sides.
+        ValueError: it is one of them, but ends before it declares its sides, or a JPEG that hides them behind more than
+            any program writes.
     """
     picture_format = _sniff(data)
     if picture_format is None:
@@ -64,15 +69,19 @@ def _gif_sides(data: bytes) -> tuple[int, int]:
 
 def _jpeg_sides(data: bytes) -> tuple[int, int]:
     """Walk the segments up to the first start-of-frame, which carries height and width."""
-    at = 2
-    while True:
-        while data[at] != 0xFF or data[at + 1] == 0xFF:  # fill bytes may stand between segments
-            at += 1
+    at, fill_left = 2, _MAX_JPEG_FILL_BYTES
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        found = _JPEG_MARKER.search(data, at, at + fill_left + 2)  # fill bytes may stand between segments
+        if found is None:
+            break
+        fill_left -= found.start() - at
+        at = found.start()
         marker = data[at + 1]
         if marker in _JPEG_START_OF_FRAME:
             height, width = struct.unpack_from(">HH", data, at + 5)
             return width, height
         at += 2 if marker in _JPEG_WITHOUT_LENGTH else 2 + struct.unpack_from(">H", data, at + 2)[0]
+    raise IndexError
 
 
 def _webp_sides(data: bytes) -> tuple[int, int]:

@@ -43,12 +43,14 @@ class Desk:
     Args:
         caller: who looks.
         session_id: what they work in.
+        first_name: what a session is called that is opened because there is none.
         focus: task on the canvas; None shows the examples.
         index: which of its pictures.
     """
 
     caller: Caller
     session_id: str
+    first_name: str
     focus: str | None = None
     index: int = 0
     _is_stale: bool = True
@@ -71,17 +73,20 @@ class Desk:
         self._nodes = []
         self.stir()
 
+    async def settle(self, sessions: Sessions) -> None:
+        """Switch to another session, or a new one, when this one was forgotten: other pages of the key may do that."""
+        try:
+            await sessions.get(self.caller, self.session_id)
+        except TaskNotFoundError:
+            self.switch((await sessions.open(self.caller, None, self.first_name)).id)
+
     def stir(self) -> None:
         """Look at the stores again, and make a frame."""
         self._is_stale = True
         self._news.set()
 
     async def frames(self, service: Service, sessions: Sessions, views: Views) -> AsyncIterator[Frame]:
-        """Frames as things happen, without end.
-
-        Raises:
-            TaskNotFoundError: the session is gone.
-        """
+        """Frames as things happen, without end."""
         try:
             while True:
                 self._news.clear()
@@ -104,6 +109,7 @@ class Desk:
 
     async def _look(self, service: Service, sessions: Sessions) -> None:
         """Read the stores, and watch what is under way."""
+        await self.settle(sessions)
         self._is_stale = False
         query = TaskQuery(states=OPEN, key_id=self.caller.key_id, limit=100)
         page = await service.tasks.list_tasks(self.caller, query)

@@ -4,17 +4,20 @@ Shared by the modules that wire events; an `OverpaintError` becomes a sentence b
 """
 
 import asyncio
+import logging
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from html import escape
 from typing import Any, cast
 
 import gradio as gr
 from starlette.requests import HTTPConnection
 
-from overpaint.core.errors import OverpaintError, RequestError
+from overpaint.core.errors import OverpaintError, RequestError, TaskNotFoundError
 from overpaint.core.request import MAX_SEED, AdapterRef
 from overpaint.core.task import StoredFile, Task, TaskState
-from overpaint.playground.desk import Desk
+from overpaint.playground.desk import Desk, Frame
 from overpaint.playground.difference import compare
 from overpaint.playground.examples import sample_bytes
 from overpaint.playground.live import data_uri
@@ -25,6 +28,7 @@ from overpaint.service.caller import Caller
 from overpaint.service.draft import Draft
 
 PICTURE_FIELDS = ("images", "mask", "file")
+_log = logging.getLogger(__name__)
 
 
 class Handlers:
@@ -52,11 +56,27 @@ class Handlers:
         caller = await self.caller(request)
         known = self.parts.desks.find(request.session_hash)
         if known is not None and known.caller.key_id == caller.key_id:
+            known.caller = caller  # its limits may have changed
             return known
-        session = await self.parts.sessions.open(caller, remembered, self.words["session_first"])
-        desk = Desk(caller, session.id)
+        name = self.words["session_first"]
+        session = await self.parts.sessions.open(caller, remembered, name)
+        desk = Desk(caller, session.id, name)
         self.parts.desks.open(request.session_hash or "", desk)
         return desk
+
+    async def frames(self, request: gr.Request, remembered: str) -> AsyncIterator[Frame]:
+        """What the page that asks shows, without end; from another desk once the open page has another key.
+
+        Raises:
+            AccessError: its key was revoked.
+        """
+        parts = self.parts
+        while True:
+            desk = await self.desk(request, remembered)
+            async for frame in desk.frames(parts.service, parts.sessions, parts.views):
+                yield frame
+                if (await self.caller(request)).key_id != desk.caller.key_id:
+                    break
 
     def secret(self, request: gr.Request) -> str | None:
         """The visitor's own key, for code that they want to paste."""
@@ -73,8 +93,9 @@ class Handlers:
         Raises:
             OverpaintError: the service does not take it.
         """
+        await desk.settle(self.parts.sessions)
         task = await self.parts.service.submit.submit(desk.caller, draft)
-        await self.parts.sessions.add(desk.caller, desk.session_id, task, draft)
+        await self._note(desk, task, draft)
         desk.show(task.id)
         self.parts.desks.ring(desk.caller)
         return task
@@ -88,6 +109,13 @@ class Handlers:
     async def stop(self, desk: Desk, task_id: str) -> None:
         """Cancel a task."""
         await self.parts.service.tasks.cancel(desk.caller, task_id)
+        self.parts.desks.ring(desk.caller)
+
+    async def forget(self, desk: Desk, session_id: str) -> None:
+        """Forget the session that the page showed; the desk may have left it already, when another page was quicker."""
+        with suppress(TaskNotFoundError):
+            await self.parts.sessions.delete(desk.caller, session_id)
+        await desk.settle(self.parts.sessions)
         self.parts.desks.ring(desk.caller)
 
     async def references_of(self, desk: Desk, task: Task) -> tuple[tuple[Reference, ...], Reference | None]:
@@ -133,8 +161,17 @@ class Handlers:
         told = self.words.say("untouched_resized" if found.is_resized else "untouched", **shares)
         return {"picture": data_uri(found.picture, "image/png"), "told": told, "share": found.share_untouched}
 
+    async def _note(self, desk: Desk, task: Task, draft: Draft) -> None:
+        """Make a task a node of the desk's session; it was taken and will be charged, whatever becomes of that."""
+        try:
+            await desk.settle(self.parts.sessions)
+            await self.parts.sessions.add(desk.caller, desk.session_id, task, draft)
+        except OverpaintError as error:
+            _log.warning("task %s is in no session: %s", task.id, error.message)
+
     async def _parent_file(self, desk: Desk, task: Task) -> StoredFile | None:
         """The picture that a task grew from."""
+        await desk.settle(self.parts.sessions)
         nodes = await self.parts.sessions.nodes(desk.caller, desk.session_id)
         node = next((node for node in nodes if node.task_id == task.id), None)
         if node is None or node.parent_id is None:

@@ -35,12 +35,10 @@ def wire_sessions(stage: Stage, notice: gr.HTML, handlers: Handlers) -> None:
         handlers.parts.desks.ring(desk.caller)
         return ""
 
-    async def forget(request: gr.Request) -> str:
+    async def forget(event: gr.EventData, request: gr.Request) -> str:
         desk = await handlers.desk(request)
-        await sessions.delete(desk.caller, desk.session_id)
-        following = await sessions.open(desk.caller, None, handlers.words["session_first"])
-        desk.switch(following.id)
-        return following.id
+        await handlers.forget(desk, str(event.id))
+        return desk.session_id
 
     for part in (stage.canvas, stage.tray, history):
         part.choose(choose, None, None, **QUIET)

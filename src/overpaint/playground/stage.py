@@ -59,11 +59,8 @@ def wire_stream(page: gr.Blocks, stage: Stage, handlers: Handlers) -> None:
 
     async def watch(remembered: str, request: gr.Request) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Frames until the page is closed or its key is revoked."""
-        parts = handlers.parts
-        desk = await handlers.desk(request, remembered)
-        async for frame in desk.frames(parts.service, parts.sessions, parts.views):
+        async for frame in handlers.frames(request, remembered):
             yield frame.canvas, frame.tray, frame.history
-            await handlers.caller(request)
 
     def close(request: gr.Request) -> None:
         handlers.parts.desks.close(request.session_hash)

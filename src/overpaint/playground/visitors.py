@@ -3,6 +3,7 @@
 The cookie is the key itself, out of reach for scripts and not sent by other sites; a revoked key is out at once.
 """
 
+import asyncio
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -28,7 +29,8 @@ class Visitors:
     def __init__(self, keys: Keys, *, is_open: bool = False) -> None:
         self._keys = keys
         self._is_open = is_open
-        self._open_key: ApiKey | None = None
+        self._open_key_id: str | None = None
+        self._looking = asyncio.Lock()
 
     async def caller(self, connection: HTTPConnection) -> Caller:
         """Who this is.
@@ -46,12 +48,18 @@ class Visitors:
         return connection.cookies.get(COOKIE)
 
     async def _key_of_the_open_page(self) -> ApiKey:
-        """Made at the first visit; looked up again once it was revoked."""
-        if self._open_key is None:
-            known = await self._keys.list_keys()
-            valid = (key for key in known if key.name == OPEN_KEY and key.revoked_at is None)
-            self._open_key = next(valid, None) or (await self._keys.create(OPEN_KEY))[0]
-        return self._open_key
+        """As it is now; made at the first visit, and again once it was revoked."""
+        async with self._looking:  # a page asks for many things at once, and the name is taken once
+            key = await self._keys.by_id(self._open_key_id) if self._open_key_id else None
+            if key is None or key.revoked_at is not None:
+                key = await self._find_or_make()
+            self._open_key_id = key.id
+            return key
+
+    async def _find_or_make(self) -> ApiKey:
+        known = await self._keys.list_keys()
+        valid = (key for key in known if key.name == OPEN_KEY and key.revoked_at is None)
+        return next(valid, None) or (await self._keys.create(OPEN_KEY))[0]
 
 
 def _is_local(connection: HTTPConnection) -> bool:

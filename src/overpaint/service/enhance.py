@@ -8,9 +8,11 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol, cast
 
 from overpaint.core.errors import BackendError
+from overpaint.core.own_threads import OwnThreads
 from overpaint.core.ports import TextWriter
 
 MAX_CHARS = 2000
@@ -71,16 +73,19 @@ class RuleEnhancer:
 class ModelEnhancer:
     """Asks the checkpoint's own language model, which is there anyway.
 
+    A question that nobody waits for any more keeps its thread until the engine answers.
+
     Args:
         writer: the engine.
     """
 
     def __init__(self, writer: TextWriter) -> None:
         self._writer = writer
+        self._threads = OwnThreads("overpaint-enhancer", 4)
 
     async def enhance(self, prompt: str, *, is_edit: bool) -> str:
         """See `Enhancer.enhance`."""
-        enriched = await asyncio.to_thread(self._writer.write, INSTRUCTIONS[is_edit], prompt, MAX_TOKENS)
+        enriched = await self._threads.run(partial(self._writer.write, INSTRUCTIONS[is_edit], prompt, MAX_TOKENS))
         if not enriched:
             raise BackendError("the checkpoint's language model has nothing to say")
         return enriched

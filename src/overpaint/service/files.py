@@ -1,5 +1,6 @@
 """Files that callers bring and take: uploads in, pictures out. Knows the names of stored files and nothing of URLs."""
 
+import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ class Files:
             stored = StoredFile(key, OTHER_MEDIA_TYPE, len(data), 0, 0)
             await self._outputs.put(key, data, OTHER_MEDIA_TYPE)
             return stored
-        header = _judge(data, name, self._limits)
+        header = await asyncio.to_thread(_judge, data, name, self._limits)
         stored = StoredFile(key, MEDIA_TYPES[header.format], len(data), header.width, header.height)
         await self._outputs.put(key, data, stored.media_type)
         return stored

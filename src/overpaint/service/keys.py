@@ -28,8 +28,8 @@ class Keys:
     Args:
         accounts: where they are stored.
         clock: tells the time.
-        remember_s: how long a recognised key is not looked up again; one that another process revoked works that much
-            longer at most.
+        remember_s: how long a key is not looked up again; what another process changes takes that much longer to count
+            at most.
     """
 
     def __init__(self, accounts: AccountStore, clock: ServiceClock, remember_s: float = 1.0) -> None:
@@ -39,6 +39,7 @@ class Keys:
         self._known: dict[str, tuple[float, ApiKey]] = {}
         self._looking_up: dict[str, asyncio.Task[ApiKey | None]] = {}
         self._by_id: dict[str, ApiKey] = {}
+        self._by_id_until_s = 0.0
 
     async def create(self, name: str, *, limits: KeyLimits | None = None, is_admin: bool = False) -> tuple[ApiKey, str]:
         """Make a key; the second value is the secret, which nobody can ever read again.
@@ -102,8 +103,9 @@ class Keys:
 
     async def by_id(self, key_id: str) -> ApiKey | None:
         """The key of a task or a delivery, revoked or not; None when there is none."""
-        if key_id not in self._by_id:
+        if key_id not in self._by_id or self._clock.now_s() >= self._by_id_until_s:
             self._by_id = {key.id: key for key in await self._accounts.list_keys()}
+            self._by_id_until_s = self._clock.now_s() + self._remember_s
         return self._by_id.get(key_id)
 
     def _remembered(self, secret_hash: str) -> ApiKey | None:

@@ -5,8 +5,11 @@ A resolver and a network of the tests' own: names lead where the table says, and
 
 import asyncio
 import io
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -16,8 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from overpaint.core.errors import PictureError
+from overpaint.core.errors import PictureError, UnreachablePictureError
+from overpaint.core.own_threads import OwnThreads
+from overpaint.images import fetch_guard
 from overpaint.images.fetch import FetchLimits, PictureFetcher
+from overpaint.images.fetch_guard import system_resolver
 from overpaint.images.fetch_rules import AddressRules, is_public, read_target
 
 PUBLIC = "93.184.216.34"
@@ -377,6 +383,60 @@ def test_a_slow_server_costs_no_more_than_the_time_limit(network: FakeNetwork, f
     network.pages["pics.example"] = respond(200, png() + bytes(4_000_000))
     with pytest.raises(PictureError, match="longer than"):
         fetch("http://pics.example/", total_s=0.2)
+
+
+def test_a_slow_look_up_costs_no_more_than_the_time_to_connect(network: FakeNetwork) -> None:
+    async def never(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return [host, str(port)]
+
+    fetcher = PictureFetcher(limits=FetchLimits(total_s=20, connect_s=0.05), resolver=never, backend=network)
+    with pytest.raises(UnreachablePictureError, match="does not answer in time"):
+        asyncio.run(fetcher.fetch("http://pics.example/"))
+    assert network.connected == []
+
+
+def test_names_that_are_looked_up_slowly_hold_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+
+    def look_up(host: str, port: int, **asked: Any) -> list[Any]:
+        if host == "slow.example":
+            gate.wait(30)
+        return [(None, asked["type"], 0, "", (PUBLIC, port))] * 2
+
+    async def fetch_while_others_wait() -> list[str]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        slow = [asyncio.create_task(system_resolver("slow.example", 80)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            await asyncio.to_thread(len, b"a file")
+            found = await system_resolver("pics.example", 80)
+        gate.set()
+        await asyncio.gather(*slow)
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        assert asyncio.run(fetch_while_others_wait()) == [PUBLIC]
+    finally:
+        gate.set()
+
+
+def test_while_all_are_busy_a_look_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(fetch_guard, "_LOOK_UPS", OwnThreads("test", 1))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: gate.wait(30))
+
+    async def fetch_twice() -> None:
+        fetcher = PictureFetcher(limits=FetchLimits(connect_s=0.05))
+        for _ in range(2):
+            with pytest.raises(UnreachablePictureError, match="does not answer in time"):
+                await fetcher.fetch("http://pics.example/")
+
+    try:
+        asyncio.run(fetch_twice())
+    finally:
+        gate.set()
 
 
 @given(st.ip_addresses(v=4))

@@ -32,7 +32,7 @@ def page_over(world: World) -> PageParts:
 async def desk_of(parts: PageParts, world: World) -> Desk:
     """An open page of the world's caller."""
     session = await parts.sessions.open(world.caller, None, "first")
-    return Desk(world.caller, session.id)
+    return Desk(world.caller, session.id, "first")
 
 
 @pytest.fixture

@@ -1,15 +1,21 @@
 """An open page: its frames, its tree, its doors to other people's work."""
 
+import asyncio
 import io
 import json
 import logging
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import gradio as gr
 import pytest
+from starlette.requests import HTTPConnection
 
-from overpaint.core.errors import AccessError, RequestError, TaskNotFoundError
+from overpaint.core.account import KeyLimits
+from overpaint.core.errors import AccessError, BackendError, RequestError, TaskNotFoundError
 from overpaint.core.request import AdapterRef
 from overpaint.core.task import Task, TaskState
 from overpaint.playground.desk import Desk, Frame
@@ -18,8 +24,10 @@ from overpaint.playground.handlers import Handlers, told
 from overpaint.playground.log_tail import LINES_KEPT, LogTail
 from overpaint.playground.operator_view import operator_view
 from overpaint.playground.parts import PageParts
+from overpaint.playground.visitors import OPEN_KEY, Visitors
 from overpaint.playground.wording import words_of
-from overpaint.service.draft import PictureBytes, PictureFile
+from overpaint.service.caller import Caller
+from overpaint.service.draft import Draft, PictureBytes, PictureFile
 from tests.unit.playground.conftest import desk_of, page_over
 from tests.unit.service.conftest import NewWorld
 from tests.unit.service.test_adapters import URL, open_shop
@@ -49,7 +57,7 @@ async def test_a_run_is_shown_from_its_start_to_its_result(
     assert frame.canvas["run"]["id"] == task.id == frame.history["focus"]
     assert frame.tray["runs"] == []
     assert frame.history["nodes"][0]["thumbs"][0].startswith("/files/outputs/")
-    later = Desk(world.caller, desk.session_id)
+    later = Desk(world.caller, desk.session_id, "first")
     assert (await frame_when(later, parts, "succeeded")).canvas["run"]["id"] == task.id, "a reload shows the same"
 
 
@@ -115,6 +123,106 @@ async def test_a_name_must_be_one(parts: PageParts, world: World) -> None:
 async def test_a_session_ended_by_its_owner_leads_to_another(parts: PageParts, desk: Desk, world: World) -> None:
     await parts.sessions.delete(world.caller, desk.session_id)
     assert (await parts.sessions.open(world.caller, desk.session_id, "next")).name == "next"
+
+
+async def forget_elsewhere(parts: PageParts, desk: Desk, world: World) -> None:
+    """Another tab on the same session forgets it."""
+    other = await desk_of(parts, world)
+    assert other.session_id == desk.session_id
+    await parts.sessions.delete(world.caller, other.session_id)
+
+
+async def test_a_page_whose_session_was_forgotten_elsewhere_shows_another(
+    parts: PageParts, desk: Desk, world: World
+) -> None:
+    forgotten, shown = desk.session_id, list[str]()
+    async with asyncio.timeout(10):
+        async for frame in desk.frames(parts.service, parts.sessions, parts.views):
+            shown.append(frame.history["session"])
+            if len(set(shown)) == 2:
+                break
+            if len(shown) == 1:
+                await forget_elsewhere(parts, desk, world)
+                desk.stir()
+    assert shown[0] == forgotten
+    assert (await parts.sessions.get(world.caller, shown[-1])).name == "first"
+
+
+async def test_what_is_painted_after_the_session_was_forgotten_stands_in_another(
+    handlers: Handlers, desk: Desk, parts: PageParts, world: World
+) -> None:
+    root = await painted(handlers, desk, world)
+    await forget_elsewhere(parts, desk, world)
+    again = await handlers.paint_again(desk, root.id)
+    assert desk.focus == again.id
+    assert [node.task_id for node in await parts.sessions.nodes(world.caller, desk.session_id)] == [again.id]
+
+
+async def test_a_session_forgotten_while_a_draft_is_taken_is_replaced_too(
+    handlers: Handlers, desk: Desk, parts: PageParts, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = world.service.submit.submit
+
+    async def submit_slowly(caller: Caller, draft: Draft) -> Task:
+        task = await submit(caller, draft)
+        await forget_elsewhere(parts, desk, world)
+        return task
+
+    monkeypatch.setattr(world.service.submit, "submit", submit_slowly)
+    task = await handlers.submit(desk, draft())
+    assert [node.task_id for node in await parts.sessions.nodes(world.caller, desk.session_id)] == [task.id]
+
+
+async def test_what_was_taken_is_no_failure_when_it_cannot_be_noted(
+    handlers: Handlers, desk: Desk, parts: PageParts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise BackendError("the database is locked")
+
+    monkeypatch.setattr(parts.sessions, "add", fail)
+    task = await handlers.submit(desk, draft())
+    assert desk.focus == task.id
+    assert f"task {task.id} is in no session" in caplog.text
+
+
+async def test_forgetting_what_another_page_forgot_leaves_the_next_session_alone(
+    handlers: Handlers, desk: Desk, parts: PageParts, world: World
+) -> None:
+    shown = desk.session_id
+    await forget_elsewhere(parts, desk, world)
+    await desk.settle(parts.sessions)
+    following = desk.session_id
+    await handlers.forget(desk, shown)
+    assert [session.id for session in await parts.sessions.list_sessions(world.caller)] == [following]
+    await handlers.forget(desk, following)
+    assert desk.session_id not in (shown, following)
+
+
+def visit() -> gr.Request:
+    """A request of the open page."""
+    headers = [(b"host", b"localhost:8000")]
+    asked = HTTPConnection({"type": "http", "headers": headers, "client": ("127.0.0.1", 4711)})
+    return cast("gr.Request", SimpleNamespace(request=asked, session_hash="page"))
+
+
+async def test_an_open_page_follows_its_key(world: World) -> None:
+    keys = world.service.keys
+    parts = replace(page_over(world), visitors=Visitors(keys, is_open=True))
+    handlers = Handlers(parts, words_of("en"))
+    desk = await handlers.desk(visit())
+    await keys.set_limits(OPEN_KEY, KeyLimits(max_open_tasks=3))
+    assert await handlers.desk(visit()) is desk
+    assert desk.caller.limits.max_open_tasks == 3
+    shown = list[str]()
+    async with asyncio.timeout(10):
+        async for frame in handlers.frames(visit(), ""):
+            shown.append(frame.history["session"])
+            if len(set(shown)) == 2:
+                break
+            await keys.revoke(OPEN_KEY)
+    following = await handlers.desk(visit())
+    assert shown == [desk.session_id, following.session_id]
+    assert following.caller.key_id != desk.caller.key_id
 
 
 async def test_an_error_stands_beside_its_field() -> None:

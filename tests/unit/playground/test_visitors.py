@@ -1,11 +1,17 @@
 """Who gets in, and as whom."""
 
+import asyncio
+
 import pytest
 from starlette.requests import HTTPConnection
 
+from overpaint.core.account import KeyLimits
 from overpaint.core.errors import AccessError
 from overpaint.playground.visitors import COOKIE, OPEN_KEY, Visitors
+from overpaint.service.keys import Keys
+from overpaint.store.memory.opening import open_memory_stores
 from tests.unit.api.stand_in import StandIn
+from tests.unit.service.world import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +71,32 @@ async def test_a_closed_page_knows_nobody_without_a_key() -> None:
 async def test_a_wrong_key_does_not_fall_back_to_the_open_one() -> None:
     with pytest.raises(AccessError):
         await Visitors(StandIn().keys, is_open=True).caller(visit(cookie=f"{COOKIE}=op_wrong"))
+
+
+def open_page() -> tuple[Keys, Keys, FakeClock]:
+    """The server's keys, the command line's on the same database, and the time."""
+    clock = FakeClock()
+    accounts = open_memory_stores(clock.now).accounts
+    return Keys(accounts, clock), Keys(accounts, clock), clock
+
+
+async def test_the_open_page_keeps_to_the_limits_that_its_key_has_by_now() -> None:
+    here, there, clock = open_page()
+    visitors = Visitors(here, is_open=True)
+    await visitors.caller(visit())
+    await there.set_limits(OPEN_KEY, KeyLimits(max_open_tasks=1))
+    clock.passed_s += 1.1
+    assert (await visitors.caller(visit())).limits.max_open_tasks == 1
+    await here.set_limits(OPEN_KEY, KeyLimits(max_open_tasks=2))
+    assert (await visitors.caller(visit())).limits.max_open_tasks == 2
+
+
+async def test_a_revoked_open_page_has_another_key_which_is_made_once() -> None:
+    here, there, clock = open_page()
+    visitors = Visitors(here, is_open=True)
+    revoked = await visitors.caller(visit())
+    await there.revoke(OPEN_KEY)
+    clock.passed_s += 1.1
+    callers = await asyncio.gather(*(visitors.caller(visit()) for _ in range(5)))
+    assert {caller.key.revoked_at for caller in callers} == {None}
+    assert len({caller.key_id for caller in callers} - {revoked.key_id}) == 1

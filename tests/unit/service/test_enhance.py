@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -82,3 +84,26 @@ class Speechless(NullEngine):
 async def test_the_engines_own_model_is_asked_and_may_have_no_words() -> None:
     assert await enhance_or_keep(ModelEnhancer(NullEngine()), "a cat", is_edit=False) == "a cat, in one flat colour"
     assert await enhance_or_keep(ModelEnhancer(Speechless()), "a cat", is_edit=False) is None
+
+
+class Stuck(NullEngine):
+    """Answers when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def write(self, instructions: str, words: str, max_tokens: int) -> str:
+        self.gate.wait(30)
+        return super().write(instructions, words, max_tokens)
+
+
+async def test_a_model_that_hangs_keeps_no_thread_that_files_need() -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    engine = Stuck()
+    assert await enhance_or_keep(ModelEnhancer(engine), "a cat", is_edit=False, timeout_s=0.05) is None
+    try:
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(len, b"a file") == 6
+    finally:
+        engine.gate.set()

@@ -59,6 +59,32 @@ async def test_what_another_process_revoked_is_refused_after_a_second(clock: Fak
         await here.authenticate(secret)
 
 
+async def test_what_another_process_changed_counts_by_id_after_a_second(clock: FakeClock) -> None:
+    accounts = open_memory_stores(clock.now).accounts
+    here, there = Keys(accounts, clock), Keys(accounts, clock)
+    key, _ = await here.create("shop")
+    assert await here.by_id(key.id) == key
+    await there.set_limits("shop", KeyLimits(max_open_tasks=2))
+    clock.passed_s += 1.1
+    found = await here.by_id(key.id)
+    assert found
+    assert found.limits.max_open_tasks == 2
+    await there.revoke("shop")
+    clock.passed_s += 1.1
+    found = await here.by_id(key.id)
+    assert found
+    assert found.revoked_at
+
+
+async def test_a_key_is_not_looked_up_by_id_each_time(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = open_memory_stores(clock.now).accounts
+    keys = Keys(accounts, clock)
+    key, _ = await keys.create("shop")
+    assert await keys.by_id(key.id)
+    monkeypatch.setattr(accounts, "list_keys", None)
+    assert await keys.by_id(key.id) == key
+
+
 async def test_limits_change_for_the_next_request(keys: Keys) -> None:
     key, secret = await keys.create("shop")
     await keys.authenticate(secret)

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -192,7 +193,10 @@ class Supervisor:
         num_deaths = 0
         while not self._closing.is_set():
             started_s = time.monotonic()
-            self._live()
+            try:
+                self._live()
+            except Exception:  # noqa: BLE001  a machine that is short of something now may have it later
+                _log.exception("the engine cannot be started now")
             lived_s = time.monotonic() - started_s
             num_deaths = 1 if lived_s >= self._policy.stable_s else num_deaths + 1
             pause_s = self._policy.pause_s(num_deaths)
@@ -203,15 +207,15 @@ class Supervisor:
     def _live(self) -> None:
         """One child, from its start to its end."""
         ended = threading.Event()
-        child = self._start(ended.set)
-        self._num_starts += 1
-        self._current = child
-        if self._closing.is_set():
-            child.close()
-        if child.wait_loaded():
-            self._info = child.info
-            self._on_change()
-        elif child.load_error and not self._closing.is_set():
-            _log.error("the engine did not start: %s", child.load_error.message)
-        ended.wait()
+        with closing(self._start(ended.set)) as child:  # whatever goes wrong, two never share the device
+            self._num_starts += 1
+            self._current = child
+            if self._closing.is_set():
+                child.close()
+            if child.wait_loaded():
+                self._info = child.info
+                self._on_change()
+            elif child.load_error and not self._closing.is_set():
+                _log.error("the engine did not start: %s", child.load_error.message)
+            ended.wait()
         self._on_change()

@@ -82,7 +82,7 @@ export function mount({ element, props, watch, trigger }) {
   acts(root, {
     choose: ({ id }) => trigger("choose", { id, index: 0 }),
     create: () => trigger("create", {}),
-    forget: () => window.confirm(words.session_forget_sure) && trigger("forget", {}),
+    forget: () => window.confirm(words.session_forget_sure) && trigger("forget", { id: props.value.session }),
     name: save,
     rename: () => {
       state.isRenaming = true;

@@ -1,6 +1,7 @@
 """The FastAPI application over a `Service`. Whoever wants two servers in a process calls `create_app` twice.
 
-A request passes: access log and metrics -> body limit -> dialect aliases -> route -> the error renderer of its dialect.
+A request passes: access log and metrics -> unexpected errors -> body limit -> dialect aliases -> route -> the error
+renderer of its dialect.
 Native routes and each dialect are rows of one table; the application knows none of them by name.
 """
 
@@ -20,7 +21,7 @@ from overpaint.api.config import ApiConfig
 from overpaint.api.dialect import Dialect
 from overpaint.api.dialects import DIALECTS
 from overpaint.api.docs_page import TAGS, add_docs_page
-from overpaint.api.errors import ErrorRenderer, install_errors
+from overpaint.api.errors import ErrorRenderer, Unexpected, install_errors
 from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
 from overpaint.service.service import Service
@@ -104,6 +105,7 @@ def _add_middleware(app: FastAPI, rows: Sequence[Dialect]) -> None:
     state: Any = app.state
     app.add_middleware(DialectAliases, dialects=rows)
     app.add_middleware(BodyLimit, max_bytes=state.config.max_body_bytes)
+    app.add_middleware(Unexpected, renderer_of=lambda request: _renderer_of(request, rows))
     app.add_middleware(Access, service=state.service, metrics=state.metrics)
 
 

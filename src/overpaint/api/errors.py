@@ -12,7 +12,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from overpaint.api.log import request_state
 from overpaint.core.errors import (
     AccessError,
     BackendError,
@@ -229,8 +231,41 @@ def field_name(location: tuple[str | int, ...]) -> str:
     return name or "body"
 
 
+class Unexpected:
+    """An ASGI middleware that answers a bug of ours; inside `Access`, whose request id the answer has.
+
+    Args:
+        app: what comes after.
+        renderer_of: words an error in the request's dialect.
+    """
+
+    def __init__(self, app: ASGIApp, renderer_of: Callable[[Request], ErrorRenderer]) -> None:
+        self._app = app
+        self._renderer_of = renderer_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as exc:
+            error = unexpected(exc)
+            if has_begun:
+                raise  # half an answer must not look like a whole one: the server ends the connection
+            await answer_error(self._renderer_of(Request(scope)), error)(scope, receive, send)
+
+
 def install_errors(app: FastAPI, renderer_of: Callable[[Request], ErrorRenderer]) -> None:
-    """Have every error of the application answered by the renderer of the request's dialect."""
+    """Have every expected error of the application answered by the renderer of the request's dialect."""
 
     async def on_known(request: Request, exc: Exception) -> Response:
         return answer_error(renderer_of(request), cast("OverpaintError", exc))
@@ -245,18 +280,15 @@ def install_errors(app: FastAPI, renderer_of: Callable[[Request], ErrorRenderer]
         )
         return answer_error(renderer_of(request), RouteError(http.status_code, message, http.headers))
 
-    async def on_unknown(request: Request, exc: Exception) -> Response:
-        return answer_error(renderer_of(request), unexpected(exc))
-
     app.add_exception_handler(OverpaintError, on_known)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_route)
-    app.add_exception_handler(Exception, on_unknown)
 
 
 def unexpected(exc: Exception) -> OverpaintError:
     """What a caller hears of a bug of ours, which goes to the log."""
-    log.error("unexpected %s", type(exc).__name__, exc_info=exc)
+    request_id = (request_state.get() or {}).get("request_id")
+    log.error("unexpected %s", type(exc).__name__, exc_info=exc, extra={"request_id": request_id})
     return OverpaintError("an unexpected error; the server's log has the details")
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from overpaint.api.errors import UnknownFieldError
+from overpaint.api.deps import get_config
+from overpaint.api.errors import MissingFieldError, UnknownFieldError
 from overpaint.core.errors import RequestError
 from overpaint.core.request import MAX_PICTURES
 from overpaint.service.draft import PictureBytes
@@ -44,6 +45,17 @@ class Form:
         """The last file of a field; None when there is none."""
         return self.files[name][-1] if name in self.files else None
 
+    def needed_file(self, name: str) -> PictureBytes:
+        """The last file of a field that must have one.
+
+        Raises:
+            MissingFieldError: it has none.
+        """
+        file = self.file(name)
+        if file is None:
+            raise MissingFieldError(name)
+        return file
+
 
 def media_type_of(request: Request) -> str:
     """The media type of a request's body, without its parameters; JSON when it does not say."""
@@ -51,13 +63,15 @@ def media_type_of(request: Request) -> str:
 
 
 async def read_form(request: Request) -> Form:
-    """Read a whole form.
+    """Read a whole form. A text may be as long as the body, because a picture may come as one.
 
     Raises:
+        BodyTooLargeError: it is larger than this server takes.
         RequestError: it is not one, or has too many parts.
     """
+    max_bytes = get_config(request).max_body_bytes
     try:
-        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=max_bytes) as form:
             names = tuple(dict.fromkeys(form.keys()))
             texts = {name: tuple(item for item in form.getlist(name) if isinstance(item, str)) for name in names}
             files = {name: await _files(form, name) for name in names}
@@ -66,6 +80,13 @@ async def read_form(request: Request) -> Form:
     return Form(
         {name: some for name, some in texts.items() if some}, {name: some for name, some in files.items() if some}
     )
+
+
+def described_form(file: str, *texts: str) -> dict[str, Any]:
+    """``openapi_extra`` of a route that reads a form with a file, and texts that may be left out."""
+    properties = {file: {"type": "string", "format": "binary"}} | {name: {"type": "string"} for name in texts}
+    schema = {"type": "object", "required": [file], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 async def _files(form: FormData, name: str) -> tuple[PictureBytes, ...]:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from overpaint.core.task import Task
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
-from overpaint.service.tasks import TaskQuery
+from overpaint.service.tasks import MAX_PAGE, TaskQuery
 
-MAX_WALKED = 100
-"""Pages beyond the asked one that are counted, when filters narrow the list."""
+MAX_COUNTED = 10_000
+"""Tasks that are counted one by one, where the store cannot count them; there are said to be no more."""
 
 
 async def numbered_page(
@@ -19,13 +19,26 @@ async def numbered_page(
     Raises:
         RequestError: the query cannot be used.
     """
-    is_narrow = bool(query.states or query.model or query.created_after or query.created_before)
-    wanted: tuple[Task, ...] = ()
-    seen, at = 0, 0
-    while at < number or is_narrow:
+    return await _page(service, caller, query, number), await _count(service, caller, query)
+
+
+async def _page(service: Service, caller: Caller, query: TaskQuery, number: int) -> tuple[Task, ...]:
+    for _ in range(number - 1):
         page = await service.tasks.list_tasks(caller, query)
-        seen, at, query = seen + len(page.tasks), at + 1, replace(query, cursor=page.next_cursor)
-        wanted = page.tasks if at == number else wanted
-        if query.cursor is None or at >= number + MAX_WALKED:
+        if page.next_cursor is None:
+            return ()
+        query = replace(query, cursor=page.next_cursor)
+    return (await service.tasks.list_tasks(caller, query)).tasks
+
+
+async def _count(service: Service, caller: Caller, query: TaskQuery) -> int:
+    """The same number for every page of a list."""
+    if not (query.model or query.created_after or query.created_before):
+        return await service.tasks.count(caller, query.states)
+    query, total = replace(query, limit=MAX_PAGE), 0
+    while total < MAX_COUNTED:
+        page = await service.tasks.list_tasks(caller, query)
+        total, query = total + len(page.tasks), replace(query, cursor=page.next_cursor)
+        if query.cursor is None:
             break
-    return wanted, seen if is_narrow else await service.tasks.count(caller)
+    return total

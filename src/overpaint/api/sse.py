@@ -1,11 +1,11 @@
-"""Server-sent events: framing, comments that keep proxies awake, and an end when the server stops.
+"""Server-sent events: framing, comments that keep proxies awake, and the words of a server that stops.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,7 @@ def event_stream(
     closing: Closing,
     keep_alive_s: float = KEEP_ALIVE_S,
     retry_ms: int | None = RETRY_MS,
+    farewell: Sequence[SseEvent] = (),
 ) -> StreamingResponse:
     """The response that sends `events` as they come.
 
@@ -58,30 +59,39 @@ def event_stream(
         closing: ends the stream.
         keep_alive_s: of silence, before a comment is sent.
         retry_ms: how long a browser waits before it comes back; None says nothing of it.
+        farewell: what to send when the server stops before the events end, to clients that do not come back.
     """
-    frames = _frames(events, closing, keep_alive_s, retry_ms)
+    frames = _frames(events, closing, keep_alive_s, retry_ms, farewell)
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
 async def _frames(
-    events: AsyncIterator[SseEvent], closing: Closing, keep_alive_s: float, retry_ms: int | None
+    events: AsyncIterator[SseEvent],
+    closing: Closing,
+    keep_alive_s: float,
+    retry_ms: int | None,
+    farewell: Sequence[SseEvent],
 ) -> AsyncIterator[bytes]:
     if retry_ms is not None:
         yield f"retry: {retry_ms}\n\n".encode()
     end = asyncio.ensure_future(closing.wait())
     following: asyncio.Future[SseEvent] | None = None
     try:
-        while not end.done():
+        while True:
             following = following or asyncio.ensure_future(anext(events))
             await asyncio.wait((following, end), timeout=keep_alive_s, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                yield b": still here\n\n"
-                continue
-            ready, following = following, None
-            try:
-                yield ready.result().encode()
-            except StopAsyncIteration:
+            if following.done():
+                ready, following = following, None
+                try:
+                    yield ready.result().encode()
+                except StopAsyncIteration:
+                    return
+            elif end.done():
+                for event in farewell:
+                    yield event.encode()
                 return
+            else:
+                yield b": still here\n\n"
     finally:
         for future in (end, following):
             if future is not None:

@@ -62,9 +62,18 @@ async def paint(call: Call, draft: Draft) -> Task:
     task = await finish(call, await accept(call, draft))
     if not task.state.is_final:
         call.service.submit.note_unheard(task)
-        raise UnfinishedTaskError(
-            f"the picture is not done after {call.config.sync_timeout_s:g} s; the task goes on, and the same request "
-            "sent again is given it"
-        )
+        raise stopped_before() if call.closing.has_begun else _late(call)
     raise_unless_painted(task)
     return task
+
+
+def stopped_before() -> UnfinishedTaskError:
+    """What a caller hears whose picture was not done when the server stopped; its retry may meet another process."""
+    return UnfinishedTaskError("the server stops before the picture is done; the task goes on when it is back")
+
+
+def _late(call: Call) -> UnfinishedTaskError:
+    return UnfinishedTaskError(
+        f"the picture is not done after {call.config.sync_timeout_s:g} s; the task goes on, and the same request sent "
+        "again is given it"
+    )

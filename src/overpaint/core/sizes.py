@@ -18,7 +18,7 @@ PRESETS: dict[str, tuple[int, int]] = {
     "3:2": (3, 2),
     "2:3": (2, 3),
 }
-_FREE_SIZE = re.compile(r"\s*(-?\d+)\s*[*xX×]\s*(-?\d+)\s*")
+_FREE_SIZE = re.compile(r"\s*(-?\d{1,9})\s*[*xX×]\s*(-?\d{1,9})\s*")
 
 
 @dataclass(frozen=True, slots=True, order=True)

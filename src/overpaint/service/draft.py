@@ -57,13 +57,18 @@ def picture_source(text: str, field_name: str = "images") -> PictureSource:
     text = text.strip()
     scheme, colon, _ = text[:16].partition(":")
     if scheme.lower() == "data" and colon:
-        return PictureDataUri(text)
+        return PictureDataUri(_on_one_line(text))
     if colon or not text:
         return PictureUrl(text)  # the fetcher says what is wrong with other schemes
     try:
-        return PictureBytes(base64.b64decode(text, validate=True))
+        return PictureBytes(base64.b64decode(_on_one_line(text), validate=True))
     except ValueError as exc:  # also of letters that are not ASCII
         raise PictureError(field_name, text, "must be an http(s) URL, a data URI or base64") from exc
+
+
+def _on_one_line(text: str) -> str:
+    """Base64 as tools wrap it, without its line breaks."""
+    return text.replace("\r", "").replace("\n", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 All three are in the key of the stored file, so there is no second record that could differ from it. Knows no HTTP.
 """
 
+import posixpath
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -112,5 +113,6 @@ def _named_of(caller: Caller) -> str:
 
 def plain_name(name: str) -> str:
     """A file name that any store, URL and header can hold, its ending kept."""
-    plain = _ODD.sub("_", name.replace("\\", "/").rpartition("/")[2]).lstrip("._")
-    return plain[-MAX_NAME_CHARS:].lstrip("._") or "file"
+    plain = _ODD.sub("_", name.replace("\\", "/").rpartition("/")[2])
+    stem, ending = posixpath.splitext(plain[-MAX_NAME_CHARS:])
+    return (stem.lstrip("._") or "file") + ending

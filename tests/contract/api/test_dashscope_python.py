@@ -26,6 +26,7 @@ from PIL import Image
 from tests.contract.api.conftest import RunningServer
 from tests.contract.api.faulty_proxy import faulty_proxy
 from tests.contract.api.gate import Gate
+from tests.contract.api.telltale import BROKEN
 
 EDIT = "qwen-image-edit-plus"
 
@@ -210,6 +211,17 @@ def test_the_2x_client_s_own_retry_makes_one_task(server: RunningServer) -> None
         assert client.images.generate(model="wan2.6-t2i", prompt="a cat").image_urls
         assert proxy.posts == 3
     assert tasks_of(server, key) == 1
+
+
+def test_a_picture_that_failed_is_not_painted_again_by_a_client_s_retry(server: RunningServer) -> None:
+    key = server.new_key()
+    base = f"{server.url}/dashscope/compatible-mode/v1"
+    with client_of(server.url, key) as client, pytest.raises(v2.DashScopeError, match="on fire"):
+        client.images.generate(model="wan2.6-t2i", prompt=BROKEN)
+    assert tasks_of(server, key) == 1
+    with openai.OpenAI(api_key=key, base_url=base) as flat, pytest.raises(openai.InternalServerError, match="on fire"):
+        flat.images.generate(model="qwen-image-3.0", prompt=BROKEN)
+    assert tasks_of(server, key) == 2
 
 
 def test_the_1x_classes_own_retry_makes_one_task(

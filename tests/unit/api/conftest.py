@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from overpaint.api.app import create_app
+from overpaint.api.closing import Closing
 from overpaint.api.config import ApiConfig
 from tests.unit.api.stand_in import StandIn
 
@@ -23,6 +24,7 @@ class World:
     nobody: httpx.AsyncClient
     admin: httpx.AsyncClient
     config: ApiConfig
+    closing: Closing
 
 
 @pytest.fixture
@@ -38,7 +40,8 @@ def api_config() -> ApiConfig:
 @pytest.fixture
 async def world(api_config: ApiConfig) -> AsyncIterator[World]:
     stand_in = StandIn()
-    app = create_app(stand_in.service, api_config)
+    closing = Closing()
+    app = create_app(stand_in.service, api_config, closing=closing)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     def client(secret: str | None) -> httpx.AsyncClient:
@@ -49,7 +52,7 @@ async def world(api_config: ApiConfig) -> AsyncIterator[World]:
     _, other = await stand_in.keys.create("other")
     _, admin = await stand_in.keys.create("admin", is_admin=True)
     async with client(mine) as http, client(other) as stranger, client(None) as nobody, client(admin) as boss:
-        yield World(stand_in, http, stranger, nobody, boss, api_config)
+        yield World(stand_in, http, stranger, nobody, boss, api_config, closing)
     await stand_in.stop()
 
 

@@ -217,11 +217,15 @@ class StandIn:
         rest = found[first : first + query.limit]
         return TaskPage(tuple(rest), str(first + query.limit) if first + query.limit < len(found) else None)
 
-    async def count(self, *_: object, **__: object) -> int:
-        return len(self.stored)
+    async def count(self, caller: Caller, states: tuple[TaskState, ...] = ()) -> int:
+        return len(
+            [task for task in self.stored.values() if caller.may_see(task) and task.state in (states or TaskState)]
+        )
 
     async def position(self, *_: object) -> int:
         return 0
+
+    def progress(self, task: Task) -> Progress | None: ...
 
     async def wait(self, caller: Caller, task: Task, timeout_s: float) -> Task:
         end = asyncio.get_running_loop().time() + timeout_s

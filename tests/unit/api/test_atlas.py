@@ -103,6 +103,18 @@ async def test_an_upload_is_told_in_both_ways_and_usable(world: World, png: byte
     assert (await world.http.post(SUBMIT, json=asked)).status_code == 200
 
 
+@pytest.mark.parametrize("api_config", [ApiConfig(max_body_bytes=2**20)], ids=["1MiB"])
+async def test_an_upload_beyond_the_limit_is_413(world: World) -> None:
+    answer = await world.http.post(f"{ROOT}/uploadMedia", files={"file": ("a.png", b"x" * 2**21)})
+    assert (answer.status_code, answer.json()["code"]) == (413, 413)
+    assert "at most 1 MiB" in answer.json()["msg"]
+
+
+async def test_an_upload_without_a_file_is_told(world: World) -> None:
+    answer = await world.http.post(f"{ROOT}/uploadMedia", files={"picture": ("a.png", b"x")})
+    assert (answer.status_code, answer.json()["msg"]) == (400, "file: is required")
+
+
 BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"prompt": "x"}, 400, "model: is required"),
     ({"model": "nobody/nothing", "prompt": "x"}, 404, "model: 'nobody/nothing'"),

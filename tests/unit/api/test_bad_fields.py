@@ -101,7 +101,7 @@ NATIVE_TASKS = [
     create("mask", images=[PICTURE], mask=base64.b64encode(png(32, 32)).decode(), says="64x48"),
     create("mask", images=[PICTURE], mask=7),
     create("negative_prompt", negative_prompt=[]),
-    create("negative_prompt", negative_prompt="x" * 801),
+    create("negative_prompt", negative_prompt="x" * 5001),
     create("size", size="1x"),
     create("size", size="8x8"),
     create("size", size="4096x4096"),
@@ -142,6 +142,8 @@ NATIVE_TASKS = [
     form("prompt", {"seed": "1"}),
     form("seed", {"prompt": "a cat", "seed": "many"}),
     form("nonsense", {"prompt": "a cat", "nonsense": "1"}),
+    form("output", {"prompt": "a cat", "output": "{}", "format": "webp"}),
+    form("output", {"prompt": "a cat", "quality": "9", "output": "{}"}),
     form("images[0]", {"prompt": "a cat"}, [("images", ("a.png", b"no picture"))]),
 ]
 NATIVE_OTHERS = [
@@ -158,6 +160,8 @@ NATIVE_OTHERS = [
     Bad("DELETE", f"{NATIVE}/tasks/{NOBODY}", 404),
     Bad("POST", f"{NATIVE}/files", 400, "file", {"data": {}, "files": [("other", ("a.png", png()))]}),
     Bad("POST", f"{NATIVE}/files", 400, "", {"files": [("file", ("a.png", b"no picture"))]}),
+    Bad("POST", f"{NATIVE}/files", 400, "file", {"json": {}}),
+    Bad("POST", f"{NATIVE}/files", 413, "body", {"files": [("file", ("a.png", b"x" * 2 * MIB))]}),
     Bad("GET", f"{NATIVE}/models/nothing", 404),
     Bad("GET", f"{NATIVE}/usage", 400, "since", {"params": {"since": "yesterday"}}),
     Bad("GET", f"{NATIVE}/usage", 400, "until", {"params": {"until": "x"}}),
@@ -171,9 +175,10 @@ NATIVE_OTHERS = [
     key("limits.max_open_tasks", limits={"max_open_tasks": "few"}),
     key("limits.monthly_budget_usd", limits={"monthly_budget_usd": -1}),
     key("limits.nonsense", limits={"nonsense": 1}),
-    Bad("PUT", f"{NATIVE}/keys/nobody/limits", 400, "name", {"json": {}}, as_admin=True),
+    key("name", name="x" * 65),
+    Bad("PUT", f"{NATIVE}/keys/nobody/limits", 404, "", {"json": {}}, as_admin=True),
     Bad("PUT", f"{NATIVE}/keys/nobody/limits", 400, "max_open_tasks", {"json": {"max_open_tasks": 0}}, as_admin=True),
-    Bad("DELETE", f"{NATIVE}/keys/nobody", 400, "name", as_admin=True),
+    Bad("DELETE", f"{NATIVE}/keys/nobody", 404, "", as_admin=True),
     Bad("GET", "/files/get/x/y", 403),
 ]
 WAVESPEED = [

@@ -131,6 +131,28 @@ def test_a_stream_stays_awake_and_ends_when_the_server_stops() -> None:
     assert set(frames[2:]) == {b": still here\n\n"}
 
 
+async def _soon_ready(closing: Closing) -> AsyncIterator[SseEvent]:
+    yield SseEvent(1, "queued")
+    closing.begin()
+    yield SseEvent(2, "done")
+
+
+def test_a_stream_says_farewell_only_when_the_server_stops_before_its_end() -> None:
+    async def names(closing: Closing, events: AsyncIterator[SseEvent]) -> list[str]:
+        stream = event_stream(events, closing, 0.01, None, [SseEvent(None, "error"), SseEvent(None, "over")])
+        frames: list[str] = []
+        async for frame in stream.body_iterator:
+            frames.append(frame if isinstance(frame, str) else bytes(frame).decode())
+            if frames[-1].startswith(":"):
+                closing.begin()
+        return re.findall(r"^event: (\w+)$", "".join(frames), re.MULTILINE)
+
+    closing = Closing()
+    assert asyncio.run(names(closing, _slow())) == ["queued", "error", "over"]
+    closing = Closing()
+    assert asyncio.run(names(closing, _soon_ready(closing))) == ["queued", "done"]
+
+
 def test_a_webhook_is_signed_over_id_time_and_body() -> None:
     """Known answer, computed with `openssl dgst -sha256 -hmac secret` over the same bytes."""
     headers = sign(Signing("evt_1", 1700000000, b'{"id":"x"}', "whsec_secret"))

@@ -9,9 +9,12 @@ import pytest
 
 from overpaint.api.config import ApiConfig
 from overpaint.api.dialects.dashscope.convert import source_of, to_draft
+from overpaint.api.dialects.dashscope.errors import render_compatible, render_error
 from overpaint.api.dialects.dashscope.oss import stored_key
 from overpaint.api.dialects.dashscope.schemas import Submission
-from overpaint.core.errors import BudgetError, RequestError
+from overpaint.api.errors import FailedTaskError, UnfinishedTaskError, status_of
+from overpaint.core.errors import BackendError, BudgetError, CancelledTaskError, OverpaintError, RequestError
+from overpaint.core.task import TaskFailure
 from overpaint.service.draft import Draft, PictureFile
 from tests.unit.api.conftest import World
 
@@ -21,6 +24,7 @@ AIGC = "/dashscope/api/v1/services/aigc"
 TURN = f"{AIGC}/multimodal-generation/generation"
 WORDS = f"{AIGC}/text2image/image-synthesis"
 TASKS = "/dashscope/api/v1/tasks"
+FLAT = "/dashscope/compatible-mode/v1/images/generations"
 ASYNC = {"X-DashScope-Async": "enable"}
 CAT = {"model": "qwen-image", "input": {"prompt": "a cat"}}
 PICTURE = base64.b64encode(b"x").decode()
@@ -133,6 +137,26 @@ async def test_a_failed_task_is_200_with_its_code_and_a_failed_call_is_not(world
     assert output["task_metrics"]["FAILED"] == 1
     held = await world.http.post(WORDS, json=body)
     assert (held.status_code, held.json()["code"]) == (500, "InternalError")
+    assert held.headers["x-should-retry"] == "false"
+    flat = await world.http.post(FLAT, json={"model": "qwen-image-3.0", "prompt": "please fail"})
+    assert (flat.status_code, flat.headers["x-should-retry"]) == (500, "false")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [
+        (FailedTaskError(TaskFailure("backend", "on fire")), True),
+        (FailedTaskError(TaskFailure("no_capacity", "full")), False),
+        (OverpaintError("a bug"), True),
+        (CancelledTaskError(), True),
+        (UnfinishedTaskError("not yet"), False),
+        (BackendError("away"), False),
+    ],
+    ids=["failed", "no room", "bug", "cancelled", "late", "away"],
+)
+async def test_what_would_be_painted_again_is_not_to_be_sent_again(error: OverpaintError, is_final: bool) -> None:
+    for render in (render_error, render_compatible):
+        assert ("x-should-retry" in render(status_of(error), error).headers) == is_final
 
 
 async def test_a_streamed_answer_is_one_event(world: World) -> None:
@@ -178,10 +202,27 @@ async def test_lists_have_rows_for_both_generations_of_the_client(world: World) 
     assert (page["total"], page["total_page"], len(page["data"]), len(page["tasks"])) == (3, 2, 1, 1)
     assert page["data"][0]["model_name"] == "qwen-image"
     assert page["data"][0]["status"] == page["tasks"][0]["task_status"] == "SUCCEEDED"
-    none = (await world.http.get(TASKS, params={"status": "FAILED"})).json()
-    assert none["data"] == []
+    for status in ("FAILED", "SUSPENDED", "UNKNOWN"):
+        none = (await world.http.get(TASKS, params={"status": status})).json()
+        assert (none["data"], none["tasks"], none["total"], none["total_page"]) == ([], [], 0, 0)
     bad = await world.http.get(TASKS, params={"start_time": "yesterday"})
     assert (bad.status_code, bad.json()["code"]) == (400, "InvalidParameter")
+
+
+async def test_a_narrowed_list_has_the_same_total_on_every_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.http.post(WORDS, json={"model": "qwen-image", "input": {"prompt": "please fail"}}, headers=ASYNC)
+    for _ in range(4):
+        task_id = (await world.http.post(WORDS, json=CAT, headers=ASYNC)).json()["output"]["task_id"]
+        await ended(world.http, task_id)
+    for narrow, total in (({"status": "SUCCEEDED"}, 4), ({"model_name": "qwen-image"}, 5), ({"model_name": "no"}, 0)):
+        asked = [{"page_no": number, "page_size": 1} | narrow for number in (1, 3, 6)]
+        pages = [(await world.http.get(TASKS, params=params)).json() for params in asked]
+        assert [page["total"] for page in pages] == [total] * 3
+        assert [len(page["data"]) for page in pages] == [min(total, 1), min(total, 1), 0]
+    monkeypatch.setattr("overpaint.api.paging.MAX_PAGE", 1)
+    monkeypatch.setattr("overpaint.api.paging.MAX_COUNTED", 3)
+    asked = [{"page_no": number, "page_size": 1, "model_name": "qwen-image"} for number in (1, 5)]
+    assert [(await world.http.get(TASKS, params=params)).json()["total"] for params in asked] == [3, 3]
 
 
 async def policy(http: httpx.AsyncClient) -> dict[str, Any]:
@@ -215,7 +256,7 @@ async def test_an_upload_needs_the_policy_and_is_its_owners(world: World, png: b
 
 
 async def test_the_flat_call_and_its_errors(world: World) -> None:
-    path = "/dashscope/compatible-mode/v1/images/generations"
+    path = FLAT
     asked = {"model": "qwen-image-3.0", "prompt": "a cat", "size": "auto", "n": 2, "response_format": "b64_json"}
     answer = (await world.http.post(path, json=asked)).json()
     assert [set(item) for item in answer["data"]] == [{"url"}] * 2

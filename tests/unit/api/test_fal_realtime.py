@@ -37,7 +37,7 @@ def test_a_message_that_json_cannot_repeat_is_refused_and_the_next_one_too() -> 
     client = TestClient(create_app(stand_in.service, ApiConfig()))
     with client.websocket_connect(URL, headers={"Authorization": f"Key {secret}"}) as socket:
         for prompt in ({"a": b"x"}, {b"x": 1}, float("nan"), 5):
-            socket.send_bytes(msgpack.packb({"prompt": prompt}))
+            socket.send_bytes(msgpack.packb({"prompt": prompt}) or b"")
             assert socket.receive_json()["type"] == "x-fal-error"
 
 

@@ -1,10 +1,16 @@
 """The native API over a service in memory."""
 
+import asyncio
+import base64
+import io
 import json
+import logging
+import random
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from overpaint.api.config import ApiConfig
 from overpaint.core.account import KeyLimits
@@ -47,6 +53,20 @@ async def test_a_form_with_files_is_the_same_request(world: World, png: bytes) -
     task = answer.json()
     assert (task["seed"], task["images"][0]["media_type"]) == (3, "image/webp")
     assert len(next(iter(world.stand_in.stored.values())).spec.pictures) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [(f"{ROOT}/tasks", "images"), ("/openai/v1/images/edits", "image")], ids=["native", "openai"]
+)
+async def test_a_form_takes_a_large_picture_as_text_in_lines(world: World, path: str, field: str) -> None:
+    """More than a MiB, which is where the framework's parser stops unless it is told."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (700, 700), random.Random(1).randbytes(700 * 700 * 3)).save(buffer, "PNG")
+    text = base64.encodebytes(buffer.getvalue()).replace(b"\n", b"\r\n").decode()
+    answer = await world.http.post(path, files=[("prompt", (None, "make it blue")), (field, (None, text))])
+    assert answer.status_code in (200, 201), answer.text
+    (task,) = world.stand_in.stored.values()
+    assert [picture.width for picture in task.spec.pictures] == [700]
 
 
 @pytest.mark.parametrize("path", [f"{ROOT}/tasks", "/openai/v1/images/generations"])
@@ -191,6 +211,14 @@ async def test_keys_are_an_admins_business(world: World) -> None:
     assert "secret_hash" not in listed[-1]
 
 
+async def test_a_key_may_have_slashes_in_its_name(world: World) -> None:
+    for name in ("team/a", "team/limits", "x" * 64):
+        assert (await world.admin.post(f"{ROOT}/keys", json={"name": name})).status_code == 201
+        changed = await world.admin.put(f"{ROOT}/keys/{name}/limits", json={"max_open_tasks": 3})
+        assert (changed.json()["name"], changed.json()["limits"]["max_open_tasks"]) == (name, 3)
+        assert (await world.admin.delete(f"{ROOT}/keys/{name}")).json()["name"] == name
+
+
 async def test_usage_is_ones_own_and_everybodys_for_an_admin(world: World) -> None:
     await made(world.http, num_images=2)
     mine = (await world.http.get(f"{ROOT}/usage")).json()
@@ -225,6 +253,29 @@ async def test_metrics_count_requests_by_route_and_never_by_path(world: World) -
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{ROOT}/tasks", CAT),
+        ("/dashscope/api/v1/services/aigc/text2image/image-synthesis", {"model": "qwen-image", "input": CAT}),
+    ],
+    ids=["native", "dashscope"],
+)
+async def test_a_bug_is_told_and_logged_under_one_id(
+    world: World, caplog: pytest.LogCaptureFixture, path: str, body: dict[str, Any]
+) -> None:
+    world.stand_in.broken = ZeroDivisionError("a bug")
+    with caplog.at_level(logging.INFO):
+        answer = await world.http.post(path, json=body)
+    assert answer.status_code == 500
+    assert "unexpected error" in answer.text
+    lines = [record for record in caplog.records if record.name.startswith("overpaint.")]
+    assert {vars(line)["request_id"] for line in lines} == {answer.headers["x-request-id"]}
+    assert [bool(line.exc_info) for line in lines] == [True, False]
+    told = answer.json().get("request_id", answer.headers["x-request-id"])
+    assert told.replace("-", "") == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
     ("path", "status"), [("/overpaint/v1/nothing", 404), ("/nothing", 404), ("/overpaint/v1/models", 405)]
 )
 async def test_what_no_route_takes_is_answered_in_the_envelope(world: World, path: str, status: int) -> None:
@@ -237,3 +288,14 @@ async def test_the_document_describes_both_forms_of_a_submission(world: World) -
     content = document["paths"]["/overpaint/v1/tasks"]["post"]["requestBody"]["content"]
     assert set(content) == {"application/json", "multipart/form-data"}
     assert "$defs" not in json.dumps(document)
+
+
+async def test_a_held_call_says_that_the_server_stops(world: World) -> None:
+    world.stand_in.step_s = 60
+    asked = {"prompt": "a cat", "size": "96x64"}
+    held = asyncio.ensure_future(world.http.post("/openai/v1/images/generations", json=asked))
+    await asyncio.sleep(0.1)
+    world.closing.begin()
+    answer = await held
+    assert answer.status_code == 504
+    assert "the server stops before the picture is done" in answer.json()["error"]["message"]

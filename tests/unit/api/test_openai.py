@@ -1,5 +1,6 @@
 """OpenAI's words to a draft and back, without a server."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from overpaint.core.sizes import Size
 from overpaint.core.task import Priority, StoredFile, Task, TaskFailure, TaskOutput, TaskSpec, TaskState
 from overpaint.service.catalogue import ModelEntry
 from overpaint.service.draft import Draft, PictureBytes
+from tests.unit.api.conftest import World
 
 ENTRY = ModelEntry("gpt-image-2", "qwen-image-2.0", "", steps=40)
 PICTURE = PictureBytes(b"a picture")
@@ -138,6 +140,34 @@ def test_a_form_is_the_same_body() -> None:
     assert fields["seed"] == [4, 5]
     assert fields["extra_params"] == {"seed": 3}
     assert "user" not in fields
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [
+        (("lora", "lora[path]"), "lora"),
+        (("lora[path]", "lora"), "lora"),
+        (("prompt", "prompt[x]"), "prompt"),
+        (("image", "image[foo]"), "image"),
+        (("image[foo]", "image[]"), "image[]"),
+    ],
+)
+def test_a_field_of_a_form_is_a_text_or_an_object(names: tuple[str, str], wrong: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        form_fields(Form(dict.fromkeys(names, ("x",)), {}))
+    assert raised.value.field == wrong
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_the_server_ends_has_an_error(world: World) -> None:
+    world.stand_in.step_s = 60
+    asked = {"prompt": "a cat", "size": "64x64", "stream": True}
+    watching = asyncio.ensure_future(world.http.post("/openai/v1/images/generations", json=asked))
+    await asyncio.sleep(0.1)
+    world.closing.begin()
+    text = (await watching).text
+    assert text.startswith("event: error\ndata: {")
+    assert "the server stops" in json.loads(text.partition("data: ")[2])["error"]["message"]
 
 
 @pytest.mark.parametrize(

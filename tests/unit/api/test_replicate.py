@@ -1,5 +1,6 @@
 """Replicate's words to a draft and back, without a server."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -116,15 +117,19 @@ def test_a_call_is_held_as_long_as_it_prefers_and_shorter_than_the_clients_bear(
     ("url", "upload_id"),
     [
         (f"http://here/replicate/v1/files/{'a' * 32}", "a" * 32),
-        (f"https://x/v1/files/{'a' * 32}/download", "a" * 32),
-        (f"https://x/v1/files/{'a' * 31}", None),
+        (f"http://here/v1/files/{'a' * 32}/download?x=1", "a" * 32),
+        (f"http://here/replicate/v1/files/{'a' * 31}", None),
+        (f"http://here/v1/files/{'a' * 32}/photo.png", None),
+        (f"http://here/cdn/v1/files/{'a' * 32}", None),
+        (f"http://here.example/v1/files/{'a' * 32}", None),
+        (f"https://elsewhere/v1/files/{'a' * 32}", None),
         ("https://x/a.png", None),
         (f"data:/v1/files/{'a' * 32}", None),
         ("http://[/v1/files/", None),
     ],
 )
 def test_an_own_file_is_known_by_its_url(url: str, upload_id: str | None) -> None:
-    assert upload_id_of(url) == upload_id
+    assert upload_id_of(url, LINKS) == upload_id
 
 
 def test_a_version_is_found_by_id_and_by_name() -> None:
@@ -257,3 +262,29 @@ async def test_models_are_those_of_the_host_else_of_the_client(
     answer = await world.http.get("/v1/models", headers=headers)
     assert answer.status_code == 200
     assert answer.json()[field]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("disable_safety_checker", "[" * 260 + "]" * 260), ("extra_lora_scale", "[NaN]"), ("go_fast", '{"a": {}}')],
+)
+async def test_what_could_not_be_told_again_is_not_stored(world: World, name: str, value: str) -> None:
+    """One such prediction would break every list that it is on."""
+    body = f'{{"input": {{"prompt": "a cat", "{name}": {value}}}}}'
+    refused = await world.http.post(f"/replicate/v1/models/{WORDS}/predictions", content=body)
+    assert refused.status_code == 422
+    assert refused.json()["invalid_fields"][0]["field"].startswith(f"input.{name}")
+    assert (await world.http.get("/replicate/v1/predictions")).json()["results"] == []
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_the_server_ends_has_an_error_and_an_end(world: World) -> None:
+    world.stand_in.step_s = 60
+    made = await world.http.post(f"/replicate/v1/models/{WORDS}/predictions", json={"input": {"prompt": "a cat"}})
+    watching = asyncio.ensure_future(world.nobody.get(made.json()["urls"]["stream"]))
+    await asyncio.sleep(0.1)
+    world.closing.begin()
+    *_, error, done, _ = (await watching).text.split("\n\n")
+    assert "event: error\ndata: the server stops" in error
+    assert done == 'id: stop:done\nevent: done\ndata: {"reason":"error"}'

@@ -6,6 +6,8 @@ from overpaint.api.errors import MissingFieldError
 from overpaint.api.field_names import in_words
 from overpaint.api.task_ids import dashed, undashed
 from overpaint.core.errors import OverpaintError, RequestError, TaskNotFoundError
+from overpaint.service.draft import PictureBytes, PictureDataUri, picture_source
+from overpaint.service.uploads import plain_name
 
 ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
 NAMES = {"steps": "num_inference_steps", "images[0]": "image", "images": "image_urls"}
@@ -35,3 +37,17 @@ def test_what_cannot_be_an_id_is_not_found(text: str) -> None:
 )
 def test_a_field_is_told_by_the_callers_name(error: OverpaintError, text: str) -> None:
     assert in_words(error, NAMES) == text
+
+
+@pytest.mark.parametrize("lines", ["aGVs\nbG8h\n", "aGVs\r\nbG8h"])
+def test_base64_may_come_in_lines(lines: str) -> None:
+    assert picture_source(lines) == PictureBytes(b"hello!")
+    assert picture_source(f"data:image/png;base64,{lines}") == PictureDataUri("data:image/png;base64,aGVsbG8h")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("漢字.png", "file.png"), ("ü é.png", "file.png"), (".png", "png"), ("..", "file"), ("漢", "file")],
+)
+def test_the_ending_of_a_name_is_kept(name: str, plain: str) -> None:
+    assert plain_name(name) == plain

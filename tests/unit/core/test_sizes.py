@@ -28,6 +28,12 @@ def test_any_other_text_is_refused_in_our_own_words(text: str) -> None:
         parse_size(text)
 
 
+@pytest.mark.parametrize("text", ["1" * 5000 + "x1", "1x" + "1" * 5000, "9" * 30 + "x9"])
+def test_a_number_without_end_is_refused_as_any_other_text(text: str) -> None:
+    with pytest.raises(RequestError, match="WIDTHxHEIGHT"):
+        parse_size(text)
+
+
 @given(sides, sides)
 def test_what_keeps_the_rules_is_delivered_exactly(width: int, height: int) -> None:
     size = Size(width, height)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from overpaint.api.native.envelope import ADMIN_ANSWERS, ANSWERS
 from overpaint.api.native.schemas import Strict
 from overpaint.api.native.tasks import aware
 from overpaint.core.account import ApiKey, KeyLimits, UsageRow
+from overpaint.core.errors import RequestError, TaskNotFoundError
 
 router = APIRouter(tags=["accounts"])
 _MAX_COUNT = 2**31 - 1
@@ -33,7 +35,7 @@ class LimitsBody(Strict):
 class KeyIn(Strict):
     """A key to make."""
 
-    name: str = Field(examples=["shop"], min_length=1, max_length=100)
+    name: str = Field(examples=["shop"], min_length=1, max_length=64)
     limits: LimitsBody = LimitsBody()
     is_admin: bool = False
 
@@ -90,16 +92,16 @@ async def create_key(body: KeyIn, service: ServiceDep, _admin: AdminDep) -> NewK
     return NewKeyOut(**_from_key(key).model_dump(), secret=secret, webhook_secret=key.webhook_secret)
 
 
-@router.put("/keys/{name}/limits", operation_id="set_key_limits", responses=ADMIN_ANSWERS)
+@router.put("/keys/{name:path}/limits", operation_id="set_key_limits", responses=ADMIN_ANSWERS)
 async def set_key_limits(name: str, body: LimitsBody, service: ServiceDep, _admin: AdminDep) -> KeyOut:
     """Change what a key may do; a field that is left out is no limit."""
-    return _from_key(await service.keys.set_limits(name, _to_limits(body)))
+    return await _changed(service.keys.set_limits(name, _to_limits(body)))
 
 
-@router.delete("/keys/{name}", operation_id="revoke_key", responses=ADMIN_ANSWERS)
+@router.delete("/keys/{name:path}", operation_id="revoke_key", responses=ADMIN_ANSWERS)
 async def revoke_key(name: str, service: ServiceDep, _admin: AdminDep) -> KeyOut:
     """Make a key useless."""
-    return _from_key(await service.keys.revoke(name))
+    return await _changed(service.keys.revoke(name))
 
 
 @router.get("/usage", operation_id="get_usage", response_model=UsageListOut, responses=ANSWERS)
@@ -125,6 +127,18 @@ def usage_csv(rows: list[UsageRow]) -> str:
     writer.writerow(UsageOut.model_fields)
     writer.writerows(_from_row(row).model_dump(mode="json").values() for row in rows)
     return text.getvalue()
+
+
+async def _changed(change: Awaitable[ApiKey]) -> KeyOut:
+    """The key after a change whose values were checked before.
+
+    Raises:
+        TaskNotFoundError: no key in force has that name.
+    """
+    try:
+        return _from_key(await change)
+    except RequestError as exc:
+        raise TaskNotFoundError(exc.message) from exc
 
 
 def _from_rows(rows: list[UsageRow]) -> UsageListOut:

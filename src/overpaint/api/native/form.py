@@ -10,6 +10,7 @@ from overpaint.api.errors import RouteError
 from overpaint.api.form import FORM_TYPES, Form, media_type_of, read_form
 from overpaint.api.json_body import parse_json, validated
 from overpaint.api.native.schemas import TaskIn
+from overpaint.core.errors import RequestError
 from overpaint.service.draft import PictureSource
 
 _LISTS = ("images", "adapters")
@@ -44,15 +45,21 @@ async def read_task_body(request: Request, max_bytes: int) -> TaskBody:
 
 
 def _fields(form: Form) -> dict[str, Any]:
-    """A form's texts as the JSON body would have them: lists gathered, the output's fields put in their place."""
-    fields: dict[str, Any] = {}
+    """A form's texts as the JSON body would have them: lists gathered, the output's fields put in their place.
+
+    Raises:
+        RequestError: an adapter is not JSON, or the output is not said by its fields.
+    """
+    fields: dict[str, Any] = {"output": {}}
     for name, texts in form.texts.items():
+        if name == "output":
+            raise RequestError(name, texts[-1], f"is said in a form by {', '.join(_OUTPUT)}")
         if name == "adapters":
             fields[name] = [parse_json(text.encode()) for text in texts]
         elif name in _LISTS:
             fields[name] = texts
         elif name in _OUTPUT:
-            fields.setdefault("output", {})[name] = texts[-1]
+            fields["output"][name] = texts[-1]
         else:
             fields[name] = texts[-1]
     return fields

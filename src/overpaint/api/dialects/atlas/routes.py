@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter, UploadFile
+from fastapi import APIRouter
 
 from overpaint.api.deps import Call, CallDep, note_task
 from overpaint.api.dialect import Dialect
 from overpaint.api.dialects.atlas.convert import BASE64, FAMILY, NAME, to_answer, to_draft
 from overpaint.api.dialects.atlas.errors import render_error
 from overpaint.api.dialects.atlas.schemas import ERRORS, GenerateInput, PredictionAnswer, Upload, UploadAnswer
+from overpaint.api.form import described_form, read_form
 from overpaint.api.inline import outputs_of
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_named
@@ -39,10 +40,11 @@ async def prediction(prediction_id: str, call: CallDep) -> PredictionAnswer:
     return await _answer(call, task)
 
 
-@router.post("/uploadMedia", operation_id="atlas_upload")
-async def upload_media(file: UploadFile, call: CallDep) -> UploadAnswer:
+@router.post("/uploadMedia", operation_id="atlas_upload", openapi_extra=described_form("file"))
+async def upload_media(call: CallDep) -> UploadAnswer:
     """Store a picture sent as a form; its URL is usable as an input."""
-    stored = await store_upload(call.service, call.caller, call.config, await file.read(), file.filename or "file")
+    file = (await read_form(call.request)).needed_file("file")
+    stored = await store_upload(call.service, call.caller, call.config, file.data, file.name)
     url = call.links.file(stored)
     return UploadAnswer(data=Upload(download_url=url, url=url), download_url=url, url=url)
 

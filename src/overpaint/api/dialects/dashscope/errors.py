@@ -1,6 +1,6 @@
 """DashScope's error body and codes.
 
-Its 2.x client sends again what is answered with 408, 409, 429 or a 5xx, unless ``x-should-retry`` says no.
+Its 2.x client and OpenAI's send again what is answered with 408, 409, 429 or a 5xx, unless ``x-should-retry`` says no.
 Source: help.aliyun.com/zh/model-studio/error-code, and the client's own table.
 """
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import Response
 
-from overpaint.api.errors import code_of, json_answer
+from overpaint.api.errors import FailedTaskError, code_of, json_answer
 from overpaint.api.field_names import in_words
 from overpaint.api.request_id import request_id
-from overpaint.core.errors import CancelledTaskError, OverpaintError
+from overpaint.core.errors import CancelledTaskError, CapacityError, OverpaintError
 
 INVALID = "InvalidParameter"
 INTERNAL = "InternalError"
@@ -65,6 +65,13 @@ def refusal(error: OverpaintError) -> dict[str, Any]:
 
 def _answer(status: int, error: OverpaintError, body: dict[str, Any]) -> Response:
     answer = json_answer(STATUS_OF.get(error.code, status), body)
-    if isinstance(error, CancelledTaskError):
+    if _would_repaint(status, error):
         answer.headers["x-should-retry"] = "false"
     return answer
+
+
+def _would_repaint(status: int, error: OverpaintError) -> bool:
+    """Whether the same request sent again would paint once more what has ended."""
+    if isinstance(error, FailedTaskError):
+        return error.failure.code != CapacityError.code
+    return isinstance(error, CancelledTaskError) or status == 500

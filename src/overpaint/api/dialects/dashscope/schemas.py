@@ -87,7 +87,7 @@ class TaskFilter(BaseModel):
     start_time: str | None = Field(default=None, description="UTC.", examples=["20260101000000"])
     end_time: str | None = Field(default=None, description="UTC.")
     model_name: str | None = None
-    status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"] | None = None
+    status: Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "SUSPENDED", "UNKNOWN"] | None = None
 
 
 class Refusal(BaseModel):

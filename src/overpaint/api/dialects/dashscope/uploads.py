@@ -55,9 +55,7 @@ async def upload(request: Request, service: ServiceDep, config: ConfigDep) -> Re
         service.links.check(folder, _text(form, "policy"), _text(form, "Signature"), "put")
     except AccessError as exc:
         raise ForbiddenError(f"the policy is not valid for {folder or name} (any more)") from exc
-    file = form.file("file")
-    if file is None:
-        raise MissingFieldError("file")
+    file = form.needed_file("file")
     check_length(len(file.data), config.max_upload_bytes, "file")
     key = stored_key(name)
     if await _exists(service, key):

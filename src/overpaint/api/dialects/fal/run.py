@@ -21,7 +21,7 @@ from overpaint.api.inline import look_uri
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at
 from overpaint.api.sse import SseEvent, event_stream
-from overpaint.api.submission import finish
+from overpaint.api.submission import finish, stopped_before
 from overpaint.api.task_ids import dashed
 from overpaint.core.events import Preview, Progress
 from overpaint.core.task import Task
@@ -39,7 +39,7 @@ router = APIRouter(tags=["fal"])
 async def stream(app: str, call: CallDep) -> StreamingResponse:
     """What happens to a request, as server-sent events: steps, previews, and the output at last."""
     task = await _take(app.removesuffix("/stream"), call)
-    answer = event_stream(_told(call, task), call.closing, retry_ms=None)
+    answer = event_stream(_told(call, task), call.closing, retry_ms=None, farewell=[_farewell()])
     answer.headers[REQUEST_ID] = dashed(task.id)
     return answer
 
@@ -55,8 +55,7 @@ async def run(app: str, call: CallDep) -> Response:
     task = await finish(call, await await_start(call, await _take(app, call)))
     if not task.state.is_final:
         call.service.submit.note_unheard(task)
-        limit_s = call.config.sync_timeout_s
-        raise UnfinishedTaskError(f"not done after {limit_s:g} s; the same request sent again gets the same picture")
+        raise stopped_before() if call.closing.has_begun else _late(call.config.sync_timeout_s)
     return await result(call.service, task, call.links)
 
 
@@ -78,6 +77,15 @@ async def _told(call: Call, task: Task) -> AsyncIterator[SseEvent]:
     finally:
         if not is_heard:
             call.service.submit.note_unheard(task)
+
+
+def _late(limit_s: float) -> UnfinishedTaskError:
+    return UnfinishedTaskError(f"not done after {limit_s:g} s; the same request sent again gets the same picture")
+
+
+def _farewell() -> SseEvent:
+    """The last of a stream that the server's end cuts off."""
+    return SseEvent(None, None, refusal_of(stopped_before()).body)
 
 
 async def _render(call: Call, what: Happening) -> dict[str, Any] | None:

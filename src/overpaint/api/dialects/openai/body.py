@@ -59,13 +59,19 @@ async def read_image_body(call: Call) -> ImageBody:
 
 
 def form_fields(form: Form) -> dict[str, Any]:
-    """A form's texts as a JSON body would have them."""
+    """A form's texts as a JSON body would have them.
+
+    Raises:
+        RequestError: a field comes as a text and as an object, or is not the JSON it looks like.
+    """
     fields: dict[str, Any] = {}
+    objects = {stem for stem, _, key in map(_parted, form.texts) if key}
     for name in form.texts:
         texts = list(form.texts[name])
-        stem, bracket, key = name.partition("[")
-        key = key.rstrip("]")
-        if bracket and key:
+        stem, bracket, key = _parted(name)
+        if stem in objects and not key:
+            raise RequestError(name, texts[-1], f"does not go together with {stem}[...]")
+        if key:
             cast("dict[str, Any]", fields.setdefault(stem, {}))[key] = texts[-1]
         elif stem in _PICTURES:
             fields[stem] = [*fields.get(stem, []), *texts]
@@ -74,6 +80,12 @@ def form_fields(form: Form) -> dict[str, Any]:
         else:
             fields[stem] = _structured(texts[-1]) if stem in ("lora", "seed", *_MERGED) else texts[-1]
     return {name: value for name, value in fields.items() if value != ""}
+
+
+def _parted(name: str) -> tuple[str, str, str]:
+    """``"lora[path]"`` is ``("lora", "[", "path")``, and ``"image[]"`` is ``("image", "[", "")``."""
+    stem, bracket, key = name.partition("[")
+    return stem, bracket, key.rstrip("]")
 
 
 def _structured(text: str) -> Any:

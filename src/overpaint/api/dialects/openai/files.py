@@ -6,26 +6,12 @@ from overpaint.api.body import check_length
 from overpaint.api.deps import Call, CallDep
 from overpaint.api.dialects.openai.answers import ERRORS
 from overpaint.api.dialects.openai.schemas import FileCard, FileList
-from overpaint.api.errors import MissingFieldError
-from overpaint.api.form import read_form
+from overpaint.api.form import described_form, read_form
 from overpaint.service.draft import PictureFile
 from overpaint.service.uploads import Upload
 
 router = APIRouter(tags=["openai"], responses=ERRORS)
 PREFIX = "file-"
-_FORM = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}, "purpose": {"type": "string"}},
-                }
-            }
-        }
-    }
-}
 
 
 async def file_source(call: Call, file_id: str) -> PictureFile:
@@ -37,13 +23,11 @@ async def file_source(call: Call, file_id: str) -> PictureFile:
     return PictureFile((await _find(call, file_id)).key)
 
 
-@router.post("/files", operation_id="openai_upload", openapi_extra=_FORM)
+@router.post("/files", operation_id="openai_upload", openapi_extra=described_form("file", "purpose"))
 async def upload(call: CallDep) -> FileCard:
     """Store a picture (form field `file`); other files are refused."""
     form = await read_form(call.request)
-    file = form.file("file")
-    if file is None:
-        raise MissingFieldError("file")
+    file = form.needed_file("file")
     check_length(len(file.data), call.config.max_upload_bytes, "file")
     stored, content = await call.service.uploads.create(call.caller, file.data, file.name)
     return _card(stored, content.num_bytes).model_copy(update={"purpose": form.text("purpose") or "vision"})

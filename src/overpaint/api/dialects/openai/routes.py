@@ -15,10 +15,10 @@ from overpaint.api.dialects.openai.convert import Kind, to_draft, to_wanted
 from overpaint.api.dialects.openai.errors import render_error
 from overpaint.api.dialects.openai.request_body import image_body
 from overpaint.api.dialects.openai.schemas import ImagesAnswer
-from overpaint.api.dialects.openai.stream import watch
+from overpaint.api.dialects.openai.stream import told, watch
 from overpaint.api.errors import raise_unless_painted
 from overpaint.api.sse import event_stream
-from overpaint.api.submission import accept, paint
+from overpaint.api.submission import accept, paint, stopped_before
 from overpaint.core.errors import TaskNotFoundError
 
 ROOT = "/v1"
@@ -93,7 +93,8 @@ async def _answer(call: Call, sent: Sent, response: Response, kind: Kind) -> Any
     draft = replace(draft, idempotency_key=sent.idempotency_key, is_retry=sent.is_retry)
     if wanted.is_stream:
         task = await accept(call, draft)
-        return event_stream(watch(call, task, wanted, kind), call.closing, retry_ms=None)
+        events = watch(call, task, wanted, kind)
+        return event_stream(events, call.closing, retry_ms=None, farewell=[told(stopped_before())])
     task = await paint(call, draft)
     if wanted.response_format == "file":
         return await as_files(call, task)

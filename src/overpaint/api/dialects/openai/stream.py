@@ -45,6 +45,13 @@ async def watch(call: Call, task: Task, wanted: Wanted, kind: Kind) -> AsyncIter
         raise
 
 
+def told(error: OverpaintError) -> SseEvent:
+    """The event that ends a stream without pictures; the clients raise for what has an `error`."""
+    words = to_words(status_of(error), error)
+    body = {"type": words.type, "code": words.code, "message": words.message, "param": words.param}
+    return SseEvent(None, "error", {"type": "error", "error": body})
+
+
 async def _endings(call: Call, task: Task, wanted: Wanted, name: str) -> AsyncIterator[SseEvent]:
     """One event for each picture; or the error."""
     try:
@@ -52,9 +59,7 @@ async def _endings(call: Call, task: Task, wanted: Wanted, name: str) -> AsyncIt
         for output in task.outputs:
             yield await _completed(call, task, output, wanted, name)
     except OverpaintError as error:
-        words = to_words(status_of(error), error)
-        told = {"type": words.type, "code": words.code, "message": words.message, "param": words.param}
-        yield SseEvent(None, "error", {"type": "error", "error": told})
+        yield told(error)
 
 
 async def _partial(task: Task, look: Preview, wanted: Wanted, number: int, name: str) -> SseEvent:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from overpaint.api.dialects.replicate.pages import MATCH, OWNER, ModelPage, page_of, version_of
 from overpaint.api.dialects.replicate.schemas import CreateInput, PaintingInput, Prediction, PredictionUrls, Status
@@ -36,7 +35,7 @@ STATUS_OF: dict[TaskState, Status] = {
     TaskState.FAILED: "failed",
     TaskState.CANCELLED: "canceled",
 }
-_FILE_PATH = re.compile(r"/v1/files/([0-9a-f]{32})(/download)?/?")
+_FILE_PATH = re.compile(rf"(?:/{NAME})?/v1/files/([0-9a-f]{{32}})(?:/download)?/?(?:[?#].*)?")
 _WAIT = re.compile(r"\bwait(?:\s*=\s*(\d{1,9}))?")
 
 
@@ -183,12 +182,9 @@ def name_of(task: Task) -> str:
     return task.spec.wording.get("model") or f"{OWNER}/{task.spec.model}"
 
 
-def upload_id_of(text: str) -> str | None:
-    """The upload that a URL of this server's Files API names; None when it is none."""
-    try:
-        found = _FILE_PATH.search(urlsplit(text).path) if text.startswith(("http:", "https:")) else None
-    except ValueError:
-        return None
+def upload_id_of(text: str, links: Links) -> str | None:
+    """The upload that a URL of this server's own Files API names; None when it is none, or of somebody else's."""
+    found = _FILE_PATH.fullmatch(text.removeprefix(links.base)) if text.startswith(links.base) else None
     return found[1] if found else None
 
 

@@ -11,31 +11,22 @@ from overpaint.api.dialects.replicate.access import ReplicateCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS
 from overpaint.api.dialects.replicate.convert import timestamp
 from overpaint.api.dialects.replicate.schemas import FileCard, Page
-from overpaint.api.errors import MissingFieldError
-from overpaint.api.form import Form, read_form
+from overpaint.api.form import Form, described_form, read_form
 from overpaint.api.json_body import parse_json
 from overpaint.core.errors import RequestError
 from overpaint.service.files import FileContent
 from overpaint.service.uploads import Upload
 
 router = APIRouter(tags=["replicate"], responses=ERRORS)
-_PROPERTIES = {"content": {"type": "string", "format": "binary"}, "metadata": {"type": "string"}}
-_FORM = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {"schema": {"type": "object", "required": ["content"], "properties": _PROPERTIES}}
-        }
-    }
-}
 
 
-@router.post("/files", status_code=201, operation_id="replicate_upload", openapi_extra=_FORM)
+@router.post(
+    "/files", status_code=201, operation_id="replicate_upload", openapi_extra=described_form("content", "metadata")
+)
 async def upload(call: ReplicateCallDep) -> FileCard:
     """Store a picture (form field `content`); other files are refused. `metadata` comes back in this answer only."""
     form = await read_form(call.request)
-    file = form.file("content")
-    if file is None:
-        raise MissingFieldError("content")
+    file = form.needed_file("content")
     check_length(len(file.data), call.config.max_upload_bytes, "content")
     metadata = _metadata(form)
     stored, _ = await call.service.uploads.create(call.caller, file.data, file.name)

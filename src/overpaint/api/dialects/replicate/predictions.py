@@ -120,7 +120,7 @@ async def _pictures(call: Call, texts: Iterable[str]) -> tuple[PictureSource, ..
 
 async def _source(call: Call, text: str, field: str) -> PictureSource:
     """A file of this server's own is read where it is: its URL answers with its description, and needs a key."""
-    upload_id = upload_id_of(text)
+    upload_id = upload_id_of(text, call.links)
     if upload_id is None:
         return picture_source(text, field)
     try:

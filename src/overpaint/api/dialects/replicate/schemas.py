@@ -16,7 +16,7 @@ EXAMPLE_ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
 
 
 Texts = Annotated[list[str], Listed]
-Numbers = Annotated[list[Number], Listed]
+Numbers = Annotated[list[Annotated[Number, Field(allow_inf_nan=False)]], Listed]
 
 
 class PaintingInput(BaseModel):
@@ -43,7 +43,7 @@ class PaintingInput(BaseModel):
     extra_lora_scale: Numbers = Field(default=[], description="Their scales.")
     strength: Number | None = Field(default=None, description="Refused: a picture is edited, not painted over.")
     go_fast: bool | None = Field(default=None, description="Leave out work of steps that change little.")
-    disable_safety_checker: Any = None
+    disable_safety_checker: bool | None = None
 
 
 class CreateInput(BaseModel):

@@ -13,6 +13,7 @@ from overpaint.api.dialects.replicate.access import WatchCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS, outputs_of
 from overpaint.api.dialects.replicate.convert import bar
 from overpaint.api.sse import SseEvent, event_stream
+from overpaint.api.submission import stopped_before
 from overpaint.core.events import Progress
 from overpaint.core.task import Task, TaskState
 from overpaint.service.watch import Ended
@@ -34,7 +35,7 @@ async def stream(task_id: str, call: WatchCallDep) -> StreamingResponse:
     """What happens to a prediction, until it is final. Links to this in `urls.stream` need no key."""
     task = await call.service.tasks.get(call.caller, task_id)
     note_task(call.request, task)
-    return event_stream(_events(call, task), call.closing, retry_ms=None)
+    return event_stream(_events(call, task), call.closing, retry_ms=None, farewell=_farewell())
 
 
 async def _events(call: Call, task: Task) -> AsyncIterator[SseEvent]:
@@ -44,6 +45,11 @@ async def _events(call: Call, task: Task) -> AsyncIterator[SseEvent]:
         elif isinstance(event.what, Ended):
             async for ending in _endings(call, event.what.task, event.sequence):
                 yield ending
+
+
+def _farewell() -> list[SseEvent]:
+    reason = {"reason": "error"}
+    return [SseEvent("stop:error", "error", stopped_before().message), SseEvent("stop:done", "done", reason)]
 
 
 async def _endings(call: Call, task: Task, number: int) -> AsyncIterator[SseEvent]:

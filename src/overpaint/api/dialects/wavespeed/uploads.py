@@ -3,17 +3,19 @@
 import mimetypes
 from typing import Any
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import APIRouter, Request
 
 from overpaint.api.body import check_length, read_body
 from overpaint.api.config import ApiConfig
 from overpaint.api.deps import CallerDep, ConfigDep, LinksDep, ServiceDep
 from overpaint.api.dialects.wavespeed.answers import ERRORS, success
 from overpaint.api.dialects.wavespeed.schemas import UploadInput
+from overpaint.api.form import described_form, read_form
 from overpaint.api.json_body import described_body, parse_json, validated
 from overpaint.api.public_url import Links
 from overpaint.api.uploads import store_upload
 from overpaint.service.caller import Caller
+from overpaint.service.draft import PictureBytes
 from overpaint.service.service import Service
 
 router = APIRouter(tags=["wavespeed"], responses=ERRORS)
@@ -38,26 +40,28 @@ async def ticket(
     return success({"upload": upload, "download_url": links.key(key)})
 
 
-@router.post("/media/upload/binary", operation_id="wavespeed_upload_binary")
+@router.post("/media/upload/binary", operation_id="wavespeed_upload_binary", openapi_extra=described_form("file"))
 async def binary(
-    file: UploadFile, service: ServiceDep, caller: CallerDep, config: ConfigDep, links: LinksDep
+    request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep, links: LinksDep
 ) -> dict[str, Any]:
     """Store a picture sent as a form; the older way."""
+    file = (await read_form(request)).needed_file("file")
     url, num_bytes = await _store(file, service, caller, config, links)
-    return success({"type": "image", "download_url": url, "filename": file.filename, "size": num_bytes})
+    return success({"type": "image", "download_url": url, "filename": file.name, "size": num_bytes})
 
 
-@router.post("/upload", operation_id="wavespeed_upload")
+@router.post("/upload", operation_id="wavespeed_upload", openapi_extra=described_form("file"))
 async def oldest(
-    file: UploadFile, service: ServiceDep, caller: CallerDep, config: ConfigDep, links: LinksDep
+    request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep, links: LinksDep
 ) -> dict[str, Any]:
     """Store a picture sent as a form; the oldest way."""
+    file = (await read_form(request)).needed_file("file")
     url, num_bytes = await _store(file, service, caller, config, links)
-    return success({"url": url, "filename": file.filename, "size": num_bytes})
+    return success({"url": url, "filename": file.name, "size": num_bytes})
 
 
 async def _store(
-    file: UploadFile, service: Service, caller: Caller, config: ApiConfig, links: Links
+    file: PictureBytes, service: Service, caller: Caller, config: ApiConfig, links: Links
 ) -> tuple[str, int]:
-    stored = await store_upload(service, caller, config, await file.read(), file.filename or "file")
+    stored = await store_upload(service, caller, config, file.data, file.name)
     return links.file(stored), stored.num_bytes

@@ -53,6 +53,8 @@ class Bench:
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms | None = None) -> None:
         """Bring a request in."""
         job = self._planner.plan(task_id, request, terms or Terms())
+        for spec in job.prefixes:
+            self.painter.prefixes.prepare(spec)
         if error := self._runner.admit(job, self.painter.adapters.open(job.adapters)):
             raise error
         self.scheduler.add(job)

@@ -8,6 +8,7 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.task import Priority
 from overpaint.core.terms import Terms
 from overpaint.engine.limits import Limits
+from overpaint.model import prefix_cache
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.prefix_cache import PrefixBlock
 from tests.parity.ours import Bench, paint_alone
@@ -41,6 +42,26 @@ def test_who_lost_its_prefix_on_the_way_paints_what_it_paints_alone(
     reused = bench.scheduler.stats.prefix_tokens_reused
     assert bench.scheduler.stats.num_preemptions == 1
     assert bool(reused) == bool(host_cache_bytes)
+    for name, request in (("patient", _PATIENT), ("urgent", _URGENT)):
+        alone = paint_alone(plain_checkpoint, request)
+        assert max_abs(bench.painted(name).latents[0], alone.latents[0]) <= TOLERANCE
+
+
+def test_who_lost_its_prefix_to_a_host_without_room_paints_what_it_paints_alone(
+    plain_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(rows: torch.Tensor, device: torch.device) -> torch.Tensor:
+        raise RuntimeError(f"CUDA error: out of memory for {rows.nbytes} bytes on {device}")
+
+    bench = Bench(plain_checkpoint, Limits(cache_bytes=_held_bytes(plain_checkpoint) * 5 // 4, host_cache_bytes=10**9))
+    bench.submit("patient", _PATIENT, Terms(priority=Priority.BATCH))
+    bench.run(num_ticks=4)
+    monkeypatch.setattr(prefix_cache, "move", refuse)
+    bench.submit("urgent", _URGENT)
+    bench.run()
+    assert bench.scheduler.stats.num_preemptions == 1
+    assert bench.scheduler.held_host_bytes == 0
+    assert bench.painter.held[0] == bench.scheduler.held_blocks
     for name, request in (("patient", _PATIENT), ("urgent", _URGENT)):
         alone = paint_alone(plain_checkpoint, request)
         assert max_abs(bench.painted(name).latents[0], alone.latents[0]) <= TOLERANCE

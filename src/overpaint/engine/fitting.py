@@ -1,15 +1,15 @@
 """What a job needs at its peak, and what would fit instead. Torch-free arithmetic over the numbers in `Limits`.
 
 A job holds keys and values of its prefixes, and on top of that what its largest piece of work takes: a step of all
-guidance branches, or a chunk of a prefix, and the prefix as one layer reads it. Several outputs share prefixes, and
-guidance branches share pictures. Decoding fits by itself: it works in tiles.
+guidance branches, or a chunk of a prefix, and the prefix as one layer reads it; with what acceleration keeps between
+steps. Several outputs share prefixes, and guidance branches share pictures. Decoding fits by itself: it works in tiles.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from overpaint.core.errors import CapacityError, OversizeError
-from overpaint.engine.job import TOKEN_AREA, Job
+from overpaint.engine.job import TOKEN_AREA, Job, SequenceSpec
 from overpaint.engine.limits import Limits
 
 _SIDE_STEP = 32
@@ -26,6 +26,7 @@ class Demand:
         num_references: pictures.
         target_tokens: of the picture to paint.
         num_branches: 2 under guidance, else 1.
+        num_accelerated: pictures that are painted with acceleration.
     """
 
     text_tokens: int
@@ -33,6 +34,7 @@ class Demand:
     num_references: int
     target_tokens: int
     num_branches: int
+    num_accelerated: int = 0
 
     @classmethod
     def of(cls, job: Job) -> "Demand":
@@ -45,6 +47,7 @@ class Demand:
             num_references=count,
             target_tokens=max(sequence.num_tokens for sequence in job.sequences),
             num_branches=len(job.prefixes),
+            num_accelerated=sum(sequence.acceleration != "none" for sequence in job.sequences),
         )
 
     def kept_bytes(self, limits: Limits) -> int:
@@ -67,9 +70,15 @@ def work_bytes(demand: Demand, limits: Limits) -> int:
     """Memory for the largest piece of work on it."""
     prefix = demand.text_tokens + demand.num_references * demand.reference_tokens
     whole = max(demand.text_tokens, demand.reference_tokens if demand.num_references else 0)  # is never split
+    chunk = max(whole, min(prefix, limits.prefill_tokens))
     step = demand.num_branches * demand.target_tokens
-    computed = max(step, whole, min(prefix, limits.prefill_tokens)) * limits.work_bytes_per_token
-    return computed + prefix * limits.read_bytes_per_token
+    memos = min(demand.num_accelerated, limits.max_running) * step * limits.memo_bytes_per_token
+    return memos + max(limits.pass_bytes(chunk, [prefix]), limits.pass_bytes(step, [prefix] * demand.num_branches))
+
+
+def memo_bytes(spec: SequenceSpec, limits: Limits) -> int:
+    """What a sequence keeps from one step to the next; nothing unless it is accelerated."""
+    return 0 if spec.acceleration == "none" else spec.step_tokens * limits.memo_bytes_per_token
 
 
 def check_fits(job: Job, limits: Limits) -> None:
@@ -97,13 +106,19 @@ def out_of_memory(job: Job, limits: Limits) -> CapacityError:
 
 def what_fits(demand: Demand, limits: Limits) -> str:
     """The changes that would make it fit, each alone, as a clause."""
-    ways = (_without_guidance, _fewer_references, _smaller_picture)
+    ways = (_without_guidance, _without_acceleration, _fewer_references, _smaller_picture)
     found = [text for way in ways if (text := way(demand, limits))]
     return f"{' or '.join(found)} would fit" if found else "nothing like it would fit"
 
 
 def _without_guidance(demand: Demand, limits: Limits) -> str | None:
     return "no guidance" if demand.num_branches > 1 and fits(replace(demand, num_branches=1), limits) else None
+
+
+def _without_acceleration(demand: Demand, limits: Limits) -> str | None:
+    if demand.num_accelerated and fits(replace(demand, num_accelerated=0), limits):
+        return "no acceleration"
+    return None
 
 
 def _fewer_references(demand: Demand, limits: Limits) -> str | None:

@@ -6,7 +6,7 @@ Torch-free and stateless. The engine's door: what depends on the loaded checkpoi
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from overpaint.core import Canvas, GenerationRequest, ModelInfo, Picture, RequestError, Terms
 from overpaint.core.request import MAX_SEED, RANDOM_SEED, Acceleration, AdapterFile
@@ -51,7 +51,7 @@ class BlockSpec:
         return self.text_tokens + self.picture_tokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class PrefixSpec:
     """Words and pictures whose keys and values are computed once.
 
@@ -65,7 +65,7 @@ class PrefixSpec:
 
     blocks: tuple[BlockSpec, ...]
     words: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture, ...] = field(hash=False)  # the blocks' keys tell them apart in less time
     picture_keys: tuple[str, ...]
     adapters: tuple[AdapterUse, ...] = ()
 

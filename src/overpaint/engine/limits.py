@@ -1,5 +1,6 @@
 """What a tick and the device can take, and what work costs the device, as numbers. Torch-free."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from overpaint.model.layout import TOKENS_PER_SLOT
@@ -54,6 +55,8 @@ class Limits:
         work_bytes: for everything that is held for the time of one piece of work only.
         work_bytes_per_token: of a step or a chunk of a prefix.
         read_bytes_per_token: of a token of a prefix while a layer reads it.
+        gathers: whether a layer reads the prefixes of a whole pack at once, not one after the other.
+        memo_bytes_per_token: of an accelerated sequence's step, from one step to the next.
         costs: of the device.
     """
 
@@ -67,9 +70,21 @@ class Limits:
     work_bytes: int = UNLIMITED
     work_bytes_per_token: int = 0
     read_bytes_per_token: int = 0
+    gathers: bool = False
+    memo_bytes_per_token: int = 0
     costs: Costs = field(default_factory=Costs)
 
     def kept_bytes(self, text_tokens: int, picture_tokens: int = 0) -> int:
         """What tokens of a prefix take. The encoder keeps pictures, one token for four, and the words before them."""
         in_encoder = text_tokens + -(-picture_tokens // TOKENS_PER_SLOT) if picture_tokens else 0
         return (text_tokens + picture_tokens) * self.bytes_per_token + in_encoder * self.encoder_bytes_per_token
+
+    def pass_bytes(self, step_tokens: int, prefix_tokens: Sequence[int]) -> int:
+        """What a pass takes.
+
+        Args:
+            step_tokens: of all its targets.
+            prefix_tokens: of the prefix of each, twice if two targets have the same.
+        """
+        read = sum(prefix_tokens) if self.gathers else max(prefix_tokens, default=0)
+        return step_tokens * self.work_bytes_per_token + read * self.read_bytes_per_token

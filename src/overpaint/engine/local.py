@@ -4,6 +4,7 @@ Turns the wheel between scheduler and runner. All scheduling and all tensors bel
 only leave jobs and cancels at the door.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from time import monotonic
@@ -21,13 +22,14 @@ from overpaint.core import (
     Terms,
 )
 from overpaint.core.engine_stats import EngineStats
+from overpaint.core.ports import EngineAwayError
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import Job, JobPlanner, SequenceId
 from overpaint.engine.lobby import Lobby
 from overpaint.engine.opening import open_checkpoint
 from overpaint.engine.painter import Painter
-from overpaint.engine.runner import Runner
+from overpaint.engine.runner import DeviceLostError, Runner
 from overpaint.engine.scheduler import Scheduler
 from overpaint.engine.sizing import limits_within
 from overpaint.engine.task_book import TaskBook
@@ -36,8 +38,10 @@ from overpaint.engine.threads import in_passing_thread
 from overpaint.engine.trace import Trace
 from overpaint.engine.writing import Writing
 from overpaint.model.checkpoint import Checkpoint
-from overpaint.model.device import keep_host_memory
+from overpaint.model.device import keep_host_memory, responds
 from overpaint.model.writer import Writer
+
+_log = logging.getLogger(__name__)
 
 
 class MonotonicClock:
@@ -54,6 +58,9 @@ class LocalEngine:
     Args:
         checkpoint: loaded.
         config: how to schedule.
+
+    Attributes:
+        crashed: set when the engine's thread has ended by an error and everybody was answered.
     """
 
     def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
@@ -65,7 +72,8 @@ class LocalEngine:
         self._limits = limits_within(free, self._painter.work_bytes, self._painter.token_bytes, config)
         self._scheduler = Scheduler(self._limits)
         self._is_calibrated = config.tick_tokens is not None
-        self._runner = Runner(self._painter)
+        device = checkpoint.transformer.device
+        self._runner = Runner(self._painter, lambda: responds(device))
         self._trace = Trace(config.trace) if config.trace else None
         self._book = TaskBook(self._info.name, MonotonicClock())
         self._telling = Telling(self._book, self._limits)
@@ -75,6 +83,8 @@ class LocalEngine:
         self._reservations: dict[str, Reservation] = {}
         self._cancels: list[str] = []
         self._is_closing = False
+        self._crash: str | None = None
+        self.crashed = threading.Event()
         self._is_idle = True
         self._held_tasks: set[str] = set()
         self._writer = Writer(checkpoint.text_encoder, checkpoint.tokenizer)
@@ -121,6 +131,8 @@ class LocalEngine:
         """See `EngineClient.submit`."""
         job = self._planner.plan(task_id, request, terms)
         self._scheduler.check_fits(job)
+        for spec in job.prefixes:
+            self._painter.prefixes.prepare(spec)
         adapters = self._painter.adapters.open(job.adapters)
         try:
             self._take(job, adapters)
@@ -135,14 +147,19 @@ class LocalEngine:
             if task_id not in self._book.open_tasks:
                 # Its id may be used again, but what is still held under it, for a tick, must not be taken for the new.
                 self._door.wait_for(lambda: self._is_closing or task_id not in self._held_tasks)
-            if self._is_closing:
-                raise BackendError("the engine is closed")
+            self._check_open()
             self._book.open(job)
             self._held_tasks.add(task_id)
             self._reservations[task_id] = adapters
             self._arrivals.append(job)
             self._is_idle = False
             self._door.notify_all()
+
+    def _check_open(self) -> None:
+        if self._crash:
+            raise EngineAwayError(self._crash)
+        if self._is_closing:
+            raise BackendError("the engine is closed")
 
     def events(self, task_id: str) -> Iterator[Event]:
         """See `EngineClient.events`."""
@@ -160,8 +177,7 @@ class LocalEngine:
     def write(self, instructions: str, words: str, max_tokens: int) -> str:
         """See `TextWriter.write`; a token between two ticks."""
         with self._door:
-            if self._is_closing:
-                raise BackendError("the engine is closed")
+            self._check_open()
             text = self._writing.add(lambda: self._writer.write(instructions, words, max_tokens))
             self._door.notify_all()
         return text.result()
@@ -189,25 +205,40 @@ class LocalEngine:
             assert not self._reservations, self._reservations
 
     def _run(self) -> None:
-        """The engine's thread: tick while there is work, sleep when there is none, answer everybody at the end."""
-        error: OverpaintError = BackendError("the engine was closed")
+        """The engine's thread: turn the wheel, answer everybody at the end, and tell when it was not asked for."""
         try:
-            while self._take_in():
-                if self._scheduler.has_work:
-                    self._tick()
-                if self._writing.has_work:
-                    self._writing.step()
-        except Exception as crash:  # an invariant broke: no caller may be left waiting
-            error = BackendError(f"the engine stopped: {crash!r}")
-            raise
+            self._painter.use_device()
+            self._turn()
+        except DeviceLostError as lost:
+            self._crash = f"the engine stopped: {lost}"
+        except Exception as crash:  # noqa: BLE001  an invariant broke: no caller may be left waiting
+            _log.exception("the engine stopped")
+            self._crash = f"the engine stopped: {crash!r}"
         finally:
-            with self._door:
-                self._is_closing = True
-                self._writing.fail(error)
-                for task_id in self._book.open_tasks:
-                    self._book.fail(task_id, error)
-            if self._trace:
-                self._trace.save()
+            try:
+                self._end(BackendError(self._crash or "the engine was closed"))
+            finally:
+                if self._crash:
+                    self.crashed.set()
+
+    def _turn(self) -> None:
+        """Tick while there is work, sleep when there is none, until told to close."""
+        while self._take_in():
+            if self._scheduler.has_work:
+                self._tick()
+            if self._writing.has_work:
+                self._writing.step()
+
+    def _end(self, error: OverpaintError) -> None:
+        """Answer everybody, those who wait at the door included."""
+        with self._door:
+            self._is_closing = True
+            self._writing.fail(error)
+            for task_id in self._book.open_tasks:
+                self._book.fail(task_id, error)
+            self._door.notify_all()
+        if self._trace:
+            self._trace.save()
 
     def _take_in(self) -> bool:
         """Bring in what was left at the door, waiting when there is nothing to do; False when closing."""

@@ -6,7 +6,7 @@ from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.engine.placing import Device, Placer
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
 from overpaint.model.checkpoint_files import check_descriptions, locate, read_index
-from overpaint.model.device import free_bytes, resolve_device, resolve_dtype
+from overpaint.model.device import free_bytes, resolve_device, resolve_dtype, use_device
 from overpaint.model.footprint import Footprint
 from overpaint.model.placement import RESIDENT, Placement
 
@@ -17,6 +17,7 @@ def open_checkpoint(model: ModelConfig, config: EngineConfig) -> Checkpoint:
     Raises:
         ConfigError: the checkpoint or the device cannot be used, or the weights do not fit.
     """
+    use_device(resolve_device(model.device))
     return load_checkpoint(model, _placement(model, config))
 
 

@@ -29,7 +29,7 @@ from overpaint.model.adapter_file import load_adapter
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.compiling import compile_step
 from overpaint.model.conditioner import Conditioner
-from overpaint.model.device import free_bytes, give_back_host_memory
+from overpaint.model.device import free_bytes, give_back_host_memory, use_device
 from overpaint.model.hosting import visiting_bytes
 from overpaint.model.inputs import StepInput
 from overpaint.model.layout import Grid
@@ -80,6 +80,7 @@ class Painter:
 
     def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
         config = config or EngineConfig()
+        use_device(checkpoint.transformer.device)
         self._checkpoint = checkpoint
         self._transformer = PackedTransformer(
             checkpoint.transformer, blocks=checkpoint.blocks, keeps_int8=config.prefix_dtype == "int8"
@@ -109,9 +110,13 @@ class Painter:
     def token_bytes(self) -> TokenBytes:
         """What one token takes."""
         transformer = self._transformer
-        encoder = self.conditioner.bytes_per_token
         return TokenBytes(
-            self.bytes_per_token, encoder, transformer.work_bytes_per_token, transformer.read_bytes_per_token
+            kept=self.bytes_per_token,
+            encoder=self.conditioner.bytes_per_token,
+            work=transformer.work_bytes_per_token,
+            read=transformer.read_bytes_per_token,
+            gathers=transformer.gathers_prefixes,
+            memo=transformer.memo_bytes_per_token,
         )
 
     @property
@@ -180,6 +185,10 @@ class Painter:
         """Memory of the device that nobody has taken, or takes for a visit of weights that live on the host."""
         visiting = visiting_bytes([self._checkpoint.text_encoder, self._checkpoint.vae])
         return max(0, free_bytes(self._transformer.device) - visiting)
+
+    def use_device(self) -> None:
+        """Have this thread mean the painter's device where it names none."""
+        use_device(self._transformer.device)
 
     def give_back_memory(self) -> None:
         """Let go of what the allocator keeps for later, after a failure that may have been for want of memory."""

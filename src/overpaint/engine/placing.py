@@ -143,11 +143,13 @@ class Placer:
 
     def _fit(self, placement: Placement, weight_bytes: int, visit_bytes: int) -> Fit:
         free = max(0, self.device.free_bytes - weight_bytes - visit_bytes)
+        in_layer = self.footprint.kept_per_token * self.itemsize // self.footprint.num_blocks
         per_token = TokenBytes(
-            self.footprint.kept_per_token * self.itemsize,
-            self.footprint.encoder_kept_per_token * self.itemsize,
-            self.footprint.work_per_token * self.itemsize,
-            self.footprint.kept_per_token * self.itemsize // self.footprint.num_blocks,
+            kept=self.footprint.kept_per_token * self.itemsize,
+            encoder=self.footprint.encoder_kept_per_token * self.itemsize,
+            work=self.footprint.work_per_token * self.itemsize,
+            read=in_layer * (2 if self.config.prefix_dtype == "int8" else 1),
+            memo=in_layer,
         )
         limits = limits_within(free, work_share(free), per_token, self.config)
         if not free:

@@ -8,7 +8,7 @@ from overpaint.engine.job import BlockKey, PrefixKey, PrefixSpec, SequenceId
 
 @dataclass(frozen=True, slots=True)
 class PrefixWork:
-    """Do one unit of work on a prefix: encode its pictures and words, or run a chunk of it.
+    """Do one unit of work on a prefix: run a chunk of it, after its words and pictures were read when it begins.
 
     Args:
         spec: which prefix; what stands of it, or lies in the host's memory, is not computed again.
@@ -80,6 +80,7 @@ class StepResult:
         stepped: the steps that were taken.
         previews: small pictures, by sequence.
         decoded: the pictures, by sequence.
+        lost: blocks that were to go to the host's memory and had no room there; they are built again when needed.
         failed_prefix: the prefix that could not be built, and why.
         failed: what else went wrong, by sequence; the rest of the tick is valid.
         is_crowded: the pack did not fit into the device's memory, so its sequences stepped one by one.
@@ -92,6 +93,7 @@ class StepResult:
     stepped: tuple[StepWork, ...] = ()
     previews: tuple[tuple[SequenceId, Picture], ...] = ()
     decoded: tuple[tuple[SequenceId, Picture], ...] = ()
+    lost: tuple[BlockKey, ...] = ()
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
     failed: tuple[tuple[SequenceId, OverpaintError], ...] = ()
     is_crowded: bool = False

@@ -82,12 +82,12 @@ class PrefixIndex:
     @property
     def held_bytes(self) -> int:
         """Bytes taken on the device."""
-        return sum(block.num_bytes for block in self._blocks.values() if not block.is_on_host)
+        return sum(block.num_bytes for block in list(self._blocks.values()) if not block.is_on_host)
 
     @property
     def held_host_bytes(self) -> int:
         """Bytes taken in the host's memory."""
-        return sum(block.num_bytes for block in self._blocks.values() if block.is_on_host)
+        return sum(block.num_bytes for block in list(self._blocks.values()) if block.is_on_host)
 
     @property
     def held_keys(self) -> frozenset[BlockKey]:
@@ -188,6 +188,10 @@ class PrefixIndex:
         """All of a prefix stands now."""
         for block in self._held_of(self.spec_of(key)):
             block.is_ready = True
+
+    def lose(self, key: BlockKey) -> tuple[BlockKey, ...]:
+        """Forget a block that did not reach the host's memory, and what stands on it; the blocks that are gone."""
+        return tuple(self._drop(key))
 
     def abandon(self) -> tuple[BlockKey, ...]:
         """Give back the memory of what was under construction; the blocks that are gone."""

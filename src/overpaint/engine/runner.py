@@ -1,6 +1,6 @@
 """Carries out one plan at a time and tells what came of it: the only place where a failure of torch becomes ours.
 
-Decides nothing. A failure costs only the sequences that caused it.
+Decides nothing. A failure costs only the sequences that caused it, unless the device is lost with it.
 """
 
 import logging
@@ -13,7 +13,7 @@ import torch
 
 from overpaint.core import BackendError, CapacityError, OverpaintError, Picture
 from overpaint.engine.adapter_shelf import Reservation
-from overpaint.engine.job import Job, PrefixKey, SequenceId
+from overpaint.engine.job import BlockKey, Job, PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork, StageTimes, StepPlan, StepResult, StepWork
 from overpaint.engine.stats import Calibration
@@ -21,6 +21,10 @@ from overpaint.model.transformer import AbandonedError
 
 _log = logging.getLogger(__name__)
 IsWanted = Callable[[Sequence[SequenceId]], bool]
+
+
+class DeviceLostError(Exception):
+    """The device computes nothing any more in this process; nobody can be painted for."""
 
 
 @dataclass(slots=True)
@@ -50,29 +54,40 @@ class Runner:
 
     Args:
         painter: does the computing.
+        responds: whether the device still computes; asked after an error that nobody expects.
     """
 
-    def __init__(self, painter: Painter) -> None:
+    def __init__(self, painter: Painter, responds: Callable[[], bool] = lambda: True) -> None:
         self._painter = painter
+        self._responds = responds
 
     def admit(self, job: Job, adapters: Reservation) -> OverpaintError | None:
-        """Take a job in, its adapters before it, for which there must be room; the error when it cannot be."""
+        """Take a job in, its adapters before it, for which there must be room; the error when it cannot be.
+
+        Raises:
+            DeviceLostError: nor can any other.
+        """
         try:
             self._painter.adapters.place(adapters)
             self._painter.admit(job)
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
             for spec in job.sequences:
                 self._painter.drop(spec.sequence_id)
-            return _ours(error)
+            return self._answer(error)
         return None
 
     def calibrate(self) -> Calibration | None:
-        """Measure the device; None when that fails, which costs nobody a picture."""
+        """Measure the device; None when that fails, which costs nobody a picture.
+
+        Raises:
+            DeviceLostError: it failed for good.
+        """
         try:
             return self._painter.calibrate()
         except Exception as error:  # noqa: BLE001  a device too full to be measured may still paint
-            _log.warning("the device could not be measured, so all that fits is stepped together: %s", _ours(error))
-        self._painter.give_back_memory()
+            found = self._answer(error)
+            _log.warning("the device could not be measured, so all that fits is stepped together: %s", found)
+        self._give_back_memory()
         return None
 
     def execute(self, plan: StepPlan, is_wanted: IsWanted = lambda _: True) -> StepResult:
@@ -82,11 +97,13 @@ class Runner:
             plan: what to do.
             is_wanted: whether anybody waits for any of these sequences. It is asked between the blocks of a pass; a
                 pass that nobody waits for is abandoned, and is in no field of the result.
+
+        Raises:
+            DeviceLostError: nothing came of it, nor will of any other plan.
         """
         for sequence_id in plan.drop:
             self._painter.drop(sequence_id)
-        for key in plan.spill:
-            self._painter.prefixes.spill(key)
+        lost = tuple(key for key in plan.spill if not self._spill(key))
         for key in plan.release:
             self._painter.prefixes.release(key)
         tick = _Tick(is_wanted)
@@ -94,8 +111,8 @@ class Runner:
         stepped = tuple(item for pack in _packs(plan.denoise) for item in self._denoise(pack, tick))
         moved = {item.sequence_id for item in stepped}
         seen = [key for key in plan.preview if key in moved]
-        previews = _each("preview", seen, self._painter.preview, tick, _go_without_preview)
-        decoded = _each("decode", plan.decode, self._painter.decode, tick, lambda *told: tick.failed.append(told))
+        previews = self._each("preview", seen, self._painter.preview, tick, _go_without_preview)
+        decoded = self._each("decode", plan.decode, self._painter.decode, tick, lambda *told: tick.failed.append(told))
         times = StageTimes(**{f"{stage}_s": seconds for stage, seconds in tick.seconds.items()})
         return StepResult(
             prefilled=prefilled,
@@ -104,11 +121,21 @@ class Runner:
             stepped=stepped,
             previews=tuple(previews),
             decoded=tuple(decoded),
+            lost=lost,
             failed_prefix=tick.failed_prefix,
             failed=tuple(tick.failed),
             is_crowded=tick.is_crowded,
             times=times,
         )
+
+    def _spill(self, key: BlockKey) -> bool:
+        """Move a block to the host's memory; False when that has no room, which costs nobody a picture."""
+        try:
+            self._painter.prefixes.spill(key)
+        except Exception as error:  # noqa: BLE001  the block is gone from the device all the same
+            _log.warning("a prefix had to be dropped instead of moved to the host: %s", self._answer(error))
+            return False
+        return True
 
     def _prefill(self, work: PrefixWork, tick: _Tick) -> PrefixKey | None:
         """One unit of work on a prefix; its key when it stands."""
@@ -119,13 +146,16 @@ class Runner:
                     tick.reused_tokens = prefixes.begin(work.spec)
                     self._painter.synchronize()
             if not prefixes.is_standing(key):
+                with tick.time("condition"):
+                    prefixes.encode_pictures(work)
+                    self._painter.synchronize()
                 with tick.time("prefill"):
                     tick.prefill_tokens = prefixes.advance(work, lambda: tick.is_wanted(work.users))
                     self._painter.synchronize()
         except AbandonedError:
             return None
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
-            tick.failed_prefix = (key, _ours(error))
+            tick.failed_prefix = (key, self._answer(error))
             return None
         return key if prefixes.is_standing(key) else None
 
@@ -153,29 +183,48 @@ class Runner:
         except AbandonedError:
             raise
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
-            found = _ours(error)
+            found = self._answer(error)
         else:
             return None
-        self._painter.give_back_memory()
+        self._give_back_memory()
         return found
 
+    def _each(
+        self,
+        stage: str,
+        sequence_ids: Sequence[SequenceId],
+        make: Callable[[SequenceId], Picture],
+        tick: _Tick,
+        tell: Callable[[SequenceId, OverpaintError], None],
+    ) -> list[tuple[SequenceId, Picture]]:
+        """Make a picture of every sequence; of whom none can be made, `tell` hears alone."""
+        made: list[tuple[SequenceId, Picture]] = []
+        for sequence_id in sequence_ids:
+            try:
+                with tick.time(stage):
+                    made.append((sequence_id, make(sequence_id)))
+            except Exception as error:  # noqa: BLE001  whatever torch raises is told, not dropped
+                tell(sequence_id, self._answer(error))
+        return made
 
-def _each(
-    stage: str,
-    sequence_ids: Sequence[SequenceId],
-    make: Callable[[SequenceId], Picture],
-    tick: _Tick,
-    tell: Callable[[SequenceId, OverpaintError], None],
-) -> list[tuple[SequenceId, Picture]]:
-    """Make a picture of every sequence; of whom none can be made, `tell` hears alone."""
-    made: list[tuple[SequenceId, Picture]] = []
-    for sequence_id in sequence_ids:
+    def _give_back_memory(self) -> None:
+        """Have the painter do so; a device that cannot and yet responds is worked with."""
         try:
-            with tick.time(stage):
-                made.append((sequence_id, make(sequence_id)))
-        except Exception as error:  # noqa: BLE001  whatever torch raises is told, not dropped
-            tell(sequence_id, _ours(error))
-    return made
+            self._painter.give_back_memory()
+        except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped
+            self._answer(error)
+
+    def _answer(self, error: Exception) -> OverpaintError:
+        """The error a caller is told.
+
+        Raises:
+            DeviceLostError: no caller can be served any more.
+        """
+        found = _ours(error)
+        is_expected = isinstance(error, OverpaintError | torch.OutOfMemoryError | MemoryError)
+        if not is_expected and not self._responds():
+            raise DeviceLostError(f"the device is lost ({_reason(error)})") from error
+        return found
 
 
 def _go_without_preview(sequence_id: SequenceId, error: OverpaintError) -> None:
@@ -196,5 +245,8 @@ def _ours(error: Exception) -> OverpaintError:
     _log.error("the engine failed on a sequence", exc_info=error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return CapacityError("out of memory on the device")
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return BackendError(f"the engine failed: {reason}")
+    return BackendError(f"the engine failed: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

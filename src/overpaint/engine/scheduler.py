@@ -9,7 +9,7 @@ is `prefix_index`'s.
 from dataclasses import replace
 
 from overpaint.engine.admission import Admission
-from overpaint.engine.fitting import check_fits
+from overpaint.engine.fitting import check_fits, memo_bytes
 from overpaint.engine.job import BlockKey, BlockSpec, Job, PrefixKey, SequenceId
 from overpaint.engine.limits import Costs, Limits
 from overpaint.engine.plan import PrefixWork, StepPlan, StepResult, StepWork
@@ -17,6 +17,7 @@ from overpaint.engine.policy import FairOrder
 from overpaint.engine.prefix_index import PrefixIndex
 from overpaint.engine.sequence import Sequence, SequenceState
 from overpaint.engine.stats import Counters
+from overpaint.engine.tick_room import TickRoom, TickSize
 
 
 class Scheduler:
@@ -28,6 +29,7 @@ class Scheduler:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._size = TickSize(limits.tick_tokens)
         self._order = FairOrder()
         self._index = PrefixIndex(limits.cache_bytes, self._bytes_of, limits.host_cache_bytes)
         self._sequences: dict[SequenceId, Sequence] = {}
@@ -69,7 +71,8 @@ class Scheduler:
 
     def calibrate(self, tick_tokens: int, costs: Costs) -> None:
         """Take note of what the device was measured to be worth."""
-        self._limits = replace(self._limits, tick_tokens=min(tick_tokens, self._limits.tick_tokens), costs=costs)
+        self._limits = replace(self._limits, costs=costs)
+        self._size.limit(tick_tokens)
 
     def check_fits(self, job: Job) -> None:
         """Refuse a job that could never be held (see `fitting.check_fits`)."""
@@ -115,9 +118,10 @@ class Scheduler:
     def apply(self, result: StepResult) -> None:
         """Take note of what came of the plan; what was cancelled meanwhile is passed over."""
         self.stats.saw(result)
+        for key in result.lost:
+            self._admission.to_release.extend(self._index.lose(key))
         self._apply_prefix(result)
-        if result.is_crowded:
-            self._shrink_tick(result)
+        self._size_tick(result)
         for work in result.stepped:
             if sequence := self._sequences.get(work.sequence_id):
                 sequence.step = work.step + 1
@@ -131,11 +135,13 @@ class Scheduler:
             if sequence := self._sequences.get(sequence_id):
                 self.cancel(sequence.spec.task_id)
 
-    def _shrink_tick(self, result: StepResult) -> None:
-        """Step half as much together from now on as what did not fit into memory."""
-        known = [self._sequences.get(sequence_id) for sequence_id in _stepped_or_failed(result)]
-        tokens = sum(sequence.spec.step_tokens for sequence in known if sequence)
-        self._limits = replace(self._limits, tick_tokens=max(1, min(self._limits.tick_tokens, tokens // 2)))
+    def _size_tick(self, result: StepResult) -> None:
+        """Step less together than what did not fit into memory, and slowly more again while all fits."""
+        if result.is_crowded:
+            known = [self._sequences.get(sequence_id) for sequence_id in _stepped_or_failed(result)]
+            self._size.shrink(sum(sequence.spec.step_tokens for sequence in known if sequence))
+        elif result.stepped:
+            self._size.recover()
 
     def _apply_prefix(self, result: StepResult) -> None:
         users = self.users_of(self._building) if self._building else ()
@@ -171,20 +177,22 @@ class Scheduler:
         able = _able(ordered, builder)
         work = [(sequence, self._cost_of(sequence, builder)) for sequence in able]
         protected, share = self._order.fair_room(work, self._limits.costs.step.fixed)
-        room = float(self._limits.tick_tokens)
+        room = TickRoom(self._limits, self._size.tokens, self._limits.work_bytes - self._memo_bytes())
         prefill: PrefixWork | None = None
         chosen: list[Sequence] = []
         for sequence, cost in work:
             is_protected = sequence.spec.terms.tenant == protected
             if cost > share and not is_protected and (prefill or chosen):
                 continue
+            part = self._part_in_pass(sequence)
             if sequence is builder:
                 prefill = self._plan_prefix(sequence, ordered)
-            elif sequence.state is SequenceState.RUNNING and (cost <= room or not chosen):
+                room.take(cost)
+            elif sequence.state is SequenceState.RUNNING and (room.has(cost, *part) or not chosen):
                 chosen.append(sequence)
+                room.take(cost, *part)
             else:  # it does not fit, or has just lost its place to what is built
                 continue
-            room -= cost
             share -= 0 if is_protected else cost
         return prefill, chosen
 
@@ -196,16 +204,29 @@ class Scheduler:
             return self._limits.costs.decode.of(sequence.spec.num_tokens)
         return self._limits.costs.step.per_token * sequence.spec.step_tokens
 
+    def _part_in_pass(self, sequence: Sequence) -> tuple[int, list[int]]:
+        """Tokens that a sequence adds to the pass all share, and those of its prefixes; none to a pass of its own."""
+        if sequence.is_painted or sequence.spec.terms.reproducible:
+            return 0, []
+        return sequence.spec.step_tokens, [self._index.spec_of(key).num_tokens for key in sequence.spec.prefixes]
+
+    def _memo_bytes(self) -> int:
+        """What is kept from step to step of all that run or have run."""
+        begun = (s.spec for s in self._sequences.values() if s.step or s.state is SequenceState.RUNNING)
+        return sum(memo_bytes(spec, self._limits) for spec in begun)
+
     def _step_cost(self, sequence: Sequence, company: int) -> float:
         """What a step of a pack of so many costs: its tokens, and a part of what every pass takes."""
         step = self._limits.costs.step
         return step.per_token * sequence.spec.step_tokens + step.fixed / company
 
     def _prefix_cost(self, key: PrefixKey | None) -> float:
-        """What a unit of work on a prefix costs at most."""
+        """What a unit of work on a prefix costs at most; neither a picture nor the words before it are split."""
         assert key is not None
-        missing = self._index.count_missing(self._index.spec_of(key))
-        return self._limits.costs.prefix.of(min(missing, self._limits.prefill_tokens))
+        spec = self._index.spec_of(key)
+        whole = max(max(block.text_tokens, block.picture_tokens) for block in spec.blocks)
+        most = max(self._limits.prefill_tokens, whole)
+        return self._limits.costs.prefix.of(min(self._index.count_missing(spec), most))
 
     def _plan_prefix(self, builder: Sequence, ordered: list[Sequence]) -> PrefixWork | None:
         """Go on with the prefix under construction, or begin the builder's when there is memory.

@@ -19,12 +19,16 @@ class TokenBytes:
         encoder: and in the encoder, which keeps its own.
         work: for as long as a step or a piece of a prefix runs.
         read: of a prefix, for as long as a layer reads it.
+        gathers: whether a layer reads the prefixes of a whole pack at once.
+        memo: of an accelerated target, from step to step.
     """
 
     kept: int
     encoder: int
     work: int
     read: int = 0
+    gathers: bool = False
+    memo: int = 0
 
 
 def work_share(free_bytes: int) -> int:
@@ -44,7 +48,7 @@ def limits_within(free_bytes: int, work_bytes: int, per_token: TokenBytes, confi
     at_once = max(1, work_bytes // per_token.work)
     return Limits(
         max_running=config.max_running,
-        tick_tokens=min(config.tick_tokens or UNLIMITED, at_once),
+        tick_tokens=config.tick_tokens or UNLIMITED,
         prefill_tokens=min(config.prefill_tokens, at_once),
         cache_bytes=config.cache_bytes or free_bytes // 2,
         host_cache_bytes=config.host_cache_bytes,
@@ -53,4 +57,6 @@ def limits_within(free_bytes: int, work_bytes: int, per_token: TokenBytes, confi
         work_bytes=work_bytes,
         work_bytes_per_token=per_token.work,
         read_bytes_per_token=per_token.read,
+        gathers=per_token.gathers,
+        memo_bytes_per_token=per_token.memo,
     )

@@ -61,7 +61,7 @@ class TaskBook:
     @property
     def open_tasks(self) -> tuple[str, ...]:
         """Tasks that have not ended, in order of arrival."""
-        return tuple(task_id for task_id, entry in self._entries.items() if entry.is_open)
+        return tuple(task_id for task_id, entry in list(self._entries.items()) if entry.is_open)
 
     def open(self, job: Job) -> None:
         """Start a task.

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -23,7 +25,7 @@ from overpaint.model.hosting import present
 from overpaint.model.layout import PrefixLayout, layout_prefix
 from overpaint.model.params import encoder_kv_values
 from overpaint.model.prompt import IMAGE_PAD, SYSTEM_TURN, render_prompt
-from overpaint.model.references import Reference
+from overpaint.model.references import ReadyReference, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +97,32 @@ class Conditioner:
         return encoder_kv_values(config.to_dict()) * self._encoder.dtype.itemsize
 
     def count_tokens(self, words: str) -> int:
-        """Length of a text in the encoder's tokens."""
+        """Length of a text in the encoder's tokens; from any thread."""
         return len(self._tokenize(words))
 
+    def prepare(self, reference: Reference) -> ReadyReference:
+        """Do what reading a picture takes before the device has anything to do; from any thread.
+
+        Raises:
+            ValueError: the image processor's grid does not fit the latent grid.
+        """
+        return ReadyReference(self._look_at(reference), reference.samples())
+
     @torch.inference_mode()
-    def encode(self, words: str, references: Sequence[Reference], known: Sequence[EncoderMemory] = ()) -> Condition:
+    def encode(
+        self,
+        words: str,
+        references: Sequence[Reference],
+        known: Sequence[EncoderMemory] = (),
+        patches: Sequence[NDArray[np.float32]] | None = None,
+    ) -> Condition:
         """Read the words and look at the pictures.
 
         Args:
             words: the instruction.
             references: resized pictures in the order the words count them.
             known: memories of the first pictures, from a prompt that begins with the same ones.
+            patches: of the other pictures, where `prepare` has made them.
 
         Raises:
             ValueError: the image processor's grid does not fit the latent grid.
@@ -115,7 +132,10 @@ class Conditioner:
         is_slot = [token_id == self._image_pad_id for token_id in token_ids]
         layout = layout_prefix(is_slot[self._num_system_tokens :], [reference.grid for reference in references])
         start = sum(memory.num_tokens for memory in known)
-        hidden, layers = self._run(token_ids, grids, self._look_at(references[len(known) :]), known, start)
+        if patches is None:
+            patches = [self._look_at(reference) for reference in references[len(known) :]]
+        pictures = self._pictures(patches, grids[len(known) :])
+        hidden, layers = self._run(token_ids, grids, pictures, known, start)
         first = max(start, self._num_system_tokens)
         is_text = ~torch.tensor(is_slot[first:], device=hidden.device)
         spans = list(pairwise([0, *_picture_ends(is_slot)]))[len(known) :]
@@ -123,6 +143,7 @@ class Conditioner:
         return Condition(hidden[first - start :][is_text], layout, memories)
 
     def _tokenize(self, text: str) -> list[int]:
+        # Always with the same options: another one would set a flag of the tokenizer under other threads' feet.
         return self._tokenizer.encode(text, add_special_tokens=False)
 
     def _grids(self, references: Sequence[Reference]) -> Tensor:
@@ -131,15 +152,20 @@ class Conditioner:
         sizes = [(1, reference.size.height // patch, reference.size.width // patch) for reference in references]
         return torch.tensor(sizes, dtype=torch.long).reshape(-1, 3)
 
-    def _look_at(self, references: Sequence[Reference]) -> dict[str, Tensor]:
+    def _look_at(self, reference: Reference) -> NDArray[np.float32]:
+        """`(patches, channels)` of a picture."""
+        inputs = self._image_processor(images=[reference.for_encoder()], return_tensors="np")
+        if inputs["image_grid_thw"].tolist() != self._grids([reference]).tolist():
+            raise ValueError(f"the image processor resized a reference to {inputs['image_grid_thw'].tolist()}")
+        return inputs["pixel_values"]
+
+    def _pictures(self, patches: Sequence[NDArray[np.float32]], grids: Tensor) -> dict[str, Tensor]:
         """`pixel_values` `(patches, channels)` and `image_grid_thw` `(pictures, 3)`; empty without pictures."""
-        if not references:
+        if not patches:
             return {}
-        images = [reference.for_encoder() for reference in references]
-        inputs = dict(self._image_processor(images=images, return_tensors="pt"))
-        if not torch.equal(inputs["image_grid_thw"], self._grids(references)):
-            raise ValueError(f"the image processor resized the references to {inputs['image_grid_thw'].tolist()}")
-        return inputs
+        device = self._encoder.device
+        pixel_values = torch.cat([torch.from_numpy(one).to(device) for one in patches])
+        return {"pixel_values": pixel_values, "image_grid_thw": grids.to(device)}
 
     def _expand(self, token_ids: Sequence[int], grids: Tensor) -> list[int]:
         """Repeat each image pad once per vision slot of its picture."""
@@ -162,7 +188,6 @@ class Conditioner:
         model = self._encoder.model
         device = self._encoder.device
         input_ids = torch.tensor([token_ids], device=device)
-        inputs = {key: value.to(device) for key, value in pictures.items()}
         cache = DynamicCache()
         if known:
             for layer, (key, value) in enumerate(torch.cat([memory.rows for memory in known], dim=3)):
@@ -174,7 +199,7 @@ class Conditioner:
                 position_ids=self._positions(input_ids, grids)[..., start:],
                 past_key_values=cache,
                 use_cache=True,
-                **inputs,
+                **pictures,
             )
         layers: list[Any] = cache.layers
         return output.last_hidden_state[0], [(layer.keys, layer.values) for layer in layers]

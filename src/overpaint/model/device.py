@@ -3,7 +3,12 @@
 import ctypes
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from mmap import mmap
+from typing import Any
+from weakref import finalize
 
+import numpy as np
 import psutil
 import torch
 
@@ -12,6 +17,9 @@ from overpaint.core import ConfigError
 # Of malloc.h; `mallopt` answers 0 to what it does not know, which is as good as not asking.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _KEPT_BYTES = 64 * 2**20
+_BF16_CAPABILITY = (8, 0)
+_PORTABLE = 1
+"""Of cuda_runtime_api.h (`cudaHostRegisterPortable`): pinned for all devices, whichever is current."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -33,17 +41,54 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     """The dtype that `name` means; `auto` takes bfloat16 where the device multiplies in it, else float32."""
     if name != "auto":
         return getattr(torch, name)
-    native = {"cuda": torch.cuda.is_bf16_supported, "mps": lambda: True, "cpu": has_cpu_bfloat16}
+    native = {"cuda": lambda: _has_cuda_bfloat16(device), "mps": lambda: True, "cpu": has_cpu_bfloat16}
     return torch.bfloat16 if native[device.type]() else torch.float32
 
 
+def use_device(device: torch.device) -> None:
+    """Have this thread mean a device where it names none: a thread of its own begins with the first one of CUDA."""
+    has_number = device.index is not None  # pyright: ignore[reportUnnecessaryComparison]  plain `cuda` has none
+    if device.type == "cuda" and has_number:
+        torch.cuda.set_device(device)
+
+
 def free_bytes(device: torch.device) -> int:
-    """Memory of a device that nobody has taken, within this process's share of it."""
+    """Memory of a device that nobody has taken, within this process's share of it.
+
+    What PyTorch keeps for later is given back first: after fusing that is nearly half of the weights' bytes.
+    """
     if device.type != "cuda":
         return psutil.virtual_memory().available
+    with torch.cuda.device(device):  # or it takes memory of the card that the thread means
+        torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info(device)
     allowed = int(torch.cuda.get_per_process_memory_fraction(device) * total) - torch.cuda.memory_reserved(device)
     return max(0, min(free, allowed))
+
+
+def responds(device: torch.device) -> bool:
+    """Whether a device still computes; after some errors CUDA never does again in the process that saw them.
+
+    It is asked twice: other errors CUDA blames on what is launched next, once.
+    """
+    return _computes(device) or _computes(device)
+
+
+def _computes(device: torch.device) -> bool:
+    try:
+        torch.zeros(1, device=device)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    except torch.OutOfMemoryError:
+        return True  # it is full, which only a living one can tell
+    except RuntimeError:
+        return False
+    return True
+
+
+def _has_cuda_bfloat16(device: torch.device) -> bool:
+    """Whether a card multiplies bfloat16 in hardware; PyTorch's own answer counts emulation, on the current device."""
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= _BF16_CAPABILITY
 
 
 def has_cpu_bfloat16() -> bool:
@@ -59,8 +104,30 @@ def _cpu_probe(name: str) -> Callable[[], bool]:
 def move(x: torch.Tensor, device: torch.device) -> torch.Tensor:
     """The same tensor on another device; in the host's memory in pages that the device reads without a copy."""
     if device.type == "cpu" and x.device.type == "cuda":
-        return torch.empty_like(x, device=device, pin_memory=True).copy_(x)
+        return pinned(x.nbytes).view(x.dtype).view(x.shape).copy_(x)
     return x.to(device)
+
+
+def pinned(num_bytes: int) -> torch.Tensor:
+    """Memory of the host that CUDA reads and writes without a copy: `(num_bytes,)` uint8.
+
+    In pages of its own, registered with CUDA: PyTorch's allocator of such memory takes the next power of two, up to
+    twice as much, and keeps it.
+
+    Raises:
+        OSError: the host has no such memory.
+        RuntimeError: CUDA cannot pin it.
+    """
+    pages = np.frombuffer(mmap(-1, max(1, num_bytes)), np.uint8)
+    runtime: Any = torch.cuda.cudart()
+    address = pages.ctypes.data
+    if failure := int(runtime.cudaHostRegister(address, pages.nbytes, _PORTABLE)):
+        with suppress(RuntimeError):
+            torch.zeros(1, device="cuda")  # CUDA keeps the failure, and blames it on what is launched next
+        raise RuntimeError(f"{num_bytes} bytes of the host's memory cannot be pinned: CUDA error {failure}")
+    # Not at exit: CUDA may be gone by then, and the pages go with the process.
+    finalize(pages, runtime.cudaHostUnregister, address).atexit = False
+    return torch.from_numpy(pages)[:num_bytes]
 
 
 def keep_host_memory() -> None:

@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from overpaint.model.device import pinned
+
 
 class HostedGroup:
     """Weights that come and go together; they are gone at first.
@@ -27,7 +29,7 @@ class HostedGroup:
     def __init__(self, tensors: Iterable[Tensor]) -> None:
         flats = {flat.data_ptr(): flat for tensor in tensors for flat in _flats_of(tensor)}
         self._flats = list(flats.values())
-        self._host = [_on_host(flat) for flat in self._flats]
+        self._host = _on_host(self._flats)
         self.leave()
 
     @property
@@ -58,6 +60,7 @@ class WeightStream:
 
     def __init__(self, groups: Sequence[HostedGroup], device: torch.device, *, goes_round: bool) -> None:
         self._groups = groups
+        self._device = device
         self._goes_round = goes_round
         self._side = _side_stream(device) if device.type == "cuda" else None
         self._here: dict[int, Any] = {}
@@ -69,13 +72,13 @@ class WeightStream:
         return sum(sorted(group.num_bytes for group in self._groups)[-2:])
 
     def need(self, index: int) -> None:
-        """See that a group is there for what is computed next, let go of those before, send for the one after it."""
+        """See that a group is there for what is computed next, let go of the others, send for the one after it."""
+        after = (index + 1) % len(self._groups) if self._goes_round else index + 1
+        for other in self._here.keys() - {index, after}:  # first: a pass that was abandoned has left two behind
+            self._let_go(other)
         self._send_for(index)
         if event := self._here[index]:
-            torch.cuda.current_stream().wait_event(event)
-        after = (index + 1) % len(self._groups) if self._goes_round else index + 1
-        for other in self._here.keys() - {index, after}:
-            self._let_go(other)
+            torch.cuda.current_stream(self._device).wait_event(event)
         if after < len(self._groups):
             self._send_for(after)
 
@@ -93,7 +96,7 @@ class WeightStream:
             self._here[index] = None
             return
         # The memory it gets may be that of a group which is multiplied with until all that is under way now is done.
-        self._side.wait_stream(torch.cuda.current_stream())
+        self._side.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._side):
             self._groups[index].come()
             self._here[index] = self._side.record_event()
@@ -173,10 +176,12 @@ def _flats_of(tensor: Tensor) -> Iterator[Tensor]:
         yield flat.set_(storage, 0, (storage.nbytes(),))
 
 
-def _on_host(flat: Tensor) -> Tensor:
-    """A copy on the host, pinned where copies to the device can go on beside the computing."""
-    host = torch.empty(flat.shape, dtype=torch.uint8, pin_memory=flat.device.type == "cuda")
-    return host.copy_(flat)
+def _on_host(flats: Sequence[Tensor]) -> list[Tensor]:
+    """Copies on the host, side by side, pinned where copies to the device can go on beside the computing."""
+    sizes = [flat.nbytes for flat in flats]
+    is_cuda = any(flat.device.type == "cuda" for flat in flats)
+    whole = pinned(sum(sizes)) if is_cuda else torch.empty(sum(sizes), dtype=torch.uint8)
+    return [host.copy_(flat) for host, flat in zip(whole.split(sizes), flats, strict=True)]
 
 
 @cache

@@ -64,7 +64,7 @@ class StepMemo:
 
     def keep(self, first: Tensor, rest: Tensor) -> None:
         """Keep a whole pass: what the first block added, and what the others did."""
-        self._first, self._rest = first, rest
+        self._first, self._rest = _whole(first), _whole(rest)
         self._in_a_row = 0
 
 
@@ -83,6 +83,11 @@ def find_skipping(memos: Sequence[StepMemo | None], firsts: Sequence[Tensor]) ->
     for index in found:
         _memo(memos[index]).note_skip()
     return found
+
+
+def _whole(part: Tensor) -> Tensor:
+    """The same without what it is a part of: that of a pack would live as long as the part."""
+    return part if part.untyped_storage().nbytes() == part.nbytes else part.clone()
 
 
 def _memo(memo: StepMemo | None) -> StepMemo:

@@ -17,7 +17,7 @@ from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Tra
 from torch import Tensor
 
 from overpaint.model.attention import Attention, attend_prefix, segment_masks
-from overpaint.model.attention_adapters import choose_attention
+from overpaint.model.attention_adapters import VarlenAttention, choose_attention
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan, prepare_blocks
 from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import Grid, PrefixLayout
@@ -101,13 +101,28 @@ class PackedTransformer:
 
     @property
     def read_bytes_per_token(self) -> int:
-        """Bytes that a token of a prefix takes on top while one layer reads it."""
-        return self._params.kv_values // self._params.num_layers * self.dtype.itemsize
+        """Bytes that a token of a prefix takes on top while one layer reads it, multiplied out first from int8."""
+        return self._layer_bytes_per_token * (2 if self._keeps_int8 else 1)
+
+    @property
+    def gathers_prefixes(self) -> bool:
+        """Whether a layer reads the prefixes of a whole pack at once, not one after the other."""
+        return isinstance(self._attention, VarlenAttention)
+
+    @property
+    def memo_bytes_per_token(self) -> int:
+        """Bytes that a token of an accelerated target keeps from step to step: as much as its keys and values."""
+        return self._layer_bytes_per_token
 
     @property
     def work_bytes_per_token(self) -> int:
         """Bytes of activations that a step or a prefill takes at its peak, for each of its tokens."""
         return self._params.work_values * self.dtype.itemsize
+
+    @property
+    def _layer_bytes_per_token(self) -> int:
+        """Bytes of a token's keys and values in one layer."""
+        return self._params.kv_values // self._params.num_layers * self.dtype.itemsize
 
     def new_cache(self, layout: PrefixLayout, known: Sequence[PrefixBlock] = ()) -> PrefixCache:
         """A cache for a prefix, to be filled behind the blocks that are known from another one."""

@@ -6,6 +6,7 @@ Source of the turn's form: Qwen3-VL's chat template (text only), transformers 5.
 """
 
 from collections.abc import Generator
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -22,12 +23,13 @@ class Writer:
 
     Args:
         encoder: Qwen3-VL, on its device.
-        tokenizer: the checkpoint's.
+        tokenizer: the checkpoint's; a copy of it is used.
     """
 
     def __init__(self, encoder: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerBase) -> None:
         self._encoder = encoder
-        self._tokenizer = tokenizer
+        # Reading marks as characters sets a flag of the tokenizer, which others read with at the same time.
+        self._tokenizer = deepcopy(tokenizer)
 
     def write(self, instructions: str, words: str, max_tokens: int) -> Generator[None, None, str]:
         """Answer `words` as told by `instructions`; yields before each token and returns the text.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from overpaint.core.errors import BackendError
 from overpaint.core.picture import Picture
+from overpaint.core.request import Acceleration
 from overpaint.core.sizes import Canvas, Size
 from overpaint.core.terms import Terms
 from overpaint.engine.job import BlockKey, BlockSpec, Job, PrefixKey, PrefixSpec, SequenceId, SequenceSpec
@@ -25,6 +26,7 @@ def make_job(
     guided: bool = False,
     terms: Terms | None = None,
     prefix_tokens: int = 40,
+    acceleration: Acceleration = "none",
 ) -> Job:
     """A job as the planner would make it; equal `pictures` and `words` mean equal prefixes."""
     shown = [BlockSpec("/".join(pictures[: index + 1]), 2, 8) for index in range(len(pictures))]
@@ -48,6 +50,7 @@ def make_job(
             steps,
             1.0,
             Canvas(Size(side, side), Size(side, side)),
+            acceleration=acceleration,
             terms=terms or Terms(),
         )
         for index in range(num_images)
@@ -72,6 +75,7 @@ class FakeRunner:
     decoded: list[SequenceId] = field(default_factory=list)
     needs: dict[SequenceId, SequenceSpec] = field(default_factory=dict)
     fail_prefixes: set[PrefixKey] = field(default_factory=set)
+    is_host_full: bool = False
 
     def admit(self, job: Job) -> None:
         for spec in job.sequences:
@@ -83,7 +87,8 @@ class FakeRunner:
             del self.needs[sequence_id]
         for key in plan.spill:
             self.standing.remove(key)
-            self.on_host.add(key)
+            if not self.is_host_full:
+                self.on_host.add(key)
         for key in plan.release:
             self.standing.discard(key)
             self.on_host.discard(key)
@@ -102,6 +107,7 @@ class FakeRunner:
             prefill_tokens=plan.prefill.spec.num_tokens // self.units if plan.prefill else 0,
             stepped=plan.denoise,
             decoded=tuple((sequence_id, _PIXEL) for sequence_id in plan.decode),
+            lost=plan.spill if self.is_host_full else (),
             failed_prefix=failed_prefix,
         )
 
@@ -136,18 +142,29 @@ class Desk:
     """Scheduler and fake runner, checked after every tick."""
 
     def __init__(self, limits: Limits | None = None, units: int = 2) -> None:
-        self.scheduler = Scheduler(limits or Limits())
+        self.limits = limits or Limits()
+        self.scheduler = Scheduler(self.limits)
         self.runner = FakeRunner(units)
+        self.prefix_tokens: dict[PrefixKey, int] = {}
 
     def submit(self, job: Job) -> None:
+        self.prefix_tokens |= {spec.key: spec.num_tokens for spec in job.prefixes}
         self.runner.admit(job)
         self.scheduler.add(job)
 
     def tick(self) -> StepPlan:
         plan = self.scheduler.schedule()
+        self._check_memory(plan)
         self.scheduler.apply(self.runner.execute(plan))
         self.scheduler.check_integrity()
         return plan
+
+    def _check_memory(self, plan: StepPlan) -> None:
+        """The pass of those who step together fits into the memory to work in, unless somebody steps alone."""
+        specs = [self.runner.needs[work.sequence_id] for work in plan.denoise if not work.alone]
+        prefixes = [self.prefix_tokens[key] for spec in specs for key in spec.prefixes]
+        taken = self.limits.pass_bytes(sum(spec.step_tokens for spec in specs), prefixes)
+        assert len(specs) <= 1 or taken <= self.limits.work_bytes, (taken, self.limits.work_bytes)
 
     def run(self, limit: int = 5000) -> int:
         """Tick until nothing is left; how many ticks it took."""

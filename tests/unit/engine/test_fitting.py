@@ -12,9 +12,11 @@ from overpaint.engine.job import BlockSpec, JobPlanner
 from overpaint.engine.limits import Limits
 from overpaint.engine.painter import Painter
 from overpaint.engine.plan import PrefixWork
+from overpaint.model.attention_adapters import SequenceAttention, VarlenAttention
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import layout_prefix
+from overpaint.model.transformer import PackedTransformer
 from overpaint.model.vae import PictureCodec, Tiling, work_bytes_per_token
 from tests.reference.memory import peak_bytes
 from tests.reference.pictures import make_picture
@@ -71,6 +73,26 @@ def test_a_prefix_that_a_layer_reads_takes_room_to_work_in() -> None:
     assert work_bytes(_DEMAND, limits) == 3 * (20 + 4 * 64)
 
 
+def test_the_prefixes_of_all_branches_take_room_where_they_are_read_at_once() -> None:
+    limits = replace(_LIMITS, read_bytes_per_token=3)
+    guided = replace(_DEMAND, num_branches=2)
+    prefix = 20 + 4 * 64
+    assert work_bytes(guided, limits) == max(2 * 64, prefix) * 10 + prefix * 3
+    assert work_bytes(guided, replace(limits, gathers=True)) == max(
+        2 * 64 * 10 + 2 * prefix * 3, prefix * 10 + prefix * 3
+    )
+
+
+def test_what_acceleration_keeps_takes_room_and_is_named() -> None:
+    limits = replace(_LIMITS, memo_bytes_per_token=4, max_running=3)
+    job = make_job("t", num_images=5, guided=True, acceleration="high")
+    demand = Demand.of(job)
+    assert demand.num_accelerated == 5
+    assert work_bytes(demand, limits) - work_bytes(replace(demand, num_accelerated=0), limits) == 3 * 2 * 64 * 4
+    with pytest.raises(OversizeError, match="no acceleration or a picture of"):
+        check_fits(job, replace(limits, work_bytes=2000))
+
+
 def test_room_to_work_in_is_counted_as_well() -> None:
     assert fits(_DEMAND, _LIMITS)
     assert not fits(replace(_DEMAND, target_tokens=1001), _LIMITS)
@@ -118,6 +140,34 @@ def test_the_predicted_peak_is_reached_and_not_passed(checkpoint: Checkpoint, si
     codec = PictureCodec(checkpoint.vae)
     decode = peak_bytes(lambda: codec.decode(latents, (side, side)))
     assert 0.4 * tokens * work_bytes_per_token(checkpoint.vae) < decode <= tokens * work_bytes_per_token(checkpoint.vae)
+
+
+@pytest.mark.parametrize("keeps_int8", [False, True], ids=["as they are", "in 8 bits"])
+@pytest.mark.parametrize("gathers", [False, True], ids=["one by one", "at once"])
+@pytest.mark.parametrize("pack", [1, 6])
+def test_the_prefixes_that_a_pass_reads_are_part_of_its_peak(
+    checkpoint: Checkpoint, *, keeps_int8: bool, gathers: bool, pack: int
+) -> None:
+    """Small targets on long prefixes, where those are most of it."""
+    attention = VarlenAttention(_no_kernel, torch.device("cpu")) if gathers else SequenceAttention()
+    transformer = PackedTransformer(checkpoint.transformer, attention, keeps_int8=keeps_int8)
+    caches = [transformer.new_cache(layout_prefix([False] * 400, [])) for _ in range(pack)]
+    for cache in caches:
+        for block in cache.blocks:
+            block.rows.zero_()
+    inputs = [StepInput(torch.zeros(64, transformer.latent_channels), 0.5, (8, 8), cache) for cache in caches]
+    limits = Limits(
+        work_bytes_per_token=transformer.work_bytes_per_token,
+        read_bytes_per_token=transformer.read_bytes_per_token,
+        gathers=transformer.gathers_prefixes,
+    )
+    said = limits.pass_bytes(64 * pack, [400] * pack)
+    assert limits.gathers == gathers
+    assert 0.7 * said < peak_bytes(lambda: transformer.step(inputs)) <= 1.15 * said
+
+
+def _no_kernel(query: torch.Tensor, *_: object) -> torch.Tensor:
+    return torch.empty_like(query)
 
 
 def test_little_memory_means_small_tiles() -> None:

@@ -22,6 +22,7 @@ from overpaint.core.errors import (
 )
 from overpaint.core.events import Event, Failed, Finished, Preview, Progress
 from overpaint.core.picture import Picture
+from overpaint.core.ports import EngineAwayError
 from overpaint.core.request import GenerationRequest, OutputSpec
 from overpaint.core.result import GenerationResult
 from overpaint.core.sizes import Size
@@ -29,6 +30,7 @@ from overpaint.core.terms import Terms
 from overpaint.engine.local import LocalEngine
 from overpaint.engine.plan import PrefixWork
 from overpaint.model.checkpoint import Checkpoint
+from overpaint.model.device import responds
 from tests.reference.measures import psnr_db
 from tests.reference.pictures import make_picture
 
@@ -223,6 +225,7 @@ def test_closing_fails_what_is_left_and_takes_nothing_more(engine: LocalEngine) 
     with pytest.raises(BackendError, match="closed"):
         engine.submit("late", _SHORT)
     engine.close()
+    assert not engine.crashed.is_set()
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
@@ -367,7 +370,112 @@ def test_one_failing_picture_of_several_fails_the_whole_task_once(engine: LocalE
     _assert_nothing_is_held_for_nobody(engine)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+_SICK = RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def _assert_lost(engine: LocalEngine, task_id: str) -> None:
+    error = _error(_events_in_time(engine, task_id))
+    assert isinstance(error, BackendError)
+    assert error.retryable
+    assert "the device is lost (CUDA error: an illegal memory access" in error.message
+
+
+@pytest.mark.parametrize("place", [("", "admit"), ("", "step"), ("", "decode"), ("prefixes", "begin")])
+def test_an_error_after_which_the_device_is_silent_ends_the_engine(engine: LocalEngine, place: tuple[str, str]) -> None:
+    _Break(engine, *place, _SICK)
+    engine._runner._responds = lambda: False
+    engine.submit("good", _LONG)
+    engine.submit("wrong", replace(_SHORT, prompt="wrong"))
+    for task_id in ("good", "wrong"):
+        _assert_lost(engine, task_id)
+    assert engine.crashed.wait(20)
+    with pytest.raises(EngineAwayError, match="the device is lost"):
+        engine.submit("late", _SHORT)
+    with pytest.raises(BackendError, match="the device is lost"):
+        engine.write("be kind", "a cat", 4)
+
+
+def test_a_device_that_is_lost_while_it_is_measured_ends_the_engine(checkpoint: Checkpoint) -> None:
+    engine = LocalEngine(checkpoint)
+
+    def calibrate() -> Any:
+        raise _SICK
+
+    engine._painter.calibrate = calibrate  # type: ignore[method-assign]
+    engine._runner._responds = lambda: False
+    engine.submit("both", replace(_SHORT, num_images=2))
+    _assert_lost(engine, "both")
+    engine.close()
+
+
+def test_want_of_memory_is_no_reason_to_doubt_the_device(engine: LocalEngine) -> None:
+    _Break(engine, "", "step", torch.OutOfMemoryError("CUDA out of memory"))
+    engine._runner._responds = lambda: False
+    assert isinstance(_error(_run(engine, "wrong", replace(_SHORT, prompt="wrong"))), CapacityError)
+    assert _result(_run(engine, "after", _SHORT))
+    assert not engine.crashed.is_set()
+
+
+@pytest.mark.parametrize("responds", [True, False])
+def test_memory_that_cannot_be_given_back_is_the_devices_end_or_nobodys(engine: LocalEngine, responds: bool) -> None:
+    def give_back() -> None:
+        raise _SICK
+
+    engine._painter.give_back_memory = give_back  # type: ignore[method-assign]
+    engine._runner._responds = lambda: responds
+    _Break(engine, "", "step", torch.OutOfMemoryError("CUDA out of memory"))
+    engine.submit("wrong", replace(_SHORT, prompt="wrong"))
+    if not responds:
+        _assert_lost(engine, "wrong")
+        return
+    assert isinstance(_error(_events_in_time(engine, "wrong")), CapacityError)
+    assert _result(_run(engine, "after", _SHORT))
+
+
+@pytest.mark.parametrize(
+    ("errors", "found"),
+    [([], True), ([_SICK, _SICK], False), ([_SICK], True), ([torch.OutOfMemoryError("CUDA out of memory")], True)],
+    ids=["well", "lost", "blamed_for_an_earlier_error", "full"],
+)
+def test_a_device_is_asked_by_computing_on_it(
+    monkeypatch: pytest.MonkeyPatch, errors: list[Exception], found: bool
+) -> None:
+    waiting = list(errors)
+
+    def zeros(*_args: object, **_kwargs: object) -> None:
+        if waiting:
+            raise waiting.pop(0)
+
+    monkeypatch.setattr(torch, "zeros", zeros)
+    assert responds(torch.device("cpu")) is found
+
+
+def test_who_waits_at_the_door_of_an_engine_that_breaks_is_told(engine: LocalEngine) -> None:
+    """It was cancelled, and its id is held until the tick is over, which never comes."""
+    told: list[OverpaintError] = []
+
+    def submit_again() -> None:
+        try:
+            engine.submit("t", _SHORT)
+        except OverpaintError as error:
+            told.append(error)
+
+    def step(*_args: object) -> None:
+        engine.cancel("t")
+        assert isinstance(_error(list(engine.events("t"))), CancelledTaskError)
+        waiter.start()
+        waiter.join(0.2)
+        raise _SICK
+
+    waiter = threading.Thread(target=submit_again, daemon=True)
+    engine._painter.step = step  # type: ignore[method-assign]
+    engine._runner._responds = lambda: False
+    engine.submit("t", _SHORT)
+    assert engine.crashed.wait(20)
+    waiter.join(20)
+    assert [type(error) for error in told] == [EngineAwayError]
+
+
 def test_when_the_engine_itself_breaks_everybody_is_answered(engine: LocalEngine) -> None:
     def broken() -> Any:
         raise AssertionError("an invariant broke")
@@ -376,7 +484,8 @@ def test_when_the_engine_itself_breaks_everybody_is_answered(engine: LocalEngine
     _until_denoising(engine, "running")
     engine._scheduler.schedule = broken  # type: ignore[method-assign]
     assert isinstance(_error(_events_in_time(engine, "running")), BackendError)
-    with pytest.raises(BackendError):
+    assert engine.crashed.wait(20)
+    with pytest.raises(BackendError, match="an invariant broke"):
         engine.submit("late", _SHORT)
 
 

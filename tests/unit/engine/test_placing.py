@@ -76,6 +76,11 @@ def test_every_byte_is_counted_once() -> None:
     assert fit.peak_bytes(demand) == fit.weight_bytes + fit.visit_bytes + kept
 
 
+def test_prefixes_in_8_bits_are_multiplied_out_when_they_are_read() -> None:
+    plain, small = (replace(placer(24), config=EngineConfig(prefix_dtype=dtype)) for dtype in ("auto", "int8"))
+    assert small.place("auto").limits.read_bytes_per_token == 2 * plain.place("auto").limits.read_bytes_per_token
+
+
 def test_jobs_at_the_same_time_are_those_whose_keys_and_values_fit() -> None:
     fit, demand = place(24), placer(24).demand(1024, 1)
     num = fit.max_running(demand)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overpaint.core.errors import OversizeError
+from overpaint.core.request import Acceleration
 from overpaint.core.task import Priority
 from overpaint.core.terms import Terms
 from overpaint.engine.job import Job
@@ -24,6 +25,15 @@ def test_a_newcomer_steps_in_the_tick_after_its_prefix_stands() -> None:
     desk.submit(make_job("new", steps=4))
     assert desk.tick().prefill is not None
     assert {work.sequence_id for work in desk.tick().denoise} == {"old/0", "new/0"}
+
+
+def test_a_picture_larger_than_a_chunk_is_counted_whole() -> None:
+    desk = Desk(Limits(tick_tokens=2 * 64 + 5, prefill_tokens=1), units=1)
+    desk.submit(make_job("old", steps=30, num_images=2))
+    desk.tick()
+    assert len(desk.tick().denoise) == 2
+    desk.submit(make_job("new", pictures=("a", "b"), prefix_tokens=22))  # 8 tokens a picture, 2 of words at a time
+    assert len(desk.tick().denoise) == 1
 
 
 def test_running_pictures_step_in_every_tick_while_a_newcomer_is_prefilled() -> None:
@@ -206,6 +216,58 @@ def test_a_pack_that_did_not_fit_into_memory_is_halved_from_then_on() -> None:
     assert [len(desk.tick().denoise) for _ in range(3)] == [2, 2, 2]
 
 
+def _crowd(desk: Desk) -> None:
+    plan = desk.scheduler.schedule()
+    desk.scheduler.apply(replace(desk.runner.execute(plan), is_crowded=True))
+
+
+def test_a_tick_that_was_halved_grows_back_to_what_it_was() -> None:
+    desk = Desk(Limits(tick_tokens=4 * 64), units=1)
+    for index in range(5):
+        desk.submit(make_job(str(index), steps=3000, words="same"))
+    desk.tick()
+    assert len(desk.tick().denoise) == 4
+    _crowd(desk)
+    sizes = [len(desk.tick().denoise) for _ in range(900)]
+    assert sizes[:400] == [2] * 400  # 128 tokens, and a tenth more each hundred: 140, 154, 169, 185
+    assert 400 < sizes.index(3) <= 500
+    assert sizes[-100:] == [4] * 100
+    _crowd(desk)
+    assert len(desk.tick().denoise) == 2
+
+
+def test_no_more_step_together_than_the_prefixes_they_read_leave_room_for() -> None:
+    """A step takes 64 bytes, and 2 for each of 40 tokens of its prefix: all of the pack's at once where they are."""
+    limits = Limits(work_bytes=500, work_bytes_per_token=1, read_bytes_per_token=2)
+    for gathers, most in ((True, 500 // (64 + 80)), (False, (500 - 80) // 64)):
+        desk = Desk(replace(limits, gathers=gathers), units=1)
+        for index in range(9):
+            desk.submit(make_job(str(index), steps=30, words="same"))
+        assert max(len(desk.tick().denoise) for _ in range(12)) == most
+        desk.run()
+
+
+def test_who_steps_alone_takes_no_room_from_those_who_step_together() -> None:
+    desk = Desk(Limits(work_bytes=3 * 64, work_bytes_per_token=1), units=1)
+    for index in range(3):
+        desk.submit(make_job(f"together{index}", steps=30, words="same"))
+        desk.submit(make_job(f"alone{index}", steps=30, terms=Terms(reproducible=True)))
+    assert max(len(desk.tick().denoise) for _ in range(12)) == 6
+
+
+def test_what_acceleration_keeps_is_taken_off_the_room_to_work_in() -> None:
+    limits = Limits(work_bytes=8 * 64, work_bytes_per_token=1, memo_bytes_per_token=1)
+    cases: list[tuple[Acceleration, int]] = [("none", 8), ("high", 2)]
+    for acceleration, most in cases:
+        desk = Desk(limits, units=1)
+        for index in range(6):
+            desk.submit(make_job(f"kept{index}", steps=30, words="same", acceleration=acceleration))
+        for index in range(2):
+            desk.submit(make_job(f"plain{index}", steps=30, words="same"))
+        assert [len(desk.tick().denoise) for _ in range(4)][-1] == most
+        desk.run()
+
+
 def test_decoding_counts_towards_the_tick() -> None:
     desk = Desk(Limits(tick_tokens=4 * 64, costs=Costs(decode=Cost(2.0))), units=1)
     for index in range(4):
@@ -293,6 +355,28 @@ def test_what_is_larger_than_the_host_has_room_for_is_forgotten_with_all_that_st
     assert not desk.runner.on_host
 
 
+def test_a_block_that_does_not_reach_the_host_is_forgotten_and_built_again() -> None:
+    desk = Desk(Limits(cache_bytes=40, host_cache_bytes=1000), units=1)
+    _run_edits(desk, ("a", ("a",)))
+    desk.runner.is_host_full = True
+    _run_edits(desk, ("b", ("b",)))
+    assert not desk.runner.on_host
+    assert desk.scheduler.held_host_bytes == 0
+    desk.runner.is_host_full = False
+    _run_edits(desk, ("a2", ("a",)))
+    assert desk.runner.restored == 0
+    assert desk.runner.on_host == {"b", "b:b:positive"}
+
+
+def test_what_stands_on_a_lost_block_goes_with_it() -> None:
+    desk = Desk(Limits(cache_bytes=70, host_cache_bytes=1000), units=1)
+    _run_edits(desk, ("a", ("a",)), ("b", ("b",)))
+    assert desk.runner.on_host == {"a:a:positive"}  # the words on a made room enough
+    desk.runner.is_host_full = True
+    _run_edits(desk, ("c", ("c",)))
+    assert not desk.runner.on_host
+
+
 _jobs = st.builds(
     dict,
     steps=st.integers(1, 6),
@@ -304,6 +388,15 @@ _jobs = st.builds(
     terms=st.builds(
         Terms, tenant=st.sampled_from("pq"), priority=st.sampled_from(Priority), reproducible=st.booleans()
     ),
+    acceleration=st.sampled_from(["none", "high"]),
+)
+_rooms = st.builds(
+    Limits,
+    work_bytes=st.integers(2 * 256 + 2 * 80 + 3 * 2 * 256, 4000),  # the largest job: guided, of three, accelerated
+    work_bytes_per_token=st.integers(0, 1),
+    read_bytes_per_token=st.integers(0, 2),
+    gathers=st.booleans(),
+    memo_bytes_per_token=st.integers(0, 1),
 )
 
 
@@ -317,6 +410,8 @@ _jobs = st.builds(
     costs=st.builds(Costs, *[st.builds(Cost, st.floats(0, 4), st.floats(0, 300))] * 3),
     units=st.integers(1, 3),
     broken=st.integers(0, 30),
+    room=_rooms,
+    full=st.integers(0, 30),
 )
 def test_nothing_is_lost_doubled_or_starved(
     arrivals: list[tuple[dict[str, object], int, bool]],
@@ -327,15 +422,19 @@ def test_nothing_is_lost_doubled_or_starved(
     costs: Costs,
     units: int,
     broken: int,
+    room: Limits,
+    full: int,
 ) -> None:
     """Random arrivals, cancels, failures and budgets: every picture ends, steps once each, integrity always holds."""
-    limits = Limits(max_running, tick_tokens, cache_bytes=cache_bytes, host_cache_bytes=host_cache_bytes, costs=costs)
+    caches = {"cache_bytes": cache_bytes, "host_cache_bytes": host_cache_bytes}
+    limits = replace(room, max_running=max_running, tick_tokens=tick_tokens, costs=costs, **caches)
     desk = Desk(limits, units)
     jobs: dict[str, Job] = {}
     cancelled: set[str] = set()
     for index, (fields, ticks, is_cancelled) in enumerate(arrivals):
         job = make_job(str(index), **fields)  # type: ignore[arg-type]
         jobs[job.task_id] = job
+        desk.runner.is_host_full = index >= full
         if index == broken:
             desk.runner.fail_prefixes.add(job.prefixes[-1].key)
         desk.scheduler.check_fits(job)

@@ -1,9 +1,13 @@
 """Weights that come and go: what is there when, how often it came, and that it comes back as it was."""
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from overpaint.model import hosting
 from overpaint.model.hosting import HostedGroup, HostedModule, WeightStream, present, visiting_bytes
 
 _CPU = torch.device("cpu")
@@ -53,6 +57,60 @@ def test_asking_again_or_out_of_turn_gives_what_was_asked_for() -> None:
     for index in (0, 0, 3, 1, 4, 4, 2):
         stream.need(index)
         assert torch.equal(weights[index], torch.full((4, 4), float(index)))
+
+
+def test_a_pass_that_begins_anew_in_the_middle_of_one_has_no_more_there() -> None:
+    weights, stream = _stream(6, goes_round=True)
+    for index in (0, 1, 2, 3):
+        stream.need(index)
+    most = 0
+    come = HostedGroup.come
+
+    def count(group: HostedGroup) -> None:
+        nonlocal most
+        come(group)
+        most = max(most, sum(_held(*weights)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HostedGroup, "come", count)
+        stream.need(0)
+    assert most == stream.most_bytes
+    assert torch.equal(weights[0], torch.zeros(4, 4))
+
+
+class _Queue:
+    """A stream of work on a device, by its name; what it waits for is written down."""
+
+    def __init__(self, name: str, waits: list[tuple[str, str]]) -> None:
+        self.name, self.waits = name, waits
+
+    def wait_event(self, event: str) -> None:
+        self.waits.append((self.name, event))
+
+    def wait_stream(self, other: "_Queue") -> None:
+        self.waits.append((self.name, other.name))
+
+    def record_event(self) -> str:
+        return f"copied on {self.name}"
+
+
+def test_copies_and_the_computing_on_their_device_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the second card, from a thread whose own device is the first."""
+    waits: list[tuple[str, str]] = []
+
+    def current(device: Any = None) -> _Queue:
+        return _Queue(f"computing on {device or 'cuda:0'}", waits)
+
+    monkeypatch.setattr(torch.cuda, "current_stream", current)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(hosting, "_side_stream", lambda device: _Queue(f"side of {device}", waits))
+    groups = [HostedGroup([torch.ones(4)]) for _ in range(3)]
+    stream = WeightStream(groups, torch.device("cuda:1"), goes_round=True)
+    stream.need(0)
+    stream.need(1)
+    after_copy = ("computing on cuda:1", "copied on side of cuda:1")
+    before_copy = ("side of cuda:1", "computing on cuda:1")
+    assert waits == [before_copy, after_copy, before_copy, after_copy, before_copy]
 
 
 class _Net(nn.Module):

@@ -33,6 +33,16 @@ def test_a_whole_pass_comes_after_so_many_skips() -> None:
     assert memo.num_skipped == 3
 
 
+def test_what_is_kept_of_one_sequence_keeps_nothing_of_its_pack() -> None:
+    firsts, rests = (torch.ones(40, 8).split([4, 36]) for _ in range(2))
+    memo = StepMemo(SkipRule(0.1, 2))
+    memo.keep(firsts[0], rests[0])
+    assert memo._first is not None
+    assert [part.untyped_storage().nbytes() for part in (memo._first, memo.rest)] == [4 * 8 * 4] * 2
+    memo.keep(_FIRST, _REST)
+    assert memo.rest is _REST, "what is whole is not copied"
+
+
 @pytest.mark.parametrize(
     ("num_steps", "skipping"), [(4, []), (7, []), (8, range(2, 7)), (20, range(4, 18)), (40, range(8, 36))]
 )

@@ -1,5 +1,6 @@
 """The encoder as a language model: against transformers' own greedy generation, on random weights."""
 
+import threading
 from collections.abc import Generator
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import BackendError
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
+from overpaint.model.conditioner import Conditioner
 from overpaint.model.writer import Writer
 
 
@@ -42,6 +44,30 @@ def test_the_words_cannot_end_their_turn(checkpoint: Checkpoint) -> None:
     (end,) = checkpoint.tokenizer.encode("<|im_end|>", add_special_tokens=False)
     assert marked.count(end) == 1
     assert marked[-2:-1] == [end] or marked[-1] == end
+
+
+def test_who_counts_and_who_writes_at_the_same_time_read_the_same_marks(checkpoint: Checkpoint) -> None:
+    parts = checkpoint
+    conditioner = Conditioner(parts.text_encoder, parts.tokenizer, parts.image_processor)
+    writer = Writer(parts.text_encoder, parts.tokenizer)
+    words = "<|im_end|> a red apple " * 20
+    count, turn = conditioner.count_tokens(words), writer._turn("user", words)
+    counts: set[int] = set()
+    is_over = threading.Event()
+
+    def keep_counting() -> None:
+        while not is_over.is_set():
+            counts.add(conditioner.count_tokens(words))
+
+    threads = [threading.Thread(target=keep_counting) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    turns = [writer._turn("user", words) for _ in range(500)]
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert counts == {count}
+    assert all(each == turn for each in turns)
 
 
 def test_a_checkpoint_without_a_language_head_says_so() -> None:

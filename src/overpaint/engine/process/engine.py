@@ -53,6 +53,9 @@ class ProcessEngine:
         open_engine: loads the checkpoint there; a module-level function or a partial of one.
         on_end: called once, from a thread, when the child is gone.
         stall_s: longest silence while tasks are open; longer than its longest tick.
+
+    Raises:
+        OSError: the machine is out of memory, processes or descriptors.
     """
 
     def __init__(
@@ -63,12 +66,11 @@ class ProcessEngine:
         self._process = context.Process(
             target=run_child, args=(child_pipe, open_engine), name="overpaint-engine", daemon=True
         )
-        self._process.start()
-        child_pipe.close()  # else the end of the child would not be the end of the pipe
         self._on_end = on_end
         self._stall_s = stall_s
         self._boxes = Mailboxes()
-        self._answers = Replies[str, None]()
+        self._answers = Replies[int, None]()
+        self._runs = itertools.count()
         self._texts = Replies[int, str]()
         self._text_ids = itertools.count()
         self._lock = threading.Lock()
@@ -79,7 +81,10 @@ class ProcessEngine:
         self._gone = threading.Event()
         self._is_closing = False
         self._reader = threading.Thread(target=self._read, name="overpaint-engine-reader", daemon=True)
-        self._reader.start()
+        try:
+            self._begin()
+        finally:
+            child_pipe.close()  # else the end of the child would not be the end of the pipe
 
     @property
     def pid(self) -> int | None:
@@ -121,9 +126,12 @@ class ProcessEngine:
         """See `EngineClient.submit`."""
         if not self.is_loaded:
             raise EngineAwayError("the engine is not running")
-        self._boxes.open(task_id)
+        run = next(self._runs)
+        self._boxes.open(task_id, run)
         try:
-            self._answers.ask(task_id, lambda: self._send(Submit(task_id, request, terms)))
+            self._answers.ask(
+                run, lambda: self._send(Submit(run, task_id, request, terms)), give_up=lambda: self.cancel(task_id)
+            )
         except BaseException:
             self._boxes.forget(task_id)
             raise
@@ -162,6 +170,17 @@ class ProcessEngine:
             self._process.kill()
             self._gone.wait(KILL_S)
         self._reader.join(KILL_S)
+
+    def _begin(self) -> None:
+        """Start the child and whoever listens to it; where that fails, nothing of them is left."""
+        try:
+            self._process.start()
+            self._reader.start()
+        except BaseException:
+            self._pipe.close()
+            if self._process.is_alive():
+                self._process.kill()
+            raise
 
     def _send(self, order: ToChild) -> None:
         try:
@@ -203,12 +222,12 @@ class ProcessEngine:
                 self._settled.set()
             case LoadFailed(error):
                 self._load_error = error
-            case Accepted(task_id):
-                self._answers.give(task_id, None)
-            case Refused(task_id, error):
-                self._answers.give(task_id, error)
-            case Told(event):
-                self._boxes.put(event)
+            case Accepted(run):
+                self._answers.give(run, None)
+            case Refused(run, error):
+                self._answers.give(run, error)
+            case Told(run, event):
+                self._boxes.put(event, run)
             case Written(text_id, outcome):
                 self._texts.give(text_id, outcome)
             case Counted(stats):

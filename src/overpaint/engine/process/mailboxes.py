@@ -14,7 +14,7 @@ class Mailboxes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._boxes: dict[str, queue.SimpleQueue[Event]] = {}
-        self._open: set[str] = set()
+        self._open: dict[str, int] = {}
 
     @property
     def open_tasks(self) -> frozenset[str]:
@@ -22,8 +22,12 @@ class Mailboxes:
         with self._lock:
             return frozenset(self._open)
 
-    def open(self, task_id: str) -> None:
+    def open(self, task_id: str, run: int) -> None:
         """Start a task's box.
+
+        Args:
+            task_id: names the task.
+            run: which of its submits the box is for.
 
         Raises:
             TaskError: it has one.
@@ -32,27 +36,29 @@ class Mailboxes:
             if task_id in self._boxes:
                 raise TaskError(f"task {task_id} is known already")
             self._boxes[task_id] = queue.SimpleQueue()
-            self._open.add(task_id)
+            self._open[task_id] = run
 
     def forget(self, task_id: str) -> None:
         """Remove a box that nobody will read."""
         with self._lock:
             self._boxes.pop(task_id, None)
-            self._open.discard(task_id)
+            self._open.pop(task_id, None)
 
-    def put(self, event: Event) -> None:
-        """Leave an event for its task's reader; what comes after the end is dropped."""
+    def put(self, event: Event, run: int) -> None:
+        """Leave an event for its task's reader; what comes after the end, or of an earlier run, is dropped."""
         with self._lock:
-            if event.task_id not in self._open:
+            if self._open.get(event.task_id) != run:
                 return
             if is_final(event):
-                self._open.discard(event.task_id)
+                del self._open[event.task_id]
             self._boxes[event.task_id].put(event)
 
     def fail_all(self, error: OverpaintError) -> None:
         """End every open task."""
-        for task_id in self.open_tasks:
-            self.put(Failed(task_id, error))
+        with self._lock:
+            runs = dict(self._open)
+        for task_id, run in runs.items():
+            self.put(Failed(task_id, error), run)
 
     def listen(self, task_id: str) -> Iterator[Event]:
         """Yield a task's events until it ends, then forget it.

@@ -14,8 +14,16 @@ from overpaint.core.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Take this task; answered with `Accepted` or `Refused`."""
+    """Take this task; answered with `Accepted` or `Refused`.
 
+    Args:
+        run: counts submits, for a task may be submitted again; what comes back names it.
+        task_id: names the task.
+        request: what to paint.
+        terms: for whom and how urgently.
+    """
+
+    run: int
     task_id: str
     request: GenerationRequest
     terms: Terms
@@ -23,7 +31,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop this task at the next step boundary; not answered, its stream ends."""
+    """Stop all that was submitted under this id, at the next step boundary; not answered, its stream ends."""
 
     task_id: str
 
@@ -66,14 +74,14 @@ class LoadFailed:
 class Accepted:
     """The task is taken; its events follow."""
 
-    task_id: str
+    run: int
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The task is not taken, and why."""
 
-    task_id: str
+    run: int
     error: OverpaintError
 
 
@@ -81,6 +89,7 @@ class Refused:
 class Told:
     """News of a task."""
 
+    run: int
     event: Event
 
 

@@ -17,8 +17,13 @@ class Replies(Generic[Key, Value]):
     def __init__(self) -> None:
         self._open: dict[Key, Future[Value]] = {}
 
-    def ask(self, key: Key, send: Callable[[], None]) -> Value:
+    def ask(self, key: Key, send: Callable[[], None], give_up: Callable[[], None] = lambda: None) -> Value:
         """Send a question and wait for its answer.
+
+        Args:
+            key: names the question.
+            send: asks it.
+            give_up: called when no answer came in time, for nobody will wait for it any more.
 
         Raises:
             BackendError: nothing came within `ANSWER_S`.
@@ -29,6 +34,7 @@ class Replies(Generic[Key, Value]):
             send()
             return reply.result(ANSWER_S)
         except TimeoutError as exc:
+            give_up()
             raise BackendError(f"the engine does not answer within {ANSWER_S:g} s") from exc
         finally:
             self._open.pop(key, None)

@@ -4,12 +4,13 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 from overpaint.core.config import ModelConfig
 from overpaint.core.engine_stats import EngineStats
-from overpaint.core.errors import CheckpointError
-from overpaint.core.events import Event
+from overpaint.core.errors import BackendError, CheckpointError
+from overpaint.core.events import Event, Failed
 from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.terms import DEFAULT_TERMS, Terms
@@ -17,6 +18,7 @@ from overpaint.engine.null import NullEngine
 from overpaint.engine.process.child import WARM_UP_ID
 
 FLOOD = 50_000
+SLOW_S = 3.0
 
 
 def open_null(step_s: float = 0.0) -> WritingEngine:
@@ -45,6 +47,67 @@ class Clumsy(NullEngine):
             yield event
             if first:
                 raise ValueError("another bug")
+
+    def cancel(self, task_id: str) -> None:
+        if self._tasks[task_id].prompt == "bug in cancel":
+            raise ValueError("a third bug")
+        super().cancel(task_id)
+
+
+class Slow(NullEngine):
+    """Takes its time to take a slow task, the first time that it sees it."""
+
+    def __init__(self) -> None:
+        super().__init__(0.05)
+        self._read: set[str] = set()
+
+    def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
+        super().submit(task_id, request, terms)
+        if request.prompt == "slow" and task_id not in self._read:
+            self._read.add(task_id)
+            time.sleep(SLOW_S)
+
+
+def open_slow() -> WritingEngine:
+    return Slow()
+
+
+class Crashing(NullEngine):
+    """Ends by itself when it is asked to, and says how to all that it holds."""
+
+    def __init__(self) -> None:
+        super().__init__(0.05)
+        self.crashed = threading.Event()
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        if self._tasks[task_id].prompt == "crash":
+            self.crashed.set()
+        for event in super().events(task_id):
+            if self.crashed.is_set():
+                yield Failed(task_id, BackendError("the engine stopped"))
+                return
+            yield event
+
+
+def open_crashing() -> WritingEngine:
+    return Crashing()
+
+
+class Miscounting(NullEngine):
+    """Cannot tell at first what it has counted."""
+
+    num_asked = 0
+
+    @property
+    def stats(self) -> EngineStats:
+        self.num_asked += 1
+        if self.num_asked == 1:
+            raise RuntimeError("dictionary changed size during iteration")
+        return EngineStats(num_steps=7)
+
+
+def open_miscounting() -> WritingEngine:
+    return Miscounting()
 
 
 class Counting(NullEngine):
@@ -84,8 +147,8 @@ def open_counting() -> WritingEngine:
     return Counting()
 
 
-def open_clumsy() -> WritingEngine:
-    return Clumsy()
+def open_clumsy(step_s: float = 0.0) -> WritingEngine:
+    return Clumsy(step_s)
 
 
 def open_real(model: ModelConfig) -> WritingEngine:

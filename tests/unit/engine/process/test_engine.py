@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing.context import SpawnProcess
 
 import psutil
 import pytest
@@ -313,3 +314,38 @@ def test_the_last_words_of_a_child_that_cannot_load_are_heard(start: Start, hear
     engine = start(open_dying, is_waited=False)
     assert not engine.wait_loaded(LOAD_S)
     assert heard("this will not end well")
+
+
+def test_a_child_that_cannot_be_started_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(process: object) -> None:
+        raise OSError(12, f"Cannot allocate memory for {process}")
+
+    monkeypatch.setattr(SpawnProcess, "start", refuse)
+    num_open = psutil.Process().num_fds()
+    with pytest.raises(OSError, match="Cannot allocate") as refusal:
+        ProcessEngine(open_null)
+    assert psutil.Process().num_fds() == num_open
+    del refusal  # with the half-made engine in its traceback
+
+
+def test_a_child_that_nobody_can_listen_to_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    start_thread, start_child = threading.Thread.start, SpawnProcess.start
+    children: list[SpawnProcess] = []
+
+    def note(child: SpawnProcess) -> None:
+        start_child(child)
+        children.append(child)
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "overpaint-engine-reader":
+            raise RuntimeError("can't start new thread")
+        start_thread(thread)
+
+    monkeypatch.setattr(SpawnProcess, "start", note)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="new thread") as refusal:
+        ProcessEngine(open_null)
+    [child] = children
+    child.join(LOAD_S)
+    assert child.exitcode == -signal.SIGKILL
+    del refusal

@@ -29,11 +29,14 @@ def test_an_answer_that_came_stays_when_the_rest_fails() -> None:
 
 def test_no_answer_in_time_is_an_error_and_one_too_late_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replies_module, "ANSWER_S", 0.01)
-    replies = Replies[str, int]()
+    replies, given_up = Replies[str, int](), list[str]()
     with pytest.raises(BackendError, match="does not answer") as caught:
-        replies.ask("a", lambda: None)
+        replies.ask("a", lambda: None, give_up=lambda: given_up.append("a"))
     assert caught.value.retryable
+    assert given_up == ["a"]
     replies.give("a", 7)
+    assert replies.ask("b", lambda: replies.give("b", 7), give_up=lambda: given_up.append("b")) == 7
+    assert given_up == ["a"]
 
 
 def test_a_question_that_cannot_be_sent_is_not_waited_for() -> None:

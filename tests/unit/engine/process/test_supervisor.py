@@ -49,7 +49,7 @@ class FakeChild:
         return self.is_loaded
 
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:  # noqa: ARG002
-        self._boxes.open(task_id)
+        self._boxes.open(task_id, 0)
 
     def events(self, task_id: str) -> Iterator[Event]:
         return self._boxes.listen(task_id)
@@ -172,6 +172,40 @@ def test_a_real_engine_comes_back_after_kill_9(supervise: Callable[..., Supervis
     assert supervisor.pid != first_pid
     supervisor.submit("t", request())
     assert isinstance(list(supervisor.events("t"))[-1], Finished)
+
+
+def test_a_start_that_fails_is_tried_again(supervise: Callable[..., Supervisor]) -> None:
+    nursery, shortages = Nursery(), [OSError(24, "Too many open files"), MemoryError()]
+
+    def start(on_end: Callable[[], None]) -> FakeChild:
+        if shortages:
+            raise shortages.pop()
+        return nursery.start(on_end)
+
+    supervisor = supervise(start)
+    assert supervisor.wait_ready(10), "the very first one failed"
+    shortages.append(OSError(12, "Cannot allocate memory"))
+    nursery.children[0].die()
+    until(lambda: supervisor.is_ready)
+    assert (supervisor.num_restarts, shortages) == (1, [])
+
+
+def test_a_child_that_cannot_be_followed_ends_before_the_next_one_starts(supervise: Callable[..., Supervisor]) -> None:
+    nursery, listener = Nursery(), queue.SimpleQueue[Exception]()
+
+    def tell() -> None:
+        if not listener.empty():
+            raise listener.get()
+
+    supervisor = supervise(nursery.start)
+    assert supervisor.wait_ready(10)
+    supervisor.on_change(tell)
+    listener.put(RuntimeError("the loop is closed"))
+    listener.put(RuntimeError("the loop is closed"))
+    nursery.children[0].die()
+    until(lambda: len(nursery.children) == 3)
+    assert not nursery.children[1].is_loaded, "two never share the device"
+    until(lambda: supervisor.is_ready)
 
 
 def test_counters_are_those_of_the_present_engine(supervise: Callable[..., Supervisor]) -> None:

@@ -99,6 +99,7 @@ def shot() -> SaveShot:
 
     def save(page: Page, name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
 
     return save

@@ -87,7 +87,7 @@ def input_key(data: bytes) -> str:
 def media_type_of(data: bytes) -> str:
     """By content; pictures only."""
     try:
-        header = read_header(data[:65536])
+        header = read_header(data)
     except ValueError:
         header = None
     return MEDIA_TYPES[header.format] if header else OTHER_MEDIA_TYPE

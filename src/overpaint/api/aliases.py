@@ -28,6 +28,8 @@ class DialectAliases:
     def __init__(self, app: ASGIApp, dialects: Sequence[Dialect]) -> None:
         self._app = app
         self._dialects = tuple(dialects)
+        paths = [(native, dialect.prefix) for dialect in dialects for native in dialect.native_paths]
+        self._paths = sorted(paths, key=lambda path: -len(path[0]))  # one vendor's may lie below another's
         self._hosts = dict(_host(entry, dialect) for dialect in dialects for entry in dialect.hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,14 +52,7 @@ class DialectAliases:
             scope["raw_path"] = prefix.encode() + (scope.get("raw_path") or path.encode())
 
     def _by_path(self, path: str) -> str | None:
-        """Of the dialect whose own path is the longest that fits: one vendor's may lie below another's."""
-        fitting = [
-            (len(native), dialect.prefix)
-            for dialect in self._dialects
-            for native in dialect.native_paths
-            if path.startswith(native)
-        ]
-        return max(fitting)[1] if fitting else None
+        return next((prefix for native, prefix in self._paths if path.startswith(native)), None)
 
     def _by_claim(self, path: str, headers: Headers) -> str | None:
         return next((dialect.prefix for dialect in self._dialects if dialect.claims(path, headers)), None)

@@ -181,3 +181,11 @@ def open_talkative() -> WritingEngine:
 def open_dying() -> WritingEngine:
     logging.getLogger("overpaint.engine.dying").error("this will not end well")
     raise CheckpointError("/nowhere", "does not exist")
+
+
+def wait_for_steps(engine: WritingEngine, number: int) -> int:
+    """The steps that an engine says it has counted, once it says so many, or after ten seconds."""
+    deadline_s = time.monotonic() + 10
+    while engine.stats.num_steps != number and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return engine.stats.num_steps

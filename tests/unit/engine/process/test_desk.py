@@ -17,7 +17,7 @@ from overpaint.engine.process import child, replies
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.mailboxes import Mailboxes
 from overpaint.engine.process.supervisor import RestartPolicy, Supervisor
-from tests.unit.engine.process.openers import open_clumsy, open_crashing, open_miscounting, open_slow
+from tests.unit.engine.process.openers import open_clumsy, open_crashing, open_miscounting, open_slow, wait_for_steps
 
 LOAD_S = 60
 Start = Callable[[Callable[[], WritingEngine]], ProcessEngine]
@@ -131,10 +131,7 @@ def test_a_bug_in_a_cancel_costs_nobody_else_a_picture(start: Start) -> None:
 
 def test_a_bug_in_counting_does_not_end_the_count(start: Start) -> None:
     engine = start(open_miscounting)
-    deadline_s = time.monotonic() + 10
-    while engine.stats.num_steps != 7 and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert engine.stats.num_steps == 7
+    assert wait_for_steps(engine, 7) == 7
 
 
 def test_a_child_whose_engine_has_crashed_tells_everybody_and_goes(start: Start) -> None:

@@ -34,6 +34,7 @@ from tests.unit.engine.process.openers import (
     open_nothing,
     open_null,
     open_talkative,
+    wait_for_steps,
 )
 
 LOAD_S = 60
@@ -77,10 +78,7 @@ def test_paints_the_same_as_the_engine_inside_would(start: Start) -> None:
 
 def test_what_the_engine_counts_comes_across(start: Start) -> None:
     engine = start(open_counting)
-    deadline_s = time.monotonic() + 10
-    while engine.stats.num_steps != 7 and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert engine.stats.num_steps == 7
+    assert wait_for_steps(engine, 7) == 7
 
 
 def test_pictures_of_many_megabytes_cross(start: Start) -> None:

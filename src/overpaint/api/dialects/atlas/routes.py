@@ -9,13 +9,13 @@ from overpaint.api.dialect import Dialect
 from overpaint.api.dialects.atlas.convert import BASE64, FAMILY, NAME, to_answer, to_draft
 from overpaint.api.dialects.atlas.errors import render_error
 from overpaint.api.dialects.atlas.schemas import ERRORS, GenerateInput, PredictionAnswer, Upload, UploadAnswer
-from overpaint.api.form import described_form, read_form
+from overpaint.api.form import described_form
 from overpaint.api.inline import outputs_of
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_named
 from overpaint.api.submission import accept, finish, read_input
 from overpaint.api.task_ids import undashed
-from overpaint.api.uploads import store_upload
+from overpaint.api.uploads import store_sent_file
 from overpaint.core.task import Task
 
 ROOT = "/api/v1/model"
@@ -43,8 +43,7 @@ async def prediction(prediction_id: str, call: CallDep) -> PredictionAnswer:
 @router.post("/uploadMedia", operation_id="atlas_upload", openapi_extra=described_form("file"))
 async def upload_media(call: CallDep) -> UploadAnswer:
     """Store a picture sent as a form; its URL is usable as an input."""
-    file = (await read_form(call.request)).needed_file("file")
-    stored = await store_upload(call.service, call.caller, call.config, file.data, file.name)
+    stored, _ = await store_sent_file(call.request, call.service, call.caller, call.config)
     url = call.links.file(stored)
     return UploadAnswer(data=Upload(download_url=url, url=url), download_url=url, url=url)
 

@@ -34,10 +34,10 @@ async def authenticate(connection: HTTPConnection, service: Service) -> Caller:
     Raises:
         AccessError: nobody whom the server knows, or not for this.
     """
-    secret = secret_of(connection)
-    if secret is None or not secret.startswith(PREFIX):
-        return await service.keys.authenticate(secret)
-    return await caller_of(service, secret, _alias(str(connection.path_params.get("app", ""))))
+    token = _token_of(connection)
+    if token is None:
+        return await service.keys.authenticate(secret_of(connection))
+    return await caller_of(service, token, _alias(str(connection.path_params.get("app", ""))))
 
 
 async def check_reach(connection: HTTPConnection, service: Service, app: str) -> None:
@@ -51,9 +51,14 @@ async def check_reach(connection: HTTPConnection, service: Service, app: str) ->
     Raises:
         AccessError: who asks bears a token for something else.
     """
+    if token := _token_of(connection):
+        await caller_of(service, token, _alias(app))
+
+
+def _token_of(connection: HTTPConnection) -> str | None:
+    """The secret of a request, when it is a token and not a key."""
     secret = secret_of(connection)
-    if secret is not None and secret.startswith(PREFIX):
-        await caller_of(service, secret, _alias(app))
+    return secret if secret is not None and secret.startswith(PREFIX) else None
 
 
 def _alias(app: str) -> str:
@@ -75,7 +80,7 @@ async def get_key_caller(caller: Annotated[Caller, Depends(get_caller)], request
     Raises:
         AccessError: as `authenticate`; or it was a token.
     """
-    if (secret_of(request) or "").startswith(PREFIX):
+    if _token_of(request):
         raise AccessError("tokens are made with a key, not with a token")
     return caller
 

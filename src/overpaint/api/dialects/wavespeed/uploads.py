@@ -6,17 +6,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from overpaint.api.body import check_length, read_body
-from overpaint.api.config import ApiConfig
 from overpaint.api.deps import CallerDep, ConfigDep, LinksDep, ServiceDep
 from overpaint.api.dialects.wavespeed.answers import ERRORS, success
 from overpaint.api.dialects.wavespeed.schemas import UploadInput
-from overpaint.api.form import described_form, read_form
+from overpaint.api.form import described_form
 from overpaint.api.json_body import described_body, parse_json, validated
-from overpaint.api.public_url import Links
-from overpaint.api.uploads import store_upload
-from overpaint.service.caller import Caller
-from overpaint.service.draft import PictureBytes
-from overpaint.service.service import Service
+from overpaint.api.uploads import store_sent_file
 
 router = APIRouter(tags=["wavespeed"], responses=ERRORS)
 TICKET_S = 15 * 60
@@ -45,9 +40,8 @@ async def binary(
     request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep, links: LinksDep
 ) -> dict[str, Any]:
     """Store a picture sent as a form; the older way."""
-    file = (await read_form(request)).needed_file("file")
-    url, num_bytes = await _store(file, service, caller, config, links)
-    return success({"type": "image", "download_url": url, "filename": file.name, "size": num_bytes})
+    stored, name = await store_sent_file(request, service, caller, config)
+    return success({"type": "image", "download_url": links.file(stored), "filename": name, "size": stored.num_bytes})
 
 
 @router.post("/upload", operation_id="wavespeed_upload", openapi_extra=described_form("file"))
@@ -55,13 +49,5 @@ async def oldest(
     request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep, links: LinksDep
 ) -> dict[str, Any]:
     """Store a picture sent as a form; the oldest way."""
-    file = (await read_form(request)).needed_file("file")
-    url, num_bytes = await _store(file, service, caller, config, links)
-    return success({"url": url, "filename": file.name, "size": num_bytes})
-
-
-async def _store(
-    file: PictureBytes, service: Service, caller: Caller, config: ApiConfig, links: Links
-) -> tuple[str, int]:
-    stored = await store_upload(service, caller, config, file.data, file.name)
-    return links.file(stored), stored.num_bytes
+    stored, name = await store_sent_file(request, service, caller, config)
+    return success({"url": links.file(stored), "filename": name, "size": stored.num_bytes})

@@ -68,7 +68,7 @@ class RunningServer:
 
     def new_key(self, **limits: float) -> str:
         """A key with limits, no admin's."""
-        asked = {"name": f"studio {secrets.token_hex(2)}", "limits": limits}
+        asked = {"name": f"studio {secrets.token_hex(16)}", "limits": limits}
         with self.client() as http:
             return http.post("/overpaint/v1/keys", json=asked).raise_for_status().json()["secret"]
 

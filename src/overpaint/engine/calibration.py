@@ -54,7 +54,7 @@ def calibrate(
         reference_area: pixels of a reference picture.
         work_bytes: what a step may take; larger packs are not tried.
     """
-    steps = _time_packs(transformer, codec.channels, grid, work_bytes // transformer.work_bytes_per_token)
+    steps = _time_packs(transformer, codec.channels, grid, work_bytes // transformer.token_bytes.work)
     decodes = [_time_decode(codec, transformer.device, part) for part in (_half(grid), grid)]
     builds = [_time_prefix(prefixes, reference_area, transformer.device, pictures) for pictures in (0, 1)]
     return Calibration(_tick_tokens(steps), _costs(steps, builds, decodes), dict(steps))

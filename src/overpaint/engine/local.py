@@ -31,7 +31,6 @@ from overpaint.engine.opening import open_checkpoint
 from overpaint.engine.painter import Painter
 from overpaint.engine.runner import DeviceLostError, Runner
 from overpaint.engine.scheduler import Scheduler
-from overpaint.engine.sizing import limits_within
 from overpaint.engine.task_book import TaskBook
 from overpaint.engine.telling import Telling
 from overpaint.engine.threads import in_passing_thread
@@ -68,8 +67,7 @@ class LocalEngine:
         self._info = checkpoint.info
         self._painter = in_passing_thread(lambda: Painter(checkpoint, config))
         self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
-        free = self._painter.free_bytes()
-        self._limits = limits_within(free, self._painter.work_bytes, self._painter.token_bytes, config)
+        self._limits = self._painter.limits(config)
         self._scheduler = Scheduler(self._limits)
         self._is_calibrated = config.tick_tokens is not None
         device = checkpoint.transformer.device

@@ -20,9 +20,10 @@ from overpaint.engine.adapter_shelf import AdapterShelf
 from overpaint.engine.calibration import calibrate
 from overpaint.engine.inpainting import Inpainting
 from overpaint.engine.job import BlockKey, Job, PrefixKey, SequenceId, SequenceSpec
+from overpaint.engine.limits import Limits
 from overpaint.engine.plan import StepWork
 from overpaint.engine.prefixes import Prefixes
-from overpaint.engine.sizing import TokenBytes, work_share
+from overpaint.engine.sizing import limits_within, work_share
 from overpaint.engine.stats import Calibration
 from overpaint.images.resize import resize
 from overpaint.model.adapter_file import load_adapter
@@ -103,20 +104,19 @@ class Painter:
 
     @property
     def bytes_per_token(self) -> int:
-        """Bytes of keys and values that one token takes."""
-        return self._transformer.prefix_bytes_per_token
+        """Bytes of keys and values that one token of a prefix takes."""
+        return self._transformer.token_bytes.kept
 
-    @property
-    def token_bytes(self) -> TokenBytes:
-        """What one token takes."""
+    def limits(self, config: EngineConfig) -> Limits:
+        """What jobs are admitted by, of the memory that is left now."""
         transformer = self._transformer
-        return TokenBytes(
-            kept=self.bytes_per_token,
-            encoder=self.conditioner.bytes_per_token,
-            work=transformer.work_bytes_per_token,
-            read=transformer.read_bytes_per_token,
+        return limits_within(
+            self.free_bytes(),
+            self.work_bytes,
+            transformer.token_bytes,
+            self.conditioner.bytes_per_token,
+            config,
             gathers=transformer.gathers_prefixes,
-            memo=transformer.memo_bytes_per_token,
         )
 
     @property

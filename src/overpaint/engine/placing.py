@@ -11,9 +11,10 @@ from overpaint.core.errors import ConfigError
 from overpaint.engine.fitting import Demand, fits, work_bytes
 from overpaint.engine.job import TOKEN_AREA
 from overpaint.engine.limits import Limits
-from overpaint.engine.sizing import TokenBytes, limits_within, work_share
+from overpaint.engine.sizing import limits_within, work_share
 from overpaint.model.footprint import Footprint
 from overpaint.model.placement import Placement
+from overpaint.model.token_bytes import TokenBytes
 
 _GIB = 2**30
 _TEXT_TOKENS = 128
@@ -143,15 +144,10 @@ class Placer:
 
     def _fit(self, placement: Placement, weight_bytes: int, visit_bytes: int) -> Fit:
         free = max(0, self.device.free_bytes - weight_bytes - visit_bytes)
-        in_layer = self.footprint.kept_per_token * self.itemsize // self.footprint.num_blocks
-        per_token = TokenBytes(
-            kept=self.footprint.kept_per_token * self.itemsize,
-            encoder=self.footprint.encoder_kept_per_token * self.itemsize,
-            work=self.footprint.work_per_token * self.itemsize,
-            read=in_layer * (2 if self.config.prefix_dtype == "int8" else 1),
-            memo=in_layer,
-        )
-        limits = limits_within(free, work_share(free), per_token, self.config)
+        in_int8 = self.config.prefix_dtype == "int8"
+        per_token = TokenBytes.of(self.footprint.params, self.itemsize, in_int8=in_int8)
+        in_encoder = self.footprint.encoder_kept_per_token * self.itemsize
+        limits = limits_within(free, work_share(free), per_token, in_encoder, self.config)
         if not free:
             limits = replace(limits, cache_bytes=0, work_bytes=0)
         return Fit(placement, weight_bytes, visit_bytes, limits, self.device)

@@ -4,31 +4,9 @@ A quarter of what the weights leave is to work in, half is for keys and values, 
 adapters, latents and an allocator's holes come out of it. Torch-free.
 """
 
-from dataclasses import dataclass
-
 from overpaint.core.config import EngineConfig
 from overpaint.engine.limits import UNLIMITED, Limits
-
-
-@dataclass(frozen=True, slots=True)
-class TokenBytes:
-    """What one token takes.
-
-    Args:
-        kept: keys and values in the transformer.
-        encoder: and in the encoder, which keeps its own.
-        work: for as long as a step or a piece of a prefix runs.
-        read: of a prefix, for as long as a layer reads it.
-        gathers: whether a layer reads the prefixes of a whole pack at once.
-        memo: of an accelerated target, from step to step.
-    """
-
-    kept: int
-    encoder: int
-    work: int
-    read: int = 0
-    gathers: bool = False
-    memo: int = 0
+from overpaint.model.token_bytes import TokenBytes
 
 
 def work_share(free_bytes: int) -> int:
@@ -36,14 +14,24 @@ def work_share(free_bytes: int) -> int:
     return free_bytes // 4
 
 
-def limits_within(free_bytes: int, work_bytes: int, per_token: TokenBytes, config: EngineConfig) -> Limits:
+def limits_within(
+    free_bytes: int,
+    work_bytes: int,
+    per_token: TokenBytes,
+    encoder_bytes_per_token: int,
+    config: EngineConfig,
+    *,
+    gathers: bool = False,
+) -> Limits:
     """The configuration with `auto` values resolved.
 
     Args:
         free_bytes: what the weights leave.
         work_bytes: of these, to work in.
-        per_token: of the checkpoint.
+        per_token: what one takes in the transformer.
+        encoder_bytes_per_token: and in the encoder, which keeps its own keys and values.
         config: what is asked for.
+        gathers: whether a layer reads the prefixes of a whole pack at once.
     """
     at_once = max(1, work_bytes // per_token.work)
     return Limits(
@@ -53,10 +41,10 @@ def limits_within(free_bytes: int, work_bytes: int, per_token: TokenBytes, confi
         cache_bytes=config.cache_bytes or free_bytes // 2,
         host_cache_bytes=config.host_cache_bytes,
         bytes_per_token=per_token.kept,
-        encoder_bytes_per_token=per_token.encoder,
+        encoder_bytes_per_token=encoder_bytes_per_token,
         work_bytes=work_bytes,
         work_bytes_per_token=per_token.work,
         read_bytes_per_token=per_token.read,
-        gathers=per_token.gathers,
+        gathers=gathers,
         memo_bytes_per_token=per_token.memo,
     )

@@ -31,30 +31,26 @@ class Footprint:
     """Values, unless it says bytes.
 
     Args:
-        num_blocks: of the transformer.
+        params: the transformer's shape.
         block_matrices: of one block's matrices, which can be quantised.
         block_rest: of one block's norms.
         ends: of the transformer outside its blocks.
         encoder: of all of it.
         encoder_visit: of what of it is on the device at a time when it lives on the host.
         vae: of all of it.
-        kept_per_token: keys and values in the transformer.
         encoder_kept_per_token: keys and values in the encoder.
-        work_per_token: alive at the peak of a block.
         resolution: side of the square area that references are brought to.
         block_bytes: bytes of one block in a file that says how its weights are held (GGUF); None otherwise.
     """
 
-    num_blocks: int
+    params: TransformerParams
     block_matrices: int
     block_rest: int
     ends: int
     encoder: int
     encoder_visit: int
     vae: int
-    kept_per_token: int
     encoder_kept_per_token: int
-    work_per_token: int
     resolution: int
     block_bytes: int | None = None
 
@@ -112,19 +108,22 @@ class Footprint:
         matrices = {name: shape for name, shape in blocks.items() if len(shape) > 1}
         encoder = _count(shapes["text_encoder"])
         return cls(
-            num_blocks=params.num_layers,
+            params=params,
             block_matrices=_count(matrices) // params.num_layers,
             block_rest=(_count(blocks) - _count(matrices)) // params.num_layers,
             ends=_count(shapes["transformer"]) - _count(blocks),
             encoder=encoder,
             encoder_visit=encoder - _count_away(shapes["text_encoder"]),
             vae=_count(shapes["vae"]),
-            kept_per_token=params.kv_values,
             encoder_kept_per_token=encoder_kept,
-            work_per_token=params.work_values,
             resolution=index.get("output_resolution") or DEFAULT_RESOLUTION,
             block_bytes=_bytes_in_blocks(packed) // params.num_layers if packed else None,
         )
+
+    @property
+    def num_blocks(self) -> int:
+        """Of the transformer."""
+        return self.params.num_layers
 
     def bytes_of_block(self, weights: str, itemsize: int) -> int:
         """Of one block of the transformer.

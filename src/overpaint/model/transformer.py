@@ -29,6 +29,7 @@ from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.projections import BlockProjections, EndProjections
 from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, target_positions
 from overpaint.model.step_memo import find_skipping
+from overpaint.model.token_bytes import TokenBytes
 
 _KEPT_TABLES = 64
 
@@ -54,6 +55,7 @@ class PackedTransformer:
     Attributes:
         device: where the weights live.
         dtype: what the activations are computed in.
+        token_bytes: what one token takes.
         pointwise: what it does between products; `compiling` puts another in its place.
 
     Raises:
@@ -79,6 +81,7 @@ class PackedTransformer:
         self._modulator = Modulator(module)
         self._params = params
         self._keeps_int8 = keeps_int8
+        self.token_bytes = TokenBytes.of(params, self.dtype.itemsize, in_int8=keeps_int8)
         self._attention = attention or choose_attention(self.device, self.dtype)
         self.pointwise = Pointwise()
         self._rope = RopeSpec(params.axes_dims_rope)
@@ -95,34 +98,9 @@ class PackedTransformer:
         return self._module.config["in_channels"]
 
     @property
-    def prefix_bytes_per_token(self) -> int:
-        """Bytes that a token of a prefix takes in a `PrefixCache`."""
-        return self._new_block(0, 1).num_bytes
-
-    @property
-    def read_bytes_per_token(self) -> int:
-        """Bytes that a token of a prefix takes on top while one layer reads it, multiplied out first from int8."""
-        return self._layer_bytes_per_token * (2 if self._keeps_int8 else 1)
-
-    @property
     def gathers_prefixes(self) -> bool:
         """Whether a layer reads the prefixes of a whole pack at once, not one after the other."""
         return isinstance(self._attention, VarlenAttention)
-
-    @property
-    def memo_bytes_per_token(self) -> int:
-        """Bytes that a token of an accelerated target keeps from step to step: as much as its keys and values."""
-        return self._layer_bytes_per_token
-
-    @property
-    def work_bytes_per_token(self) -> int:
-        """Bytes of activations that a step or a prefill takes at its peak, for each of its tokens."""
-        return self._params.work_values * self.dtype.itemsize
-
-    @property
-    def _layer_bytes_per_token(self) -> int:
-        """Bytes of a token's keys and values in one layer."""
-        return self._params.kv_values // self._params.num_layers * self.dtype.itemsize
 
     def new_cache(self, layout: PrefixLayout, known: Sequence[PrefixBlock] = ()) -> PrefixCache:
         """A cache for a prefix, to be filled behind the blocks that are known from another one."""

@@ -136,7 +136,8 @@ def test_the_predicted_peak_is_reached_and_not_passed(checkpoint: Checkpoint, si
     transformer.prefill([PrefixInput(cache.layout.segments, txt, (), cache)])
     latents = torch.zeros(tokens, checkpoint.transformer.config["in_channels"])
     step = peak_bytes(lambda: transformer.step([StepInput(latents, 0.5, (side, side), cache)]))
-    assert 0.8 * tokens * transformer.work_bytes_per_token < step <= 1.05 * tokens * transformer.work_bytes_per_token
+    said = tokens * transformer.token_bytes.work
+    assert 0.8 * said < step <= 1.05 * said
     codec = PictureCodec(checkpoint.vae)
     decode = peak_bytes(lambda: codec.decode(latents, (side, side)))
     assert 0.4 * tokens * work_bytes_per_token(checkpoint.vae) < decode <= tokens * work_bytes_per_token(checkpoint.vae)
@@ -157,8 +158,8 @@ def test_the_prefixes_that_a_pass_reads_are_part_of_its_peak(
             block.rows.zero_()
     inputs = [StepInput(torch.zeros(64, transformer.latent_channels), 0.5, (8, 8), cache) for cache in caches]
     limits = Limits(
-        work_bytes_per_token=transformer.work_bytes_per_token,
-        read_bytes_per_token=transformer.read_bytes_per_token,
+        work_bytes_per_token=transformer.token_bytes.work,
+        read_bytes_per_token=transformer.token_bytes.read,
         gathers=transformer.gathers_prefixes,
     )
     said = limits.pass_bytes(64 * pack, [400] * pack)

@@ -9,21 +9,20 @@ from overpaint.core.errors import ConfigError
 from overpaint.engine.fitting import work_bytes
 from overpaint.engine.placing import Device, Fit, Placer
 from overpaint.model.footprint import Footprint
+from overpaint.model.params import TransformerParams
 from overpaint.model.placement import RESIDENT, Placement
 
 GIB = 2**30
 BF16 = 2
 QWEN = Footprint(
-    num_blocks=32,
+    params=TransformerParams(32, 32, 128, (), 0.0, True),
     block_matrices=218_103_808,
     block_rest=256,
     ends=135_794_688,
     encoder=8_767_123_696,
     encoder_visit=1_200_000_000,
     vae=337_740_404,
-    kept_per_token=2 * 32 * 4096,
     encoder_kept_per_token=2 * 36 * 8 * 128,
-    work_per_token=21 * 4096,
     resolution=1024,
 )
 
@@ -77,8 +76,10 @@ def test_every_byte_is_counted_once() -> None:
 
 
 def test_prefixes_in_8_bits_are_multiplied_out_when_they_are_read() -> None:
-    plain, small = (replace(placer(24), config=EngineConfig(prefix_dtype=dtype)) for dtype in ("auto", "int8"))
-    assert small.place("auto").limits.read_bytes_per_token == 2 * plain.place("auto").limits.read_bytes_per_token
+    placers = (replace(placer(24), config=EngineConfig(prefix_dtype=dtype)) for dtype in ("auto", "int8"))
+    plain, small = (each.place("auto").limits for each in placers)
+    assert small.read_bytes_per_token == 2 * plain.read_bytes_per_token
+    assert small.bytes_per_token < 0.51 * plain.bytes_per_token
 
 
 def test_jobs_at_the_same_time_are_those_whose_keys_and_values_fit() -> None:

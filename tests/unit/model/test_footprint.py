@@ -13,8 +13,17 @@ from overpaint.model.checkpoint import load_checkpoint
 from overpaint.model.conditioner import Conditioner
 from overpaint.model.footprint import Footprint
 from overpaint.model.hosting import HostedGroup, visiting_bytes
+from overpaint.model.layout import layout_prefix
 from overpaint.model.placement import Placement
+from overpaint.model.token_bytes import TokenBytes
 from overpaint.model.transformer import PackedTransformer
+
+
+@pytest.mark.parametrize("in_int8", [False, True], ids=["as they are", "in 8 bits"])
+def test_a_token_of_a_prefix_takes_what_was_said(folder: Path, *, in_int8: bool) -> None:
+    checkpoint = load_checkpoint(ModelConfig(str(folder), device="cpu", dtype="bfloat16"))
+    cache = PackedTransformer(checkpoint.transformer, keeps_int8=in_int8).new_cache(layout_prefix([False] * 10, []))
+    assert 10 * TokenBytes.of(Footprint.of_folder(folder).params, 2, in_int8=in_int8).kept == cache.num_bytes
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -34,9 +43,6 @@ def test_everything_else_takes_what_was_said(folder: Path) -> None:
     footprint = Footprint.of_folder(folder)
     parts = (checkpoint.transformer, checkpoint.text_encoder, checkpoint.vae)
     assert footprint.bytes_resident("bf16", 4) == sum(p.nbytes for part in parts for p in part.parameters())
-    transformer = PackedTransformer(checkpoint.transformer)
-    assert footprint.work_per_token * 4 == transformer.work_bytes_per_token
-    assert footprint.kept_per_token * 4 == transformer.prefix_bytes_per_token
     conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
     assert footprint.encoder_kept_per_token * 4 == conditioner.bytes_per_token
 

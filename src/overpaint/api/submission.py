@@ -59,21 +59,29 @@ async def paint(call: Call, draft: Draft) -> Task:
         CancelledTaskError: it was cancelled.
         OverpaintError: as `Submitter.submit`.
     """
-    task = await finish(call, await accept(call, draft))
-    if not task.state.is_final:
-        call.service.submit.note_unheard(task)
-        raise stopped_before() if call.closing.has_begun else _late(call)
+    task = await hold(call, await accept(call, draft))
     raise_unless_painted(task)
     return task
+
+
+async def hold(call: Call, task: Task) -> Task:
+    """Hold the call until the task is final, however it ended.
+
+    Raises:
+        UnfinishedTaskError: it is not in time; the task goes on, and the same request gets it.
+    """
+    task = await finish(call, task)
+    if task.state.is_final:
+        return task
+    call.service.submit.note_unheard(task)
+    if call.closing.has_begun:
+        raise stopped_before()
+    raise UnfinishedTaskError(
+        f"the picture is not done after {call.config.sync_timeout_s:g} s; the task goes on, and the same request sent "
+        "again is given it"
+    )
 
 
 def stopped_before() -> UnfinishedTaskError:
     """What a caller hears whose picture was not done when the server stopped; its retry may meet another process."""
     return UnfinishedTaskError("the server stops before the picture is done; the task goes on when it is back")
-
-
-def _late(call: Call) -> UnfinishedTaskError:
-    return UnfinishedTaskError(
-        f"the picture is not done after {call.config.sync_timeout_s:g} s; the task goes on, and the same request sent "
-        "again is given it"
-    )

@@ -16,12 +16,11 @@ from overpaint.api.dialects.fal.errors import refusal_of
 from overpaint.api.dialects.fal.late import await_start
 from overpaint.api.dialects.fal.queue import EXAMPLE
 from overpaint.api.dialects.fal.schemas import EditPlusLoraInput, NewOutput, Output
-from overpaint.api.errors import UnfinishedTaskError
 from overpaint.api.inline import look_uri
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at
 from overpaint.api.sse import SseEvent, event_stream
-from overpaint.api.submission import finish, stopped_before
+from overpaint.api.submission import hold, stopped_before
 from overpaint.api.task_ids import dashed
 from overpaint.core.events import Preview, Progress
 from overpaint.core.task import Task
@@ -52,10 +51,7 @@ async def stream(app: str, call: CallDep) -> StreamingResponse:
 )
 async def run(app: str, call: CallDep) -> Response:
     """Paint, and answer with the output."""
-    task = await finish(call, await await_start(call, await _take(app, call)))
-    if not task.state.is_final:
-        call.service.submit.note_unheard(task)
-        raise stopped_before() if call.closing.has_begun else _late(call.config.sync_timeout_s)
+    task = await hold(call, await await_start(call, await _take(app, call)))
     return await result(call.service, task, call.links)
 
 
@@ -77,10 +73,6 @@ async def _told(call: Call, task: Task) -> AsyncIterator[SseEvent]:
     finally:
         if not is_heard:
             call.service.submit.note_unheard(task)
-
-
-def _late(limit_s: float) -> UnfinishedTaskError:
-    return UnfinishedTaskError(f"not done after {limit_s:g} s; the same request sent again gets the same picture")
 
 
 def _farewell() -> SseEvent:

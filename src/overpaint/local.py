@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import finalize
 
 from PIL import Image
 
@@ -65,6 +66,8 @@ class Overpaint:
             "transformer": None if transformer is None else Path(transformer),
         }
         self._engine = open_engine(read_model_config(given))
+        # Closed at the program's end at the latest: a thread that is inside torch when the interpreter goes aborts it.
+        self._close = finalize(self, self._engine.close)
 
     @property
     def info(self) -> ModelInfo:
@@ -155,8 +158,8 @@ class Overpaint:
         return _images_of(request, paint(self._engine, request, watch))
 
     def close(self) -> None:
-        """Free the device; can be called twice."""
-        self._engine.close()
+        """Free the device; can be called twice, and happens by itself when nobody holds this any more."""
+        self._close()
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,8 @@ class TaskStore(Protocol):
 
         With an idempotency key that the API key used before, the earlier task comes back with False; likewise
         with an id that is stored already, so that an unanswered `create` can be repeated. What is not new is not
-        held against `limits`.
+        held against `limits`. An id is one task's for ever: what was charged under it, before it was deleted, is
+        not charged again (`RefusedValueError`).
 
         Raises:
             TaskError: the idempotency key was used with another fingerprint.

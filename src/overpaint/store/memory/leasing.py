@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from overpaint.core.account import UsageRow, WebhookDelivery
 from overpaint.core.result import Timings
+from overpaint.core.store_ports import RefusedValueError
 from overpaint.core.task import Lease, Task, TaskFailure, TaskOutput, TaskState
 from overpaint.store.aftermath import cancelled_row, success_row, webhook_id
 from overpaint.store.attempts import lost_for_good
@@ -100,13 +101,13 @@ class MemoryLeasing:
         return record.task
 
     def _cancel(self, record: Record, charge_microusd: int) -> Task:
-        leased_at = record.leased_at
-        self._end(record, replace(record.task, state=TaskState.CANCELLED))
-        if leased_at is not None:
-            self._charge(cancelled_row(record.task, charge_microusd, leased_at, self._now()))
-        return record.task
+        if record.leased_at is not None:
+            self._charge(cancelled_row(record.task, charge_microusd, record.leased_at, self._now()))
+        return self._end(record, replace(record.task, state=TaskState.CANCELLED))
 
     def _charge(self, row: UsageRow) -> None:
+        if row.task_id in self._tables.usage:
+            raise RefusedValueError(f"task {row.task_id} was charged before")
         self._tables.usage[row.task_id] = row
 
     def _tell_webhook(self, task: Task) -> None:

@@ -2,8 +2,9 @@
 
     python -m recipes.mini.decoder --config recipes/mini/configs/cpu.toml --resume
 
-It learns to sharpen what the principal components leave out, and to shrug off small errors in the
-latents: its input is the latents plus a little noise. Knows nothing of prompts or transformers.
+It learns to sharpen what the principal components leave out, and to shrug off what the latents it will be
+given have of errors: its input is exact latents plus a little noise, and latents as the run's transformer paints
+them, where they are not quite wrong. Knows nothing of prompts.
 """
 
 from __future__ import annotations
@@ -17,30 +18,45 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKLQwenImage21
+from torch import nn
 
 from recipes.mini.batches import Rows, TaskRows, load_rows
+from recipes.mini.painted import Paintings, paint
 from recipes.mini.run import DECODER, Run, save_atomically
 from recipes.mini.settings import load_settings
 from recipes.mini.tasks import evaluation_tasks
-from recipes.mini.vae import CARRIED, build_vae, decode, psnr
+from recipes.mini.vae import CARRIED, PATCH, build_vae, decode, psnr
 
 NOISE = 0.06
+WRONG = 0.5  # error of a cell's latents above which what was painted there is something else
 RATE = 3e-4
 OUTER_RATE = 5e-5  # the closed form's own layers: small weights that are nearly right
 
 
-def draw_pictures(run: Run, rows: Iterator[Rows]) -> torch.Tensor:
-    return run.composer.paint_codes(next(rows).targets.to(run.device))
+def pairs(run: Run, rows: Iterator[Rows], paintings: Paintings | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Latents and the pictures to make of them, endless: exact with a little noise, then as painted, in turns."""
+    while True:
+        pictures = run.composer.paint_codes(next(rows).targets.to(run.device))
+        latents = run.code.encode(pictures)
+        noise = NOISE * torch.rand(len(latents), 1, 1, device=latents.device)
+        yield latents + noise * torch.randn_like(latents), pictures
+        if paintings is not None:
+            latents, targets = paintings.draw(run.settings.decoder_batch)
+            yield latents, run.composer.paint_codes(targets)
 
 
-def step(vae: AutoencoderKLQwenImage21, run: Run, pictures: torch.Tensor) -> torch.Tensor:
-    """Loss of decoding noisy latents: square error for the level, absolute for the edges."""
-    latents = run.code.encode(pictures)
-    noise = NOISE * torch.rand(len(latents), 1, 1, device=latents.device)
-    noisy = latents + noise * torch.randn_like(latents)
+def not_quite_wrong(run: Run, latents: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Mask (B, 1, side, side) of the cells whose latents are near those of the picture."""
+    error = (latents - run.code.encode(pictures)).square().mean(-1).sqrt()
+    near = (error < WRONG).float().reshape(-1, 1, run.settings.grid, run.settings.grid)
+    return near.repeat_interleave(PATCH, 2).repeat_interleave(PATCH, 3)
+
+
+def loss_of(vae: AutoencoderKLQwenImage21, run: Run, latents: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Loss of decoding latents: square error for the level, absolute for the edges."""
     with torch.autocast(latents.device.type, torch.bfloat16):
-        found = decode(vae, noisy, run.code.scale, run.composer.side).float()
-    error = found - pictures
+        found = decode(vae, latents, run.code.scale, run.composer.side).float()
+    error = (found - pictures) * not_quite_wrong(run, latents, pictures)
     return error.square().mean() * 10 + error.abs().mean()
 
 
@@ -59,12 +75,9 @@ def build_optimizer(vae: AutoencoderKLQwenImage21) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
 
-def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | None = None) -> None:
-    """Train for a time budget, keep an average of the weights, save both."""
-    vae = build_vae(run.code.to("cpu")).to(run.device)
-    print(json.dumps({"closed form dB": round(measure(vae, run), 2)}), flush=True)
-    average = build_vae(run.code.to("cpu")).to(run.device).decoder
-    path, trained = run.folder / DECODER, run.trained_decoder()
+def begin(vae: AutoencoderKLQwenImage21, average: nn.Module, run: Run, resume: bool, checkpoint: Path | None) -> None:
+    """Take over what was trained before, the run's own state or an exported one; else the closed form stays."""
+    trained = run.trained_decoder()
     if resume and trained is not None:
         state = torch.load(trained, map_location=run.device)
         vae.decoder.load_state_dict(state["model"])
@@ -73,16 +86,34 @@ def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | Non
         exported: Any = AutoencoderKLQwenImage21.from_pretrained(checkpoint / "vae")
         vae.decoder.load_state_dict(exported.decoder.state_dict())
         average.load_state_dict(exported.decoder.state_dict())
-    optimizer = build_optimizer(vae)
+
+
+def find_food(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """What there is to learn from; nothing painted before the transformer was trained."""
+    settings, seed = run.settings, time.time_ns() % 100_000
+    tasks = TaskRows(settings.world, run.prompts, settings.decoder_batch, seed, settings.pad_to)
+    paintings = paint(run, settings.decoder_paintings, seed) if run.has_state else None
+    return pairs(run, load_rows(tasks, settings.workers), paintings)
+
+
+def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | None = None) -> None:
+    """Train for a time budget, keep an average of the weights, save both."""
+    vae = build_vae(run.code.to("cpu")).to(run.device)
+    print(json.dumps({"closed form dB": round(measure(vae, run), 2)}), flush=True)
+    average = build_vae(run.code.to("cpu")).to(run.device).decoder
+    begin(vae, average, run, resume, checkpoint)
+    optimizer, food = build_optimizer(vae), find_food(run)
     parameters = list(vae.decoder.parameters())
-    settings = run.settings
-    tasks = TaskRows(settings.world, run.prompts, settings.decoder_batch, time.time_ns() % 100_000, settings.pad_to)
-    rows, start, steps = load_rows(tasks, settings.workers), time.monotonic(), 0
+    start, steps = time.monotonic(), 0
+
+    def save() -> None:
+        save_atomically({"model": vae.decoder.state_dict(), "ema": average.state_dict()}, run.folder / DECODER)
+
     while (elapsed := time.monotonic() - start) < 60 * minutes:
         left = 1 - elapsed / (60 * minutes)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * min(1.0, (steps + 1) / 50, left * 1.5)
-        loss = step(vae, run, draw_pictures(run, rows))
+        loss = loss_of(vae, run, *next(food))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -93,9 +124,8 @@ def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | Non
         steps += 1
         if steps % 50 == 0:
             print(f"{elapsed / 60:5.1f} min  step {steps}  loss {float(loss.detach()):.4f}", flush=True)
-            state = {"model": vae.decoder.state_dict(), "ema": average.state_dict()}
-            save_atomically(state, path)
-    save_atomically({"model": vae.decoder.state_dict(), "ema": average.state_dict()}, path)
+            save()
+    save()
     vae.decoder.load_state_dict(average.state_dict())
     print(json.dumps({"steps": steps, "dB": round(measure(vae, run), 2)}))
 

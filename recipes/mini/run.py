@@ -19,7 +19,7 @@ from recipes.mini.settings import Settings
 from recipes.mini.tokenizer import Prompts, special_ids
 from recipes.mini.vae import PatchCode
 
-DECODER = "decoder.pt"
+STATE, DECODER = "state.pt", "decoder.pt"
 COMPONENTS = ("text_encoder", "transformer")
 
 
@@ -60,6 +60,11 @@ class Run:
         """What is trained: the networks and their auxiliary heads."""
         return Networks(self.build(), Heads(self.settings.sizes).to(self.device))
 
+    @property
+    def has_state(self) -> bool:
+        """Whether anything was trained yet."""
+        return (self.folder / STATE).exists()
+
     def averaged(self) -> Networks:
         """The averaged weights of the run's last state."""
         return self._averaged(self.folder)
@@ -70,7 +75,7 @@ class Run:
 
     def _averaged(self, folder: Path) -> Networks:
         networks = self.networks()
-        networks.load_state_dict(torch.load(folder / "state.pt", map_location=self.device)["ema"])
+        networks.load_state_dict(torch.load(folder / STATE, map_location=self.device)["ema"])
         return networks.requires_grad_(False).eval()
 
     def trained_decoder(self) -> Path | None:

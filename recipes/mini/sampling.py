@@ -36,6 +36,26 @@ def sigmas(steps: int, tokens: int, scheduler: dict[str, Any]) -> list[float]:
     return [shift / (shift + 1 / t - 1) for t in times] + [0.0]
 
 
+@torch.no_grad()
+def denoise(
+    model: MiniModel,
+    asked: Conditions,
+    latents: torch.Tensor,
+    levels: list[float],
+    empty: Conditions | None = None,
+    guidance: float = 1.0,
+) -> torch.Tensor:
+    """Euler steps from noise (B, tokens, 64) to clean latents; with guidance, away from what `empty` gives."""
+    for sigma, following in itertools.pairwise(levels):
+        level = torch.full((len(latents), 1), sigma, device=latents.device)
+        velocity = model(asked, latents[:, None], level).velocity[:, 0].float()
+        if empty is not None:
+            without = model(empty, latents[:, None], level).velocity[:, 0].float()
+            velocity = without + guidance * (velocity - without)
+        latents = latents + (following - sigma) * velocity
+    return latents
+
+
 @dataclass
 class Sampler:
     """Answers tasks with pictures (B, 4, side, side) in -1..1."""
@@ -110,18 +130,10 @@ class Sampler:
         return [g[i : i + self.most] for g in by_length.values() for i in range(0, len(g), self.most)]
 
     def _run(self, tasks: list[Task], latents: torch.Tensor) -> torch.Tensor:
-        """Euler steps from noise; with guidance, away from what an empty prompt gives."""
         asked = self._conditions(tasks)
         empty = without_words(asked, self.prompts) if self.guidance > 1 else None
         levels = sigmas(self.steps, latents.shape[1], self.scheduler)
-        for sigma, following in itertools.pairwise(levels):
-            level = torch.full((len(tasks), 1), sigma, device=latents.device)
-            velocity = self.model(asked, latents[:, None], level).velocity[:, 0].float()
-            if empty is not None:
-                without = self.model(empty, latents[:, None], level).velocity[:, 0].float()
-                velocity = without + self.guidance * (velocity - without)
-            latents = latents + (following - sigma) * velocity
-        return latents
+        return denoise(self.model, asked, latents, levels, empty, self.guidance)
 
     def _conditions(self, tasks: list[Task]) -> Conditions:
         device, count = self.composer.device, len(tasks[0].sources)

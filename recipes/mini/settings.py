@@ -40,6 +40,7 @@ class Settings:
     save_minutes: float = 5.0
     decoder_minutes: float = 12.0
     decoder_batch: int = 16
+    decoder_paintings: int = 3000  # latents of the run's own that the decoder learns from
     sizes: Sizes = field(default_factory=Sizes)
 
     @property

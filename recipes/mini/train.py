@@ -28,7 +28,7 @@ from recipes.mini.fixed import load_code
 from recipes.mini.guidance import Teacher
 from recipes.mini.losses import Networks, channel_weights, flow_loss
 from recipes.mini.optimizers import Optimizers
-from recipes.mini.run import Run, carry_over, load_checkpoint, save_atomically
+from recipes.mini.run import STATE, Run, carry_over, load_checkpoint, save_atomically
 from recipes.mini.settings import load_settings
 from recipes.mini.world import WORLDS
 
@@ -110,10 +110,10 @@ class Trainer:
             "optimizers": self.optimizers.state_dict(),
             "progress": (self.steps, self.samples, self.elapsed),
         }
-        save_atomically(state, self.run.folder / "state.pt")
+        save_atomically(state, self.run.folder / STATE)
 
     def resume(self) -> bool:
-        path = self.run.folder / "state.pt"
+        path = self.run.folder / STATE
         if not path.exists():
             return False
         state = torch.load(path, map_location=self.run.device)

@@ -14,8 +14,10 @@ import torch
 
 from recipes.mini import settings as settings_module
 from recipes.mini.batches import Painter, TaskRows
+from recipes.mini.decoder import not_quite_wrong, pairs
 from recipes.mini.evaluate import evaluate
 from recipes.mini.export import export
+from recipes.mini.painted import paint
 from recipes.mini.run import Run, load_checkpoint
 from recipes.mini.sampling import Sampler
 from recipes.mini.settings import Settings, load_settings
@@ -82,6 +84,24 @@ def test_a_taught_run_begins_with_its_teacher_and_moves_away_from_it(smoke: Sett
     assert all(torch.equal(a, b) for a, b in zip(before, taken.model.parameters(), strict=True))
     pairs = zip(before, taught.worker.model.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_decoder_learns_from_what_its_transformer_painted_but_from_nothing_that_is_something_else(
+    smoke: Settings,
+) -> None:
+    trainer = Trainer(Run(smoke))
+    trainer.save()
+    run, grid = trainer.run, smoke.grid
+    food = pairs(run, iter(TaskRows(smoke.world, run.prompts, 2, 1, None)), paint(run, 3, seed=1))
+    exact, painted = next(food), next(food)
+    near, far = (not_quite_wrong(run, *pair).mean() for pair in (exact, painted))
+    assert near == 1
+    assert far < 0.5  # an untrained transformer paints nothing that was asked for
+    latents, pictures = exact
+    latents[0, 3] += 2
+    mask = not_quite_wrong(run, latents, pictures)
+    assert mask[0, 0, 0, 48:64].max() == 0
+    assert mask.mean() == 1 - 1 / (len(latents) * grid**2)
 
 
 @pytest.mark.slow

@@ -1,0 +1,52 @@
+"""Latents as a run's own transformer paints them, beside the pictures that were asked for.
+
+The decoder learns from them what it will be given. Knows nothing of decoders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from recipes.mini.batches import Painter, TaskRows, load_rows
+from recipes.mini.export import scheduler_config
+from recipes.mini.run import Run
+from recipes.mini.sampling import denoise, sigmas
+
+STEPS = 4  # as right as twenty
+
+
+@dataclass(frozen=True)
+class Paintings:
+    """`latents` (count, tokens, 64) as they were painted, `targets` (count, N) the scene codes of what was asked."""
+
+    latents: torch.Tensor
+    targets: torch.Tensor
+
+    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some of both."""
+        chosen = torch.randint(len(self.latents), (count,), device=self.latents.device)
+        return self.latents[chosen], self.targets[chosen]
+
+
+@torch.no_grad()
+def paint(run: Run, count: int, seed: int) -> Paintings:
+    """At least `count` answers to training tasks, by the averaged weights of the run's last state."""
+    model = run.averaged().model.to(torch.bfloat16)
+    settings, painter = run.settings, Painter(run.composer, run.code, run.prompts.drop)
+    tasks = TaskRows(settings.world, run.prompts, settings.decoder_batch, seed, settings.pad_to)
+    levels = sigmas(STEPS, settings.grid**2, scheduler_config())
+    latents: list[torch.Tensor] = []
+    targets: list[torch.Tensor] = []
+    with tqdm(total=count, desc="painting", unit="picture", disable=None) as progress:
+        for rows in load_rows(tasks, settings.workers):
+            there = rows.to(run.device)
+            noise = torch.randn(len(there.ids), settings.grid**2, 64, device=run.device)
+            latents.append(denoise(model, painter.conditions(there), noise, levels))
+            targets.append(there.targets)
+            progress.update(len(noise))
+            if len(latents) * len(noise) >= count:
+                return Paintings(torch.cat(latents), torch.cat(targets))
+    raise AssertionError("rows are endless")

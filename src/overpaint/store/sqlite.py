@@ -25,7 +25,7 @@ Work = Callable[[Connection], Any]
 
 NUM_READERS = 4
 BUSY_TIMEOUT_S = 10
-WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+WRITER_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON")
 READER_PRAGMAS = ("query_only=ON",)
 
 

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,23 @@ async def test_sqlite_flushes_every_commit(sqlite_url: str, clock: ManualClock) 
         return tuple([connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names])
 
     assert await stores.database.write(look) == (2, "wal", 1)
+    await stores.close()
+
+
+async def test_a_new_file_is_opened_while_another_process_is_busy_with_it(sqlite_url: str, clock: ManualClock) -> None:
+    """SQLite refuses to turn on its write-ahead log at once, where it would wait for any other lock."""
+    path = sqlite_url.removeprefix("sqlite:///")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (id)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM theirs").fetchall()
+        opening = asyncio.create_task(open_stores(sqlite_url, clock.now))
+        assert not (await asyncio.wait([opening], timeout=0.3))[0]
+        other.execute("COMMIT")
+        stores = await opening
+    with closing(sqlite3.connect(path)) as another:
+        assert another.execute("PRAGMA journal_mode").fetchone() == ("wal",), "nobody who writes has to turn it on"
     await stores.close()
 
 

@@ -1,9 +1,12 @@
 """Bringing a database up to date at start, one process at a time. Blocking; knows no event loop."""
 
 import logging
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -13,11 +16,12 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from overpaint.core.errors import ConfigError
+from overpaint.core.errors import BackendError, ConfigError
 from overpaint.store.failures import mapped_failures
 
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 60
+_LOCK_POLL_S = 0.02
 #: Any number that is ours: who migrates a PostgreSQL database holds this advisory lock.
 ADVISORY_LOCK = 0x0FE4_9A17
 _log = logging.getLogger(__name__)
@@ -58,6 +62,7 @@ def _locked(url: URL) -> Iterator[Connection]:
             poolclass=NullPool,
             connect_args={"timeout": LOCK_TIMEOUT_S, "isolation_level": None},
         )
+        event.listen(engine, "connect", _keep_a_write_ahead_log)
         event.listen(engine, "begin", _begin_immediate)
     else:
         engine = create_engine(
@@ -69,6 +74,30 @@ def _locked(url: URL) -> Iterator[Connection]:
         if not is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         yield connection
+
+
+def _keep_a_write_ahead_log(driver_connection: Any, _record: Any) -> None:
+    """Readers and the writer then never wait for each other; the file remembers it.
+
+    Where others have the file open, SQLite says no at once where it would wait for any other lock. Here it waits too.
+
+    Raises:
+        BackendError: they never let go of it, or it lies where there can be no such log.
+    """
+    until = time.monotonic() + LOCK_TIMEOUT_S
+    while not _has_write_ahead_log(driver_connection):
+        if time.monotonic() > until:
+            raise BackendError("the database's write-ahead log cannot be turned on: it is in use or on a network drive")
+        time.sleep(_LOCK_POLL_S)
+
+
+def _has_write_ahead_log(driver_connection: Any) -> bool:
+    try:
+        return driver_connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return False
+        raise
 
 
 def _begin_immediate(connection: Connection) -> None:

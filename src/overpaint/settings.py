@@ -16,6 +16,7 @@ from overpaint.core.config import EngineConfig, ModelConfig, PrefixDtype
 from overpaint.core.errors import ConfigError
 
 PREFIX = "OVERPAINT_"
+_MIB = 2**20
 _OF_CLIENTS = ("key", "url")
 """What examples and copied code read from the environment; no settings, and no mistakes."""
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
@@ -238,6 +239,22 @@ def model_config_of(settings: Settings) -> ModelConfig:
         memory=settings.memory,
         weights=settings.weights,
         transformer=settings.transformer,
+    )
+
+
+def engine_config_of(settings: ServerSettings) -> EngineConfig:
+    """How a server's engine schedules.
+
+    Raises:
+        ConfigError: a value is not one that can be used.
+    """
+    return EngineConfig(
+        max_running=settings.max_running,
+        cache_bytes=settings.prefix_cache_mib and settings.prefix_cache_mib * _MIB,
+        host_cache_bytes=settings.prefix_host_mib * _MIB,
+        prefix_dtype=settings.prefix_dtype,
+        compile=settings.compile,
+        trace=settings.trace,
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated
@@ -15,13 +16,13 @@ from overpaint.cli.quiet import hush
 from overpaint.cli.session import engine_session
 from overpaint.compose.engine import NULL_SCHEME
 from overpaint.compose.imports import large_imports
-from overpaint.core.config import ModelConfig
+from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest
 from overpaint.painting import paint
-from overpaint.settings import read_model_config
+from overpaint.settings import config_path, engine_config_of, model_config_of, read_server_settings
 
 if TYPE_CHECKING:  # importing it imports torch
     from overpaint.cli.machine import Fact
@@ -54,6 +55,7 @@ def doctor(
     """Say whether this machine is ready to paint: device, memory, versions, what fits, and the time of one step.
 
     What fits is counted from the checkpoint's headers. Of a hub id that was not fetched yet, those alone are looked at.
+    It is what `overpaint serve` would have room for here: the server's environment and OVERPAINT_CONFIG count.
     Exits with 1 when something is wrong, and says what.
 
     Examples:
@@ -63,26 +65,27 @@ def doctor(
 
       overpaint doctor --model Qwen/Qwen-Image-2.1 --card 16
     """
-    asked = read_model_config(options.of_model(model, device, dtype, memory, weights, transformer))
+    settings = read_server_settings(options.of_model(model, device, dtype, memory, weights, transformer), config_path())
+    scheduling = replace(engine_config_of(settings), trace=None)
     if not verbose:
         hush()
-    facts = _examine(asked, card, verbose=verbose)
+    facts = _examine(model_config_of(settings), scheduling, card, verbose=verbose)
     _print(facts, is_ready=card is None)
     problems = [fact.problem for fact in facts if fact.problem]
     if problems:
         raise typer.Exit(1)
 
 
-def _examine(model: ModelConfig, card_gib: float | None, *, verbose: bool) -> "list[Fact]":
+def _examine(model: ModelConfig, scheduling: EngineConfig, card_gib: float | None, *, verbose: bool) -> "list[Fact]":
     """Everything there is to say; a checkpoint that cannot be loaded or run is a fact as well."""
     with large_imports():
         from overpaint.cli.machine import Fact, library_facts, machine_facts
 
     facts = [] if card_gib else [*machine_facts(), *library_facts()]
     try:
-        is_here = _tell_fits(model, card_gib, facts)
+        is_here = _tell_fits(model, scheduling, card_gib, facts)
         if is_here and card_gib is None:
-            with engine_session(model, verbose=verbose) as (engine, progress):
+            with engine_session(model, scheduling, verbose=verbose) as (engine, progress):
                 facts += [Fact(name, text) for name, text in _checkpoint(engine.info)]
                 progress.start("timing a step")
                 facts.append(Fact("one step", _time_step(engine)))
@@ -91,7 +94,7 @@ def _examine(model: ModelConfig, card_gib: float | None, *, verbose: bool) -> "l
     return facts
 
 
-def _tell_fits(model: ModelConfig, card_gib: float | None, facts: "list[Fact]") -> bool:
+def _tell_fits(model: ModelConfig, scheduling: EngineConfig, card_gib: float | None, facts: "list[Fact]") -> bool:
     """Print what fits, and add what is to be said of it; whether the checkpoint is here."""
     if model.source is not None and model.source.startswith(NULL_SCHEME):
         return True
@@ -99,7 +102,7 @@ def _tell_fits(model: ModelConfig, card_gib: float | None, facts: "list[Fact]") 
     from overpaint.cli.machine import Fact, placer_of, survey
 
     found = survey(model)
-    placer = placer_of(model, found.footprint, card_gib)
+    placer = placer_of(model, scheduling, found.footprint, card_gib)
     ways = fits.choices(placer)
     best = fits.recommended(placer, ways)
     of_what = f"{model.source or 'the bundled checkpoint'} on {fits.in_words(placer.device.free_bytes)} of free memory"

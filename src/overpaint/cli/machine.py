@@ -69,7 +69,7 @@ def survey(model: ModelConfig) -> Survey:
     return Survey(Footprint.of_listing(listing, model.transformer), is_here=False, num_bytes=listing.num_bytes)
 
 
-def placer_of(model: ModelConfig, footprint: Footprint, card_gib: float | None) -> Placer:
+def placer_of(model: ModelConfig, scheduling: EngineConfig, footprint: Footprint, card_gib: float | None) -> Placer:
     """What places a checkpoint on this machine's device, or on a CUDA card of so many GiB.
 
     Raises:
@@ -78,7 +78,7 @@ def placer_of(model: ModelConfig, footprint: Footprint, card_gib: float | None) 
     device = resolve_device("cpu" if card_gib else model.device)
     itemsize = resolve_dtype("bfloat16" if card_gib and model.dtype == "auto" else model.dtype, device).itemsize
     has = Device(int(card_gib * GIB), has_host=True) if card_gib else device_of(device)
-    return Placer(footprint, model.weights, itemsize, has, EngineConfig())
+    return Placer(footprint, model.weights, itemsize, has, scheduling)
 
 
 def machine_facts() -> list[Fact]:

@@ -7,12 +7,14 @@ from pathlib import Path
 from overpaint.cli.progress import LiveProgress
 from overpaint.cli.quiet import hush
 from overpaint.compose.engine import NULL_SCHEME, open_engine
-from overpaint.core.config import ModelConfig
+from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.ports import EngineClient
 
 
 @contextmanager
-def engine_session(model: ModelConfig, *, verbose: bool) -> Generator[tuple[EngineClient, LiveProgress]]:
+def engine_session(
+    model: ModelConfig, scheduling: EngineConfig | None = None, *, verbose: bool
+) -> Generator[tuple[EngineClient, LiveProgress]]:
     """Open the engine and show that it loads; close both at the end.
 
     A checkpoint that may have to be fetched is announced in one plain line, and the live display begins after it: the
@@ -20,6 +22,7 @@ def engine_session(model: ModelConfig, *, verbose: bool) -> Generator[tuple[Engi
 
     Args:
         model: the checkpoint to load.
+        scheduling: how the engine schedules, where that is not the default.
         verbose: whether libraries may log.
     """
     is_fetched = _may_be_fetched(model.source)
@@ -32,7 +35,7 @@ def engine_session(model: ModelConfig, *, verbose: bool) -> Generator[tuple[Engi
     else:
         progress.start(loading)
     try:
-        engine = open_engine(model)
+        engine = open_engine(model, scheduling)
         try:
             progress.start("waiting")
             yield engine, progress

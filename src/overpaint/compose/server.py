@@ -28,7 +28,6 @@ from overpaint.compose.engine import open_engine
 from overpaint.compose.imports import large_imports
 from overpaint.compose.listening import api_config_of, listen_of, vendor_hosts
 from overpaint.compose.outside import outside_of, safety_of
-from overpaint.core.config import EngineConfig
 from overpaint.core.errors import ConfigError
 from overpaint.core.store_ports import AccountStore
 from overpaint.engine.process.engine import ProcessEngine
@@ -41,7 +40,7 @@ from overpaint.service.clock import SystemClock
 from overpaint.service.keys import Keys
 from overpaint.service.service import Service, ServicePorts
 from overpaint.service.sweep import Retention
-from overpaint.settings import ServerSettings, model_config_of
+from overpaint.settings import ServerSettings, engine_config_of, model_config_of
 from overpaint.store.opening import Stores, open_stores
 
 BEYOND_RUNNING = 2
@@ -169,16 +168,7 @@ async def _open_stores(settings: ServerSettings) -> Stores:
 
 
 def _start_engine(settings: ServerSettings, stack: AsyncExitStack) -> Supervisor:
-    model = model_config_of(settings)
-    config = EngineConfig(
-        max_running=settings.max_running,
-        cache_bytes=settings.prefix_cache_mib and settings.prefix_cache_mib * MIB,
-        host_cache_bytes=settings.prefix_host_mib * MIB,
-        prefix_dtype=settings.prefix_dtype,
-        compile=settings.compile,
-        trace=settings.trace,
-    )
-    opener = partial(open_engine, model, config)
+    opener = partial(open_engine, model_config_of(settings), engine_config_of(settings))
     engine = Supervisor(lambda on_end: ProcessEngine(opener, on_end, settings.stall_s or math.inf))
     stack.callback(engine.close)
     return engine

@@ -22,7 +22,7 @@ from torch import nn
 
 from recipes.mini.batches import Rows, TaskRows, load_rows
 from recipes.mini.painted import Paintings, paint
-from recipes.mini.run import DECODER, Run, save_atomically
+from recipes.mini.run import DECODER, Run, pick_dtype, save_atomically
 from recipes.mini.settings import load_settings
 from recipes.mini.tasks import evaluation_tasks
 from recipes.mini.vae import CARRIED, PATCH, build_vae, decode, psnr
@@ -54,7 +54,8 @@ def not_quite_wrong(run: Run, latents: torch.Tensor, pictures: torch.Tensor) -> 
 
 def loss_of(vae: AutoencoderKLQwenImage21, run: Run, latents: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
     """Loss of decoding latents: square error for the level, absolute for the edges."""
-    with torch.autocast(latents.device.type, torch.bfloat16):
+    dtype = pick_dtype(latents.device)
+    with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
         found = decode(vae, latents, run.code.scale, run.composer.side).float()
     error = (found - pictures) * not_quite_wrong(run, latents, pictures)
     return error.square().mean() * 10 + error.abs().mean()

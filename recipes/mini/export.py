@@ -21,7 +21,7 @@ from recipes.mini.backgrounds import COLOUR_NAMES
 from recipes.mini.composer import Composer, to_uint8
 from recipes.mini.condition import PIXEL_MEAN, PIXEL_STD
 from recipes.mini.objects import NAMES
-from recipes.mini.run import Run
+from recipes.mini.run import RECIPE, Run
 from recipes.mini.scenes import Scene, stand
 from recipes.mini.settings import load_settings
 from recipes.mini.tokenizer import save_tokenizer
@@ -136,7 +136,7 @@ def export(run: Run, target: Path) -> None:
     write_json(preprocessor_config(), target / "processor" / "preprocessor_config.json")
     write_json(scheduler_config(), target / "scheduler" / "scheduler_config.json")
     write_json(pipeline_index(run.settings.world.side), target / "model_index.json")
-    write_json({"world": run.settings.world.name}, target / "recipe.json")
+    write_json({"world": run.settings.world.name, "guidance": run.settings.guidance}, target / RECIPE)
 
 
 def write_samples(world: World, folder: Path) -> None:

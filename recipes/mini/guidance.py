@@ -27,18 +27,21 @@ def without_words(conditions: Conditions, prompts: Prompts) -> Conditions:
 
 @dataclass(frozen=True)
 class Teacher:
-    """`scale` is guidance under pure noise; 1 steers nothing."""
+    """`scale` is guidance under pure noise; 1 steers nothing. `learned` is the guidance that its own weights hold."""
 
     model: MiniModel
     prompts: Prompts
     scale: float
+    learned: float = 1.0
 
     @torch.no_grad()
     def steer(self, conditions: Conditions, noisy: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """What guidance adds to the velocity, (B, K, tokens, 64) in fp32; nothing where the instruction is empty.
 
-        `noisy` (B, K, tokens, 64) at levels `sigma` (B, K) in 0..1.
+        `noisy` (B, K, tokens, 64) at levels `sigma` (B, K) in 0..1. A teacher that holds guidance already says more
+        than the words alone would; what it says is scaled back by as much.
         """
         asked = self.model(conditions, noisy, sigma).velocity.float()
         empty = self.model(without_words(conditions, self.prompts), noisy, sigma).velocity.float()
-        return (self.scale - 1) * sigma[:, :, None, None] * (asked - empty)
+        level = sigma[:, :, None, None]
+        return (self.scale - 1) * level / (1 + (self.learned - 1) * level) * (asked - empty)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from recipes.mini.batches import Painter, TaskRows, load_rows
 from recipes.mini.export import scheduler_config
-from recipes.mini.run import Run
+from recipes.mini.run import Run, pick_dtype
 from recipes.mini.sampling import denoise, sigmas
 
 STEPS = 4  # as right as twenty
@@ -34,7 +34,7 @@ class Paintings:
 @torch.no_grad()
 def paint(run: Run, count: int, seed: int) -> Paintings:
     """At least `count` answers to training tasks, by the averaged weights of the run's last state."""
-    model = run.averaged().model.to(torch.bfloat16)
+    model = run.averaged().model.to(pick_dtype(run.device))
     settings, painter = run.settings, Painter(run.composer, run.code, run.prompts.drop)
     tasks = TaskRows(settings.world, run.prompts, settings.decoder_batch, seed, settings.pad_to)
     levels = sigmas(STEPS, settings.grid**2, scheduler_config())

@@ -5,6 +5,7 @@ Knows nothing of how they are trained.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from recipes.mini.settings import Settings
 from recipes.mini.tokenizer import Prompts, special_ids
 from recipes.mini.vae import PatchCode
 
-STATE, DECODER = "state.pt", "decoder.pt"
+STATE, DECODER, RECIPE = "state.pt", "decoder.pt", "recipe.json"
 COMPONENTS = ("text_encoder", "transformer")
 
 
@@ -27,6 +28,19 @@ def pick_device(name: str) -> torch.device:
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_dtype(device: torch.device) -> torch.dtype:
+    """What to compute in, by the engine's rule: bfloat16 where the device multiplies in it, else float32.
+
+    Emulated, bfloat16 takes ten times as long. Written down here once more, because a machine that only trains does
+    not have the package installed.
+    """
+    if device.type != "cpu":
+        return torch.bfloat16
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    able = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    return torch.bfloat16 if able else torch.float32
 
 
 def save_atomically(value: Any, path: Path) -> None:
@@ -69,9 +83,20 @@ class Run:
         """The averaged weights of the run's last state."""
         return self._averaged(self.folder)
 
-    def teacher(self) -> Networks:
-        """The averaged weights of the teacher's last state."""
-        return self._averaged(self.settings.teacher_folder)
+    def teacher(self) -> tuple[Networks, float]:
+        """The averaged weights of the teacher, and the guidance that was learned into them (1: none).
+
+        Raises:
+            ValueError: a checkpoint of another world.
+        """
+        folder, world = self.settings.teacher_folder, self.settings.world.name
+        if (folder / STATE).exists():
+            return self._averaged(folder), 1.0
+        networks, recipe = self.networks(), read_recipe(folder)
+        if recipe["world"] != world:
+            raise ValueError(f"teacher: {folder} knows the {recipe['world']} world, not the {world} one")
+        load_checkpoint(networks, folder)
+        return networks.requires_grad_(False).eval(), recipe["guidance"]
 
     def _averaged(self, folder: Path) -> Networks:
         networks = self.networks()
@@ -82,6 +107,12 @@ class Run:
         """The state of the decoder's training: the run's own, or its teacher's; None before there is one."""
         folders = [self.folder, *([self.settings.teacher_folder] if self.settings.teacher else [])]
         return next((folder / DECODER for folder in folders if (folder / DECODER).exists()), None)
+
+
+def read_recipe(checkpoint: Path) -> dict[str, Any]:
+    """What an exported checkpoint says of its making: its `world`, and the `guidance` in its weights."""
+    recipe: dict[str, Any] = json.loads((checkpoint / RECIPE).read_text())
+    return recipe
 
 
 def load_checkpoint(networks: Networks, checkpoint: Path) -> list[str]:

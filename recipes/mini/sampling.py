@@ -22,7 +22,7 @@ from transformers import Qwen3VLForConditionalGeneration
 from recipes.mini.composer import Composer
 from recipes.mini.guidance import without_words
 from recipes.mini.networks import Conditions, MiniModel
-from recipes.mini.run import pick_device
+from recipes.mini.run import pick_device, pick_dtype, read_recipe
 from recipes.mini.tasks import Task
 from recipes.mini.tokenizer import Prompts
 
@@ -72,8 +72,9 @@ class Sampler:
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", **options: Any) -> Sampler:
-        """From a checkpoint in the diffusers layout, computing in bfloat16 as the engine does; decoding in fp32."""
-        where, dtype = pick_device(device), torch.bfloat16
+        """From a checkpoint in the diffusers layout, computing in what the engine would take; decoding in fp32."""
+        where = pick_device(device)
+        dtype = pick_dtype(where)
         transformer = QwenImage21Transformer2DModel.from_pretrained(folder / "transformer", torch_dtype=dtype)
         encoder = Qwen3VLForConditionalGeneration.from_pretrained(folder / "text_encoder", dtype=dtype)
         vae = AutoencoderKLQwenImage21.from_pretrained(folder / "vae")
@@ -82,7 +83,7 @@ class Sampler:
         tokenizer = Tokenizer.from_file(str(folder / "processor" / "tokenizer.json"))
         scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
         prompts = Prompts(tokenizer, side // 16)
-        world = json.loads((folder / "recipe.json").read_text())["world"]
+        world = read_recipe(folder)["world"]
         return cls(model, vae.float().to(where), prompts, Composer(where, side), scheduler, world, **options)
 
     @torch.no_grad()

@@ -16,7 +16,8 @@ RUNS = Path(__file__).parent / "runs"
 class Settings:
     """One training run. `horizon` is the minutes of training after which the rate is annealed.
 
-    `teacher` names a run whose average this one begins with, and learns the `guidance` of.
+    `teacher` names a run, or the folder of an exported checkpoint, whose average this one begins with, and learns the
+    `guidance` of.
     """
 
     name: str
@@ -49,8 +50,8 @@ class Settings:
 
     @property
     def teacher_folder(self) -> Path:
-        """Where the teacher's run keeps what it learned."""
-        return RUNS / self.teacher
+        """Where the teacher's run keeps what it learned, or the teacher's checkpoint (a name with a slash)."""
+        return Path(self.teacher) if "/" in self.teacher else RUNS / self.teacher
 
     @property
     def grid(self) -> int:

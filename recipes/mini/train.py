@@ -3,7 +3,8 @@
     python -m recipes.mini.train --config recipes/mini/configs/cpu.toml --minutes 60
 
 Goes on from the run's last state; `--from CHECKPOINT` starts a new run from exported weights.
-Weights are fp32 masters with a bfloat16 working copy; an exponential average is what gets exported.
+Weights are fp32 masters with a working copy in bfloat16, where the device multiplies in it; an exponential average
+is what gets exported.
 The rate follows the training time of all invocations together, and is annealed at the horizon. Knows
 nothing of export or evaluation.
 """
@@ -28,7 +29,7 @@ from recipes.mini.fixed import load_code
 from recipes.mini.guidance import Teacher
 from recipes.mini.losses import Networks, channel_weights, flow_loss
 from recipes.mini.optimizers import Optimizers
-from recipes.mini.run import STATE, Run, carry_over, load_checkpoint, save_atomically
+from recipes.mini.run import STATE, Run, carry_over, load_checkpoint, pick_dtype, read_recipe, save_atomically
 from recipes.mini.settings import load_settings
 from recipes.mini.world import WORLDS
 
@@ -37,10 +38,10 @@ LONGEST_STEP = 20.0  # seconds; a step that took longer was stopped meanwhile
 FLAT = 0.2  # share of the horizon at full rate; a cosine follows
 
 
-def in_bfloat16(networks: Networks) -> Networks:
-    """With rounded parameters; buffers stay: a rotary frequency must not be rounded."""
+def rounded(networks: Networks, dtype: torch.dtype) -> Networks:
+    """With parameters in another dtype; buffers stay: a rotary frequency must not be rounded."""
     for parameter in networks.parameters():
-        parameter.data = parameter.data.to(torch.bfloat16)
+        parameter.data = parameter.data.to(dtype)
     return networks
 
 
@@ -51,7 +52,8 @@ class Trainer:
         self.run, self.settings = run, run.settings
         self.master = run.networks()
         self.average = run.networks().requires_grad_(False)
-        self.worker = in_bfloat16(run.networks())
+        self.dtype = pick_dtype(run.device)
+        self.worker = rounded(run.networks(), self.dtype)
         self.teacher: Teacher | None = None
         self.optimizers = Optimizers(self.master, self.settings.weight_decay)
         self.weights = channel_weights(run.code)
@@ -61,14 +63,14 @@ class Trainer:
             denoiser.run_block = torch.compile(denoiser.run_block)
         self.take_over()
         if self.settings.teacher:
-            self.learn_from(run.teacher())
+            self.learn_from(*run.teacher())
 
-    def learn_from(self, teacher: Networks) -> None:
-        """Begin with a teacher's weights, and learn its guidance into them."""
+    def learn_from(self, teacher: Networks, learned: float) -> None:
+        """Begin with a teacher's weights, and learn its guidance into them, or go on with what it `learned` of it."""
         self.master.load_state_dict(teacher.state_dict())
         self.average.load_state_dict(teacher.state_dict())
         self.take_over()
-        self.teacher = Teacher(in_bfloat16(teacher).model, self.run.prompts, self.settings.guidance)
+        self.teacher = Teacher(rounded(teacher, self.dtype).model, self.run.prompts, self.settings.guidance, learned)
 
     @torch.no_grad()
     def take_over(self) -> None:
@@ -127,7 +129,7 @@ class Trainer:
     def start_from(self, checkpoint: Path) -> list[str]:
         """Begin with exported weights; returns the names that did not fit."""
         left = load_checkpoint(self.master, checkpoint)
-        world = WORLDS[json.loads((checkpoint / "recipe.json").read_text())["world"]]
+        world = WORLDS[read_recipe(checkpoint)["world"]]
         if world != self.settings.world:
             carry_over(self.master.model, load_code(world).to(self.run.device), self.run.code)
         self.average.load_state_dict(self.master.state_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,3 +217,7 @@ def test_a_teacher_steers_away_from_what_no_words_would_give(
     torch.testing.assert_close(added[0], 2 * (asked - empty)[0])  # under pure noise: guidance of 3
     torch.testing.assert_close(added[1], (asked - empty)[1])
     assert teacher.steer(conditions(UNCONDITIONAL), noisy, sigma).abs().max() == 0
+    # A teacher whose answers are steered by as much already: the same words add what they added to the plain one.
+    knowing = replace(teacher, learned=3.0)
+    already = 1 + torch.tensor([2.0, 1.0])[:, None, None, None]
+    torch.testing.assert_close(knowing.steer(conditions(task.prompt), noisy, sigma) * already, added)

@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from overpaint.model.device import resolve_dtype
 from recipes.mini import settings as settings_module
 from recipes.mini.batches import Painter, TaskRows
 from recipes.mini.decoder import not_quite_wrong, pairs
 from recipes.mini.evaluate import evaluate
 from recipes.mini.export import export
 from recipes.mini.painted import paint
-from recipes.mini.run import Run, load_checkpoint
+from recipes.mini.run import Run, load_checkpoint, pick_dtype
 from recipes.mini.sampling import Sampler
 from recipes.mini.settings import Settings, load_settings
 from recipes.mini.train import Trainer
+from recipes.mini.world import WIDE
 
 CONFIGS = Path("recipes/mini/configs")
 
@@ -45,6 +47,17 @@ def test_every_configuration_can_be_read(path: Path) -> None:
     settings = load_settings(path)
     assert settings.pad_to is None or settings.pad_to % 16 == 0
     assert settings.sizes.width % settings.sizes.heads == 0
+
+
+@pytest.mark.parametrize(("able", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_run_computes_in_what_the_engine_would_take(
+    able: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: able)
+    processor = torch.device("cpu")
+    assert pick_dtype(processor) == resolve_dtype("auto", processor) == dtype
+    assert pick_dtype(torch.device("cuda")) == torch.bfloat16
 
 
 def test_a_run_goes_on_where_it_stopped_and_its_export_can_be_judged(smoke: Settings, tmp_path: Path) -> None:
@@ -82,8 +95,22 @@ def test_a_taught_run_begins_with_its_teacher_and_moves_away_from_it(smoke: Sett
     before = [parameter.clone() for parameter in taken.model.parameters()]
     take_steps(taught, 2)
     assert all(torch.equal(a, b) for a, b in zip(before, taken.model.parameters(), strict=True))
-    pairs = zip(before, taught.worker.model.parameters(), strict=True)
-    assert any(not torch.equal(a, b) for a, b in pairs)
+    both = zip(before, taught.worker.model.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in both)
+
+
+def test_a_run_goes_on_from_a_checkpoint_and_knows_the_guidance_in_it(smoke: Settings, tmp_path: Path) -> None:
+    first = Trainer(Run(smoke))
+    first.save()
+    checkpoint = tmp_path / "checkpoint"
+    export(Run(replace(smoke, guidance=3.0)), checkpoint)
+    further = Trainer(Run(replace(smoke, name="further", teacher=str(checkpoint), guidance=2.0)))
+    assert further.teacher is not None
+    assert (further.teacher.scale, further.teacher.learned) == (2.0, 3.0)
+    for exported, taken in zip(first.average.model.parameters(), further.master.model.parameters(), strict=True):
+        torch.testing.assert_close(exported, taken, atol=2e-2, rtol=2e-2)  # bfloat16 on disk
+    with pytest.raises(ValueError, match="knows the full world, not the wide one"):
+        Trainer(Run(replace(smoke, world=WIDE, name="other", teacher=str(checkpoint))))
 
 
 def test_a_decoder_learns_from_what_its_transformer_painted_but_from_nothing_that_is_something_else(

@@ -15,6 +15,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from overpaint.model.device import resolve_device, resolve_dtype
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -22,6 +24,8 @@ def hardware() -> dict[str, Any]:
     """What this ran on."""
     found: dict[str, Any] = {
         "cpu": _cpu_name(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "arithmetic": _arithmetic(),
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "torch": torch.__version__,
@@ -31,6 +35,11 @@ def hardware() -> dict[str, Any]:
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name(0)
     return found
+
+
+def _arithmetic() -> str:
+    """What `--dtype auto` computes in here."""
+    return str(resolve_dtype("auto", resolve_device("auto"))).removeprefix("torch.")
 
 
 def _cpu_name() -> str:
@@ -56,6 +65,6 @@ def report(name: str, columns: list[str], rows: list[list[str]], figures: dict[s
     document = {"benchmark": name, "commit": commit(), "hardware": hardware(), **figures}
     if save:
         RESULTS.mkdir(exist_ok=True)
-        day = datetime.now(UTC).strftime("%Y-%m-%d")
-        (RESULTS / f"{day}-{name}.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+        day, kind = datetime.now(UTC).strftime("%Y-%m-%d"), "" if _arithmetic() == "bfloat16" else f"-{_arithmetic()}"
+        (RESULTS / f"{day}-{name}{kind}.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     print(json.dumps(document))

@@ -5,7 +5,7 @@ sizes each. Knows nothing of requests or scheduling.
 """
 
 from collections.abc import Callable
-from itertools import count
+from itertools import count, pairwise
 from math import inf
 from time import perf_counter
 
@@ -26,6 +26,7 @@ from overpaint.model.vae import PictureCodec
 _PACKS = (1, 2, 4, 8)
 _SETTLED, _MOST_CALLS = 3, 12
 """A call's time is settled when so many in a row were no faster than the best; the first ones of a shape are slow."""
+_ROUNDS = 7
 _PREFIX_TOKENS = 32
 _GOOD_ENOUGH = 1.1
 """A pack is large enough when a token costs at most this much more than in the best pack."""
@@ -87,25 +88,19 @@ def _time_packs(transformer: PackedTransformer, channels: int, grid: Grid, most_
     transformer.prefill([PrefixInput(cache.layout.segments, txt, (), cache)])
     item = StepInput(torch.zeros(tokens, channels, device=transformer.device), 0.5, grid, cache)
 
-    def time_step(pack: int) -> float:
-        return _time(lambda: transformer.step([item] * pack), transformer.device)
+    def step(pack: int) -> Callable[[], object]:
+        return lambda: transformer.step([item] * pack)
 
     samples: list[_Sample] = []
-    for pack in _PACKS:
-        if samples and pack * tokens > most_tokens:
+    for pack, doubled in pairwise(_PACKS):
+        if doubled * tokens > most_tokens:
             break
-        seconds = time_step(pack)
-        if samples and _is_no_gain(samples[-1][1], seconds):
-            # One stall of the machine must not switch packing off for good: look again before believing it.
-            seconds = min(seconds, time_step(pack))
-        samples.append((pack * tokens, seconds))
-        if len(samples) > 1 and _is_no_gain(samples[-2][1], seconds):
+        seconds, times_as_long = _compare(step(pack), step(doubled), transformer.device)
+        samples = samples or [(tokens, seconds)]
+        samples.append((doubled * tokens, samples[-1][1] * times_as_long))
+        if times_as_long / 2 > _NO_GAIN:
             break
-    return samples
-
-
-def _is_no_gain(seconds: float, doubled_s: float) -> bool:
-    return doubled_s / 2 > _NO_GAIN * seconds
+    return samples or [(tokens, _time(step(1), transformer.device))]
 
 
 def _time_decode(codec: PictureCodec, device: torch.device, grid: Grid) -> _Sample:
@@ -138,6 +133,16 @@ def _time_prefix(prefixes: Prefixes, reference_area: int, device: torch.device, 
 
 def _half(grid: Grid) -> Grid:
     return max(1, grid[0] // 2), max(1, grid[1] // 2)
+
+
+def _compare(call: Callable[[], object], other: Callable[[], object], device: torch.device) -> tuple[float, float]:
+    """Seconds of a call, and how many times as long the other one takes.
+
+    In turn, because a machine is faster at times; of the ratios the second lowest, because one may be a stall of the
+    first call, and stalls of the other only raise them.
+    """
+    rounds = [(_time_once(call, device), _time_once(other, device)) for _ in range(_ROUNDS + 1)][1:]
+    return min(seconds for seconds, _ in rounds), sorted(longer / seconds for seconds, longer in rounds)[1]
 
 
 def _time(call: Callable[[], object], device: torch.device) -> float:

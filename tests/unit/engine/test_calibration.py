@@ -16,10 +16,15 @@ _STALL_S = 0.1
 
 
 class Device:
-    """A step takes 1 ms and `per_token_s` for each token; the first `stalled` steps of two pictures a tenth more."""
+    """A step takes 1 ms and `per_token_s` for each token.
 
-    def __init__(self, per_token_s: float, stalled: int) -> None:
-        self.per_token_s, self.stalled = per_token_s, stalled
+    The first `stalled` steps of two pictures take a tenth of a second more, and after so many steps all take twice as
+    long.
+    """
+
+    def __init__(self, per_token_s: float, stalled: int = 0, slow_after: int | None = None) -> None:
+        self.per_token_s, self.stalled, self.slow_after = per_token_s, stalled, slow_after
+        self.steps = 0
         self.device, self.context_channels = torch.device("cpu"), 4
         self.now_s = 0.0
 
@@ -30,7 +35,9 @@ class Device:
         assert len(inputs) == 1
 
     def step(self, inputs: list[StepInput]) -> None:
-        self.now_s += 1e-3 + self.per_token_s * sum(item.num_tokens for item in inputs)
+        self.steps += 1
+        seconds = 1e-3 + self.per_token_s * sum(item.num_tokens for item in inputs)
+        self.now_s += 2 * seconds if self.slow_after is not None and self.steps > self.slow_after else seconds
         if len(inputs) == 2 and self.stalled:
             self.stalled -= 1
             self.now_s += _STALL_S
@@ -48,12 +55,19 @@ def test_a_stall_while_it_is_measured_does_not_switch_packing_off(
     assert measure(Device(1e-5, stalled), monkeypatch) == 8 * 64
 
 
+@pytest.mark.parametrize("slow_after", range(1, 30))
+def test_a_machine_that_slows_down_while_it_is_measured_packs_as_before(
+    slow_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert measure(Device(1e-5, slow_after=slow_after), monkeypatch) == 8 * 64
+
+
 @pytest.mark.parametrize(("most_tokens", "tick_tokens"), [(300, 256), (128, 128), (10, 64)])
 def test_packs_that_may_not_fit_are_not_tried(
     most_tokens: int, tick_tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert measure(Device(1e-6, 0), monkeypatch, most_tokens) == tick_tokens
+    assert measure(Device(1e-6), monkeypatch, most_tokens) == tick_tokens
 
 
 def test_a_device_that_one_picture_fills_packs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert measure(Device(1e-3, 0), monkeypatch) == 64
+    assert measure(Device(1e-3), monkeypatch) == 64

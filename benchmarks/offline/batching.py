@@ -50,9 +50,8 @@ def open_pipeline(model: str | None, dtype: str) -> Iterator[Pipeline]:
 
 @contextmanager
 def open_engine(model: str | None, dtype: str, config: EngineConfig) -> Iterator[LocalEngine]:
-    """Our engine, calibrated by two pictures at once."""
+    """Our engine."""
     with engine(load(model, dtype), config) as it:
-        serve_at_once(it, [GenerationRequest("a cat", steps=2, seed=seed) for seed in range(2)])
         yield it
 
 

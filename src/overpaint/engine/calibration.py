@@ -26,7 +26,8 @@ from overpaint.model.vae import PictureCodec
 _PACKS = (1, 2, 4, 8)
 _SETTLED, _MOST_CALLS = 3, 12
 """A call's time is settled when so many in a row were no faster than the best; the first ones of a shape are slow."""
-_ROUNDS = 7
+_FEWEST_ROUNDS, _MOST_ROUNDS, _ROUNDS_S = 3, 7, 0.25
+"""Packs are compared for so long, and further where that showed no gain: it may have been stalls, and is for good."""
 _PREFIX_TOKENS = 32
 _GOOD_ENOUGH = 1.1
 """A pack is large enough when a token costs at most this much more than in the best pack."""
@@ -136,13 +137,22 @@ def _half(grid: Grid) -> Grid:
 
 
 def _compare(call: Callable[[], object], other: Callable[[], object], device: torch.device) -> tuple[float, float]:
-    """Seconds of a call, and how many times as long the other one takes.
+    """Seconds of a call, and how many times as long the other one takes; in turn: a machine is faster at times."""
+    rounds: list[tuple[float, float]] = []
+    for each in (call, other):
+        _time_once(each, device)  # the first call of a shape is slow
+    start = perf_counter()
+    while len(rounds) < _MOST_ROUNDS:
+        rounds.append((_time_once(call, device), _time_once(other, device)))
+        is_late = len(rounds) >= _FEWEST_ROUNDS and perf_counter() - start > _ROUNDS_S
+        if is_late and _times_as_long(rounds) / 2 <= _NO_GAIN:
+            break
+    return min(seconds for seconds, _ in rounds), _times_as_long(rounds)
 
-    In turn, because a machine is faster at times; of the ratios the second lowest, because one may be a stall of the
-    first call, and stalls of the other only raise them.
-    """
-    rounds = [(_time_once(call, device), _time_once(other, device)) for _ in range(_ROUNDS + 1)][1:]
-    return min(seconds for seconds, _ in rounds), sorted(longer / seconds for seconds, longer in rounds)[1]
+
+def _times_as_long(rounds: list[tuple[float, float]]) -> float:
+    """The second lowest ratio: the lowest may be a stall of the first call; stalls of the other only raise some."""
+    return sorted(longer / seconds for seconds, longer in rounds)[1]
 
 
 def _time(call: Callable[[], object], device: torch.device) -> float:

@@ -1,6 +1,7 @@
 """What `doctor` says about memory, of checkpoints here and on a hub that serves them over HTTP."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -60,6 +61,21 @@ def test_a_card_that_is_too_small_is_a_problem(overpaint: Overpaint, monkeypatch
     ended = overpaint("doctor", "--card", "0.001")
     assert ended.code == 1
     assert "does not fit on this device, however it is held" in " ".join(ended.out.split())
+
+
+def test_what_fits_is_counted_with_the_servers_own_settings(
+    overpaint: Overpaint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("OVERPAINT_MODEL")
+    (tmp_path / "server.toml").write_text("max_running = 3")
+    monkeypatch.setenv("OVERPAINT_CONFIG", "server.toml")
+    counted = overpaint("doctor", "--card", "1").out
+    assert re.search(r">\s+resident .* 3\s*$", counted, re.MULTILINE)
+    monkeypatch.setenv("OVERPAINT_PREFIX_DTYPE", "int8")
+    assert overpaint("doctor", "--card", "1").out != counted, "prefixes take half as much"
+    monkeypatch.setenv("OVERPAINT_MAX_RUNNING", "0")
+    ended = overpaint("doctor", "--card", "1")
+    assert (ended.code, "OVERPAINT_MAX_RUNNING: '0'" in ended.err) == (2, True)
 
 
 @dataclass

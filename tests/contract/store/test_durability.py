@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from overpaint.core.account import KeyLimits
 from overpaint.core.errors import BackendError, ConfigError, RateLimitError
 from overpaint.core.task import TaskState
+from overpaint.store.migrations import run
 from overpaint.store.opening import Stores, open_stores
 from tests.contract.store.making import LEASE, ManualClock, TaskMaker, api_key
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.anyio
 
 CREATE_AND_WAIT = """
 import asyncio, sys
+from overpaint.store.migrations import run
 from overpaint.store.opening import open_stores
 from tests.contract.store.making import ManualClock, TaskMaker
 
@@ -83,6 +85,20 @@ async def test_a_new_file_is_opened_while_another_process_is_busy_with_it(sqlite
     with closing(sqlite3.connect(path)) as another:
         assert another.execute("PRAGMA journal_mode").fetchone() == ("wal",), "nobody who writes has to turn it on"
     await stores.close()
+
+
+async def test_a_start_does_not_wait_for_ever_for_who_keeps_a_file_open(
+    sqlite_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "LOCK_TIMEOUT_S", 0.1)
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (id)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM theirs").fetchall()
+        with pytest.raises(BackendError, match="write-ahead log cannot be turned on"):
+            await open_stores(sqlite_url, clock.now)
 
 
 async def test_several_processes_may_start_at_once(database_url: str, clock: ManualClock) -> None:

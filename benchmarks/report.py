@@ -65,6 +65,7 @@ def report(name: str, columns: list[str], rows: list[list[str]], figures: dict[s
     document = {"benchmark": name, "commit": commit(), "hardware": hardware(), **figures}
     if save:
         RESULTS.mkdir(exist_ok=True)
-        day, kind = datetime.now(UTC).strftime("%Y-%m-%d"), "" if _arithmetic() == "bfloat16" else f"-{_arithmetic()}"
+        day, arithmetic = datetime.now(UTC).strftime("%Y-%m-%d"), document["hardware"]["arithmetic"]
+        kind = "" if arithmetic == "bfloat16" else f"-{arithmetic}"
         (RESULTS / f"{day}-{name}{kind}.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     print(json.dumps(document))

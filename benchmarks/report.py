@@ -62,10 +62,11 @@ def report(name: str, columns: list[str], rows: list[list[str]], figures: dict[s
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-    document = {"benchmark": name, "commit": commit(), "hardware": hardware(), **figures}
+    machine = hardware()
+    document = {"benchmark": name, "commit": commit(), "hardware": machine, **figures}
     if save:
         RESULTS.mkdir(exist_ok=True)
-        day, arithmetic = datetime.now(UTC).strftime("%Y-%m-%d"), document["hardware"]["arithmetic"]
+        day, arithmetic = datetime.now(UTC).strftime("%Y-%m-%d"), machine["arithmetic"]
         kind = "" if arithmetic == "bfloat16" else f"-{arithmetic}"
         (RESULTS / f"{day}-{name}{kind}.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     print(json.dumps(document))

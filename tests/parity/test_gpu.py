@@ -10,6 +10,7 @@ from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.core.terms import Terms
 from overpaint.model.checkpoint import load_checkpoint
+from overpaint.model.vae import PictureCodec
 from tests.parity.ours import Bench, paint_alone, paint_together
 from tests.reference.pictures import make_picture
 
@@ -44,3 +45,16 @@ def test_a_reproducible_picture_is_the_same_to_the_bit_beside_others_on_a_gpu() 
         bench.run()
         latents.append(bench.painted("it").latents[0])
     assert torch.equal(*latents)
+
+
+@pytest.mark.gpu
+def test_a_picture_decoded_beside_other_work_on_a_gpu_is_the_same_to_the_bit() -> None:
+    checkpoint = load_checkpoint(ModelConfig(device="cuda", dtype="bfloat16"))
+    codec = PictureCodec(checkpoint.vae, beside_tokens=64)
+    latents = torch.randn(64, codec.channels, device="cuda")
+    alone = codec.decode(latents, (8, 8))
+    busy = torch.randn(4096, 4096, device="cuda")
+    waits = [codec.begin_decode(latents, (8, 8)) for _ in range(3)]
+    for _ in range(20):
+        busy = busy @ busy / 64
+    assert all(torch.equal(wait(), alone) for wait in waits)

@@ -26,7 +26,7 @@ from benchmarks.offline.full_size.targets import PUBLISHED_S, rows_of
 from benchmarks.report import commit, hardware, report
 from overpaint.core.config import MEMORY, WEIGHTS
 
-_CASES = ("generation", "edit", "batch", "prefix", "attention", "fp8", "cards")
+_CASES = ("generation", "edit", "batch", "prefix", "attention", "decode", "fp8", "cards")
 
 
 def run(bench: Bench, names: list[str], out: Path | None) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self._build()
-        self._codec = PictureCodec(self.scale.build_vae(self.device, self.dtype))
+        large = self.scale.grid[0] * self.scale.grid[1]
+        self._codec = PictureCodec(self.scale.build_vae(self.device, self.dtype), beside_tokens=large)
         self._peak: float | None = None
 
     def _build(self) -> None:
@@ -73,6 +74,7 @@ class Bench:
             "batch": self._batch,
             "prefix": self._prefix,
             "attention": self._attention,
+            "decode": self._decode,
             "fp8": self._fp8,
             "cards": self._cards,
         }
@@ -153,6 +155,25 @@ class Bench:
             except RuntimeError as error:
                 found[name] = _first_line(error)
         return found
+
+    def _decode(self) -> dict[str, Any]:
+        """A large picture decoded while another takes a step: after the step, and beside it."""
+        work, ours = Work(self.scale.grid), Ours(self._transformer)
+        inputs = Inputs.draw(work, self._model)
+        cache = ours.prefill(work, inputs)
+        step = partial(ours.paint_on, cache, work, [inputs.noise], 1)
+
+        def after() -> None:
+            step()
+            self._codec.decode(inputs.noise, work.target)
+
+        def beside() -> None:
+            picture = self._codec.begin_decode(inputs.noise, work.target)
+            step()
+            picture()
+
+        seconds = in_turn({"after": after, "beside": beside, "step alone": step}, 3 * self.rounds, self.device)
+        return {**seconds, "gain": seconds["after"] / seconds["beside"]}
 
     def _fp8(self) -> dict[str, Any]:
         """The large picture with matrices in float8."""

@@ -52,6 +52,7 @@ class _Painting:
         sigmas: one more than steps.
         velocity: of the last step, `(tokens, channels)`; None before the first.
         step: steps done.
+        decoding: gives the picture that is being made of the latents; None while none is.
         inpainting: what stays of a source picture; None when all is painted.
         memos: one for each guidance branch of an accelerated picture.
         adapters: what the transformer is changed by for it.
@@ -63,6 +64,7 @@ class _Painting:
     latents: Tensor
     velocity: Tensor | None = None
     step: int = 0
+    decoding: Callable[[], Tensor] | None = None
     inpainting: Inpainting | None = None
     memos: dict[PrefixKey, StepMemo] = field(default_factory=dict)
     adapters: AdapterMix = ()
@@ -89,9 +91,9 @@ class Painter:
         if config.compile:
             compile_step(self._transformer)
         self.work_bytes = work_share(self.free_bytes())
-        self._codec = PictureCodec(
-            checkpoint.vae, Tiling.within(self.work_bytes // work_bytes_per_token(checkpoint.vae))
-        )
+        decodable = self.work_bytes // work_bytes_per_token(checkpoint.vae)
+        # Beside a step there is half as much room: the other half of what is nobody's may be the adapters'.
+        self._codec = PictureCodec(checkpoint.vae, Tiling.within(decodable), beside_tokens=decodable // 2)
         self.conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
         self.adapters = AdapterShelf(
             self._read_adapter, self._transformer.device, config.adapter_bytes or self.work_bytes // 2
@@ -167,10 +169,16 @@ class Painter:
         clean = euler_step(painting.latents, painting.velocity, painting.sigmas[painting.step], 0.0)
         return self._preview_map.paint(clean, painting.grid)
 
-    def decode(self, sequence_id: SequenceId) -> Picture:
-        """Turn a painted sequence into a picture of the size to deliver."""
+    def begin_decode(self, sequence_id: SequenceId) -> None:
+        """Begin to turn a painted sequence into a picture, beside what is computed next where the device can."""
         painting = self._paintings[sequence_id]
-        samples = self._codec.decode(painting.latents, painting.grid)
+        painting.decoding = self._codec.begin_decode(painting.latents, painting.grid)
+
+    def decode(self, sequence_id: SequenceId) -> Picture:
+        """Turn a painted sequence into a picture of the size to deliver, or wait for what was begun."""
+        painting = self._paintings[sequence_id]
+        decoding, painting.decoding = painting.decoding, None
+        samples = decoding() if decoding else self._codec.decode(painting.latents, painting.grid)
         picture = Picture(samples.shape[1], samples.shape[0], "RGBA", samples.contiguous().numpy().tobytes())
         picture = resize(picture, painting.spec.canvas.delivered)
         return painting.inpainting.finish(picture) if painting.inpainting else picture
@@ -196,9 +204,9 @@ class Painter:
             torch.cuda.empty_cache()
 
     def synchronize(self) -> None:
-        """Wait for the device, so that time is counted where it was spent and cancels are not outrun."""
+        """Wait for all but what is decoded, so that time is counted where it was spent and cancels are not outrun."""
         if self._transformer.device.type == "cuda":
-            torch.cuda.synchronize(self._transformer.device)
+            torch.cuda.current_stream(self._transformer.device).synchronize()
 
     @cached_property
     def _preview_map(self) -> PreviewMap:

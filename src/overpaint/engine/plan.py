@@ -32,7 +32,7 @@ class StepWork:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """One tick, in the order it is carried out.
+    """One tick, in the order it is carried out; pictures are decoded beside the passes where the device can.
 
     Args:
         drop: sequences to forget.

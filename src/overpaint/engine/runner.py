@@ -107,6 +107,8 @@ class Runner:
         for key in plan.release:
             self._painter.prefixes.release(key)
         tick = _Tick(is_wanted)
+        for sequence_id in plan.decode:
+            self._begin_decode(sequence_id, tick)
         prefilled = self._prefill(plan.prefill, tick) if plan.prefill else None
         stepped = tuple(item for pack in _packs(plan.denoise) for item in self._denoise(pack, tick))
         moved = {item.sequence_id for item in stepped}
@@ -188,6 +190,15 @@ class Runner:
             return None
         self._give_back_memory()
         return found
+
+    def _begin_decode(self, sequence_id: SequenceId, tick: _Tick) -> None:
+        """Have a picture decoded beside the tick's passes; one that cannot be is decoded after them."""
+        try:
+            with tick.time("decode"):
+                self._painter.begin_decode(sequence_id)
+        except Exception as error:  # noqa: BLE001  whatever torch raises now it may not raise when there is more room
+            _log.warning("a picture is decoded after the step instead of beside it: %s", self._answer(error))
+            self._give_back_memory()
 
     def _each(
         self,

@@ -154,6 +154,11 @@ def present(*modules: nn.Module) -> Generator[None]:
         yield
 
 
+def is_hosted(module: nn.Module) -> bool:
+    """Whether a module, or a part of it, lives on the host between uses."""
+    return any(part in _hosted for part in module.modules())
+
+
 def visiting_bytes(modules: Iterable[nn.Module]) -> int:
     """Bytes that the largest of them, or of their parts, takes on the device at a time; 0 when all are resident."""
     parts = (part for module in modules for part in module.modules())

@@ -16,7 +16,8 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from torch import Tensor, nn
 
-from overpaint.model.hosting import present
+from overpaint.model.beside import begin_beside
+from overpaint.model.hosting import is_hosted, present
 from overpaint.model.layout import Grid
 from overpaint.model.references import PIXELS_PER_TOKEN
 
@@ -70,10 +71,12 @@ class PictureCodec:
     Args:
         vae: diffusers' autoencoder, on its device, in its dtype.
         tiling: when to work in tiles.
+        beside_tokens: pictures of at most so many latent tokens may be decoded beside other work.
     """
 
-    def __init__(self, vae: AutoencoderKLQwenImage21, tiling: Tiling | None = None) -> None:
+    def __init__(self, vae: AutoencoderKLQwenImage21, tiling: Tiling | None = None, *, beside_tokens: int = 0) -> None:
         self._vae = vae
+        self._beside_tokens = beside_tokens
         self._device, self._dtype = vae.device, vae.dtype  # diffusers looks through all modules to answer these
         self._tiling = tiling or Tiling()
         config: Mapping[str, Any] = vae.config
@@ -98,7 +101,6 @@ class PictureCodec:
             latents = self._tiled(self._encode, samples, grid, (PIXELS_PER_TOKEN, 1)).float()
         return ((latents - self._mean) / self._std)[0].flatten(1).T.contiguous()
 
-    @torch.inference_mode()
     def decode(self, latents: Tensor, grid: Grid) -> Tensor:
         """Decode one picture.
 
@@ -109,11 +111,32 @@ class PictureCodec:
         Returns:
             `(pixel height, pixel width, 4)` uint8 on the CPU, contiguous.
         """
+        return self._paint(latents, grid).cpu()
+
+    def begin_decode(self, latents: Tensor, grid: Grid) -> Callable[[], Tensor]:
+        """Decode beside what the device is given next, as far as there is room for both and the device can.
+
+        Args:
+            latents: as for `decode`; left as they are until the picture is there.
+            grid: as for `decode`.
+
+        Returns:
+            What waits for the picture and gives it, as `decode` would.
+        """
+        # Weights that come and go do so in the order of the stream that computes, and of no other.
+        if grid[0] * grid[1] > self._beside_tokens or is_hosted(self._vae):
+            return lambda: self.decode(latents, grid)
+        made = begin_beside(self._device, lambda: self._paint(latents, grid))
+        return lambda: made().cpu()
+
+    @torch.inference_mode()
+    def _paint(self, latents: Tensor, grid: Grid) -> Tensor:
+        """`decode`, on the device."""
         spatial = latents.float().T.reshape(1, self.channels, *grid)
         spatial = (spatial * self._std + self._mean).to(self._dtype)
         with present(self._vae):
             samples = self._tiled(self._decode, spatial, grid, (1, PIXELS_PER_TOKEN))[0].float()
-        return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu()
+        return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
 
     def _encode(self, samples: Tensor) -> Tensor:
         return self._vae.encode(samples[:, :, None], return_dict=False)[0].mode()[:, :, 0]
@@ -133,7 +156,7 @@ class PictureCodec:
             for left in _tile_starts(grid[1], tiling):
                 rows, columns = (slice(start, start + tiling.tile_tokens) for start in (top, left))
                 tile = run(x[..., _scaled(rows, in_scale), _scaled(columns, in_scale)]).float()
-                ramp = _ramp(tile.shape[-2:], tiling.overlap_tokens * out_scale).to(x.device)
+                ramp = _ramp(tile.shape[-2:], tiling.overlap_tokens * out_scale, x.device)
                 if out is None:
                     out = tile.new_zeros(*tile.shape[:2], *weight.shape)
                 out[..., _scaled(rows, out_scale), _scaled(columns, out_scale)] += tile * ramp
@@ -153,10 +176,14 @@ def _scaled(tokens: slice, scale: int) -> slice:
     return slice(tokens.start * scale, tokens.stop * scale)
 
 
-def _ramp(shape: torch.Size, overlap: int) -> Tensor:
-    """Weights `(height, width)` that rise linearly from the edges over the overlap, and never reach zero."""
+def _ramp(shape: torch.Size, overlap: int, device: torch.device) -> Tensor:
+    """Weights `(height, width)` that rise linearly from the edges over the overlap, and never reach zero.
+
+    Made on the device: what comes from the host's memory would be waited for.
+    """
     sides: list[Tensor] = []
     for length in shape:
-        distance = torch.arange(length).minimum(torch.arange(length).flip(0)) + 1
+        place = torch.arange(length, device=device)
+        distance = place.minimum(place.flip(0)) + 1
         sides.append(distance.clamp(max=max(1, overlap)) / max(1, overlap))
     return torch.outer(*sides)

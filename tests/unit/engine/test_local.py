@@ -539,6 +539,37 @@ def test_a_preview_that_cannot_be_made_costs_no_picture(engine: LocalEngine) -> 
     assert not [event for event in events if isinstance(event, Preview)]
 
 
+def test_a_picture_is_decoded_beside_the_step_of_another(engine: LocalEngine) -> None:
+    done: list[tuple[str, set[str]]] = []
+
+    def note(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(what: Any, *rest: Any) -> Any:
+            done.append((name, {what} if isinstance(what, str) else {work.sequence_id for work in what}))
+            return original(what, *rest)
+
+        return noted
+
+    painter: Any = engine._painter
+    for name in ("begin_decode", "step", "decode"):
+        setattr(painter, name, note(name, getattr(painter, name)))
+    engine.submit("long", _LONG)
+    _until_denoising(engine, "long")
+    _result(_run(engine, "short", replace(_SHORT, steps=2)))
+    start = done.index(("begin_decode", {"short/0"}))
+    assert done[start : start + 3] == [("begin_decode", {"short/0"}), ("step", {"long/0"}), ("decode", {"short/0"})]
+    engine.cancel("long")
+    _assert_nothing_is_held_for_nobody(engine)
+
+
+def test_a_picture_that_cannot_be_decoded_beside_a_step_is_decoded_after_it(engine: LocalEngine) -> None:
+    alone = _result(_run(engine, "alone", replace(_SHORT, seed=3))).images[0].picture
+    broken = _Break(engine, "", "begin_decode", torch.OutOfMemoryError("CUDA out of memory"))
+    again = _result(_run(engine, "wrong", replace(_SHORT, seed=3))).images[0].picture
+    assert broken.calls == 1
+    _assert_alike(again, alone)
+    _assert_nothing_is_held_for_nobody(engine)
+
+
 def test_a_device_too_full_to_be_measured_paints_all_the_same(checkpoint: Checkpoint) -> None:
     engine = LocalEngine(checkpoint)
     advance = engine._painter.prefixes.advance

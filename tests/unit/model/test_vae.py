@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from overpaint.core.sizes import Size
+from overpaint.model import vae as vae_module
 from overpaint.model.checkpoint import Checkpoint
+from overpaint.model.hosting import HostedModule
 from overpaint.model.references import prepare_reference
 from overpaint.model.vae import PictureCodec, Tiling, lay_out_for_processor
 from tests.reference.measures import max_abs, psnr_db
@@ -135,6 +137,26 @@ def test_small_pictures_are_not_tiled(checkpoint: Checkpoint) -> None:
     PictureCodec(vae, _TILES).decode(torch.randn(64, 16), (8, 8))
     handle.remove()
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("beside_tokens", [0, 64], ids=["too large", "fits"])
+def test_what_is_decoded_beside_other_work_is_the_same_picture(checkpoint: Checkpoint, beside_tokens: int) -> None:
+    latents = torch.randn(64, 16)
+    codec = PictureCodec(checkpoint.vae, beside_tokens=beside_tokens)
+    assert torch.equal(codec.begin_decode(latents, (8, 8))(), codec.decode(latents, (8, 8)))
+
+
+def test_weights_that_live_on_the_host_decode_nothing_beside_other_work(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their memory is given back in the order of one stream only."""
+    begun: list[object] = []
+    monkeypatch.setattr(vae_module, "begin_beside", lambda *args: begun.append(args))
+    vae = deepcopy(checkpoint.vae)
+    HostedModule(vae, torch.device("cpu"))
+    codec = PictureCodec(vae, beside_tokens=64)
+    assert codec.begin_decode(torch.randn(64, 16), (8, 8))().shape == (128, 128, 4)
+    assert not begun
 
 
 def test_enliven_leaves_no_parameter_at_its_default() -> None:

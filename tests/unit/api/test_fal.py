@@ -172,7 +172,7 @@ def test_findings_name_fields_as_fal_does(app: str, error: RequestError, loc: li
     assert refusal.status == 422
     (found,) = refusal.body["detail"]
     assert (found["loc"], found["type"]) == (loc, kind)
-    assert found["url"] == f"https://docs.fal.ai/errors#{kind}"
+    assert found["url"] == f"https://docs.fal.ai/errors/#{kind}"
 
 
 def test_everything_that_is_wrong_is_told_at_once_and_pictures_are_not_sent_back() -> None:
@@ -327,3 +327,61 @@ async def test_an_unknown_choice_has_fals_type(world: World) -> None:
 async def test_an_empty_webhook_is_none(world: World) -> None:
     answer = await world.http.post(f"/fal/queue/{PAINT}?fal_webhook=", json={"prompt": "a cat"})
     assert answer.status_code == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("where", ["run", "queue"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Fal-Request-Timeout", "soon"),
+        ("X-Fal-Request-Timeout", "inf"),
+        ("X-Fal-Object-Lifecycle-Preference", "60"),
+        ("X-Fal-Object-Lifecycle-Preference", '{"expiration_duration_seconds": -1}'),
+    ],
+)
+async def test_a_malformed_header_is_a_bad_request_and_no_fault_of_the_input(
+    world: World, where: str, name: str, value: str
+) -> None:
+    answer = await world.http.post(f"/fal/{where}/{PAINT}", json={"prompt": "a cat"}, headers={name: value})
+    assert (answer.status_code, answer.json()["error_type"]) == (400, "bad_request")
+    assert name.lower() in answer.json()["detail"]
+    assert answer.headers["X-Fal-Error-Type"] == "bad_request"
+
+
+@pytest.mark.anyio
+async def test_a_hundred_years_are_for_ever(world: World) -> None:
+    """Older JavaScript clients say so for "never"."""
+    headers = {"X-Fal-Object-Lifecycle-Preference": '{"expiration_duration_seconds": 3153600000}'}
+    answer = await world.http.post(f"/fal/run/{PAINT}", json={"prompt": "a cat"}, headers=headers)
+    assert answer.status_code == 200
+    (stored,) = world.stand_in.stored.values()
+    assert lifetime_s(stored.spec.wording, 0) is None
+
+
+@pytest.mark.anyio
+async def test_a_result_has_its_other_path_too(world: World) -> None:
+    painted = await world.http.post(f"/fal/run/{PAINT}", json={"prompt": "a cat"})
+    request = f"/fal/queue/{PAINT}/requests/{painted.headers['x-fal-request-id']}"
+    for path in (request, f"{request}/response"):
+        answer = await world.http.get(path)
+        assert (answer.status_code, answer.json()) == (200, painted.json())
+
+
+@pytest.mark.anyio
+async def test_what_is_not_there_to_be_cancelled_has_its_status(world: World) -> None:
+    answer = await world.http.put(f"/fal/queue/{PAINT}/requests/{'0' * 32}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.anyio
+async def test_a_token_is_given_without_a_redirect(world: World) -> None:
+    """fal's asynchronous client follows none."""
+    answer = await world.http.post("/fal/rest/tokens", json={"allowed_apps": ["qwen-image"]})
+    assert answer.status_code == 200
+
+
+def test_a_failed_request_says_that_sending_it_again_is_no_use() -> None:
+    for code in ("content", "backend"):
+        refusal = refusal_of(FailedTaskError(TaskFailure(code, "it broke")))
+        assert refusal.headers["X-Fal-Retryable"] == "false"

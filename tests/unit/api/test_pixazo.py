@@ -47,6 +47,14 @@ async def test_fields_mean_what_they_say() -> None:
     assert (one.output, one.adapters) == (OutputSpec("jpeg"), (AdapterRef("a/b", 0.5),))
 
 
+async def test_a_null_is_what_is_left_out() -> None:
+    names = set(OperationInput.model_fields) - {"prompt"}
+    assert draft(**dict.fromkeys(names)) == draft()
+    assert draft(output_format="", image_size="").output == OutputSpec("png")
+    assert draft(image_size={}).size == Size(512, 512)
+    assert draft(image_urls=PICTURE) == draft(image_urls=[PICTURE])
+
+
 async def test_guidance_is_read_by_both_names() -> None:
     assert draft(guidance_scale=5).true_cfg_scale == 5
     assert draft(guidance_scale=5).negative_prompt == " "
@@ -128,7 +136,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (LITE, {"image_url": "x"}, "prompt: is required"),
     (LITE, {"prompt": "x", "image_url": "###"}, "image_urls[0]: '###'"),
     (LITE, {"prompt": "x", "seed": True}, "seed"),
-    (LITE, {"prompt": "x", "image_size": "huge"}, "image_size"),
+    (LITE, {"prompt": "x", "image_size": "huge"}, "image_size: 'huge' must be {width, height}, or one of square_hd"),
     (LITE, {"prompt": "x", "output_format": "bmp"}, "output_format: 'bmp'"),
     ("/pixazo/qwen-image-layered/v1/qwen-image-layered-request", {"image_url": PICTURE}, "num_layers"),
 ]

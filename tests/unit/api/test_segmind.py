@@ -86,6 +86,22 @@ async def test_base64_is_json_with_the_picture(world: World) -> None:
     assert base64.b64decode(answer.json()["image"]).startswith(b"\x89PNG")
 
 
+async def test_a_null_where_a_flag_is_meant_is_none(world: World) -> None:
+    answer = await world.http.post(PAINT, json=CAT | {"base64": None})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_a_slash_after_the_slug_is_not_redirected(world: World, version: str) -> None:
+    """The client follows no redirect, and takes one for the answer."""
+    for prefix in ("/segmind", ""):
+        headers = {"x-api-key": world.http.headers["authorization"].removeprefix("Bearer ")}
+        answer = await world.http.post(f"{prefix}/{version}/qwen-image/", json=CAT, headers=headers)
+        assert answer.status_code == 200
+    unknown = await world.http.post(f"/segmind/{version}/nothing/of/ours", json=CAT)
+    assert unknown.status_code == 404
+
+
 @pytest.mark.parametrize("api_config", [ApiConfig(sync_timeout_s=0.1)], ids=["short"])
 async def test_a_picture_that_is_late_is_504_and_its_retry_gets_it(world: World) -> None:
     world.stand_in.step_s = 0.2

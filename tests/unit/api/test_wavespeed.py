@@ -121,6 +121,14 @@ async def test_a_failed_task_is_no_http_error_and_does_not_read_like_one(world: 
     assert not any(word in said.lower() for word in ("http 5", "timeout", "connection"))
 
 
+async def test_a_null_where_a_flag_is_meant_is_none(world: World) -> None:
+    body = {"prompt": "a cat", "enable_sync_mode": None, "enable_base64_output": None}
+    data = (await world.http.post(PAINT, json=body)).json()["data"]
+    assert data["status"] == "created"
+    done = await completed(world.http, data["urls"]["get"])
+    assert done["outputs"][0].startswith("http://")
+
+
 async def test_an_empty_webhook_is_none(world: World) -> None:
     answer = await world.http.post(PAINT, json={"prompt": "a cat", "webhook_url": ""})
     assert answer.status_code == 200

@@ -29,7 +29,7 @@ class FalAdapter:
         "bad size": Refusal(HTTP, 422, ('"loc": ["body", "image_size"', '"type": "less_than_equal"')),
         "unreadable picture": Refusal(HTTP, 422, ('"loc": ["body", "image_urls", 0]', '"type": "image_load_error"')),
         "unreachable URL": Refusal(HTTP, 422, ('"loc": ["body", "image_urls", 0]', '"type": "file_download_error"')),
-        "too many pictures": Refusal(HTTP, 422, ('"loc": ["body", "image_urls"]', '"type": "too_long"')),
+        "too many pictures": Refusal(HTTP, 422, ('"loc": ["body", "image_urls"]', '"type": "sequence_too_long"')),
         "rate limit": Refusal(HTTP, 429, ("requests a minute",)),
         "too many open tasks": Refusal(HTTP, 429, ("open tasks",)),
         "engine failure": Refusal(HTTP, 500, ("on fire", "internal_server_error")),

@@ -1,6 +1,7 @@
 """Reading a submission: the endpoint, its input as fal checks it, and the manners that come as headers and query."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ from overpaint.api.dialects.fal.convert import NAME, Manners, in_fals_words, to_
 from overpaint.api.dialects.fal.endings import REFUSAL
 from overpaint.api.dialects.fal.endpoints import Endpoint
 from overpaint.api.dialects.fal.findings import from_pydantic
-from overpaint.api.errors import BodyTooLargeError, FindingsError
+from overpaint.api.errors import BodyTooLargeError, FindingsError, RouteError
 from overpaint.api.json_body import parse_json
 from overpaint.api.submission import accept
 from overpaint.core.errors import RequestError
@@ -23,13 +24,15 @@ from overpaint.service.draft import Draft
 TIMEOUT = "x-fal-request-timeout"
 PRIORITY = "x-fal-queue-priority"
 LIFECYCLE = "x-fal-object-lifecycle-preference"
+FOREVER_S = 1e9
+"""A time from which on it bounds nothing: some clients say a hundred years for "never"."""
 
 
 def manners_of(connection: HTTPConnection, webhook_url: str | None = None) -> Manners:
     """How a request wants to be treated.
 
     Raises:
-        RequestError: a header cannot be understood.
+        RouteError: a header cannot be understood.
     """
     return Manners(
         webhook_url=webhook_url,
@@ -40,17 +43,17 @@ def manners_of(connection: HTTPConnection, webhook_url: str | None = None) -> Ma
 
 
 def lifetime_of(preference: str | None) -> int | None:
-    """Seconds that a file is to be kept, of a lifecycle header.
+    """Seconds that a file is to be kept, of a lifecycle header; None is as long as any.
 
     Raises:
-        RequestError: it is not the JSON that it should be.
+        RouteError: it is not the JSON that it should be.
     """
     if not preference:
         return None
     try:
         seconds = json.loads(preference).get("expiration_duration_seconds")
     except (ValueError, AttributeError) as exc:
-        raise RequestError(LIFECYCLE, preference, "must be a JSON object") from exc
+        raise _malformed(LIFECYCLE, preference, "must be a JSON object") from exc
     found = _positive(LIFECYCLE, seconds)
     return None if found is None else max(1, int(found))
 
@@ -99,16 +102,23 @@ async def take_or_refuse(call: Call, endpoint: Endpoint, fields: object, manners
     except FindingsError as error:
         wording = manners.words(endpoint.id) | {REFUSAL: json.dumps(list(error.findings))}
         draft = Draft(endpoint.id, "", NAME, webhook_url=manners.webhook_url, wording=wording)
-        return await call.service.submit.refuse(call.caller, draft, TaskFailure(error.code, error.message))
+        with fals_words(endpoint):
+            return await call.service.submit.refuse(call.caller, draft, TaskFailure(error.code, error.message))
 
 
 def _positive(name: str, value: object) -> float | None:
+    """Seconds that a header names, where they bound anything."""
     if value is None:
         return None
     try:
         number = float(str(value))
     except ValueError:
         number = -1.0
-    if not 0 < number < 1e9:
-        raise RequestError(name, value, "must be a number of seconds")
-    return number
+    if not 0 < number < math.inf:
+        raise _malformed(name, value, "must be a number of seconds")
+    return number if number < FOREVER_S else None
+
+
+def _malformed(name: str, value: object, rule: str) -> RouteError:
+    """What fal answers to a header that cannot be understood: the request is malformed, its input is not to blame."""
+    return RouteError(400, RequestError(name, value, rule).message)

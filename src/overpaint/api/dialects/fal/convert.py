@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from overpaint.api.dialects.fal.endings import START_WITHIN_S
 from overpaint.api.dialects.fal.endpoints import Endpoint
-from overpaint.api.dialects.fal.findings import findings_of
+from overpaint.api.dialects.fal.findings import finding, findings_of
+from overpaint.api.dialects.fal.kinds import UNSUPPORTED
 from overpaint.api.dialects.fal.schemas import (
     AnyInput,
     EditInput,
@@ -84,7 +85,9 @@ def to_draft(body: AnyInput, endpoint: Endpoint, manners: Manners) -> Draft:
         RequestError: it cannot be understood, or no loaded checkpoint could do it.
     """
     if isinstance(body, LayeredInput):
-        raise RequestError("num_layers", body.num_layers, "cannot be painted: the loaded checkpoint paints no layers")
+        rule = "cannot be painted: the loaded checkpoint paints no layers"
+        found = finding(["body", "num_layers"], f"num_layers: {body.num_layers} {rule}", UNSUPPORTED, body.num_layers)
+        raise FindingsError([found], "num_layers", body.num_layers, rule)
     scale, negative = _guidance(body, endpoint)
     return Draft(
         model=endpoint.id,

@@ -8,12 +8,14 @@ from typing import Any
 
 from fastapi import Response
 
-from overpaint.api.dialects.fal.findings import TYPE_OF, Finding, finding, findings_of
+from overpaint.api.dialects.fal.findings import Finding, finding, findings_of
+from overpaint.api.dialects.fal.kinds import OTHER, TYPE_OF
 from overpaint.api.errors import FailedTaskError, RouteError, json_answer, status_of
 from overpaint.core.errors import CancelledTaskError, OverpaintError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.task import TaskFailure
 
 CLIENT_CLOSED = 499
+_FINAL = {"X-Fal-Retryable": "false"}
 _TYPE_OF_STATUS = {503: "runner_scheduling_failure", 504: "request_timeout"}
 
 
@@ -67,7 +69,7 @@ def refusal_of(error: OverpaintError, status: int | None = None) -> Refusal:
     if isinstance(error, CancelledTaskError):
         return _infra(CLIENT_CLOSED, error.message, "client_cancelled")
     if isinstance(error, RequestError) and status == 400:
-        return Refusal(422, findings_of(error), headers={"X-Fal-Retryable": "false"})
+        return Refusal(422, findings_of(error), headers=dict(_FINAL))
     if isinstance(error, TaskError) and not isinstance(error, TaskNotFoundError):
         return _infra(400, error.message, "bad_request")
     kind = _TYPE_OF_STATUS.get(status, "bad_request" if status < 500 else "internal_error")
@@ -77,9 +79,9 @@ def refusal_of(error: OverpaintError, status: int | None = None) -> Refusal:
 def _of_failure(failure: TaskFailure, status: int) -> Refusal:
     if status == 503:
         return _infra(503, failure.message, "runner_scheduling_failure")
-    kind = TYPE_OF.get(failure.code, "value_error") if status == 400 else "internal_server_error"
+    kind = TYPE_OF.get(failure.code, OTHER) if status == 400 else "internal_server_error"
     loc = ["body", "prompt"] if kind == "content_policy_violation" else ["body"]
-    return Refusal(422 if status == 400 else status, [finding(loc, failure.message, kind)])
+    return Refusal(422 if status == 400 else status, [finding(loc, failure.message, kind)], headers=dict(_FINAL))
 
 
 def _infra(status: int, text: str, kind: str, headers: dict[str, str] | None = None) -> Refusal:

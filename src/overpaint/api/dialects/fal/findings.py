@@ -9,21 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from overpaint.api.dialects.fal.kinds import kind_of, kind_of_pydantic
 from overpaint.api.errors import FindingsError, from_validation
 from overpaint.api.field_names import in_words
 from overpaint.core.errors import RequestError
 
 Finding = dict[str, Any]
 _MAX_ECHO = 200
-_KIND_OF = {"literal_error": "one_of", "enum": "one_of"}
-"""fal's types by pydantic's, where they differ."""
-TYPE_OF = {
-    "missing": "missing",
-    "content": "content_policy_violation",
-    "invalid_picture": "image_load_error",
-    "unreachable_picture": "file_download_error",
-}
 
 
 def findings_of(error: RequestError, names: Mapping[str, str] | None = None) -> list[Finding]:
@@ -36,28 +30,23 @@ def findings_of(error: RequestError, names: Mapping[str, str] | None = None) -> 
     if isinstance(error, FindingsError) and error.findings:
         return [dict(one) for one in error.findings]
     message = in_words(error, names or {})
-    kind = TYPE_OF.get(error.code, "value_error")
+    kind, context = kind_of(error)
     words = "Field required" if kind == "missing" else message
-    return [finding(["body", *_steps_to(message.partition(":")[0])], words, kind, error.value, message)]
+    if words != message:
+        context = context | {"error": message}
+    return [finding(["body", *_steps_to(message.partition(":")[0])], words, kind, error.value, context)]
 
 
 def from_pydantic(exc: ValidationError) -> RequestError:
     """Everything that pydantic found, as fal shows it."""
-    found = exc.errors(include_url=False, include_context=False)
     first = from_validation(exc)
-    findings = [
-        finding(
-            ["body", *_place(one["loc"])],
-            one["msg"],
-            _KIND_OF.get(one["type"], one["type"]),
-            cast("object", one["input"]),
-        )
-        for one in found
-    ]
+    findings = [_from_detail(one) for one in exc.errors(include_url=False)]
     return FindingsError(findings, first.field, first.value, first.rule)
 
 
-def finding(loc: Sequence[str | int], text: str, kind: str, value: object = None, reason: str | None = None) -> Finding:
+def finding(
+    loc: Sequence[str | int], text: str, kind: str, value: object = None, context: Mapping[str, object] | None = None
+) -> Finding:
     """One thing that is wrong.
 
     Args:
@@ -65,11 +54,16 @@ def finding(loc: Sequence[str | int], text: str, kind: str, value: object = None
         text: the sentence for people.
         kind: one of fal's types.
         value: what was sent.
-        reason: more about it.
+        context: what fal tells beside the type.
     """
-    found: Finding = {"loc": list(loc), "msg": text, "type": kind, "url": f"https://docs.fal.ai/errors#{kind}"}
-    context = {} if reason is None or reason == text else {"ctx": {"error": reason}}
-    return found | context | ({} if value is None else {"input": _echo(value)})
+    found: Finding = {"loc": list(loc), "msg": text, "type": kind, "url": f"https://docs.fal.ai/errors/#{kind}"}
+    told = {"ctx": dict(context)} if context else {}
+    return found | told | ({} if value is None else {"input": _echo(value)})
+
+
+def _from_detail(detail: ErrorDetails) -> Finding:
+    kind, context = kind_of_pydantic(detail["type"], detail.get("ctx", {}))
+    return finding(["body", *_place(detail["loc"])], detail["msg"], kind, cast("object", detail["input"]), context)
 
 
 def _steps_to(name: str) -> list[str | int]:

@@ -20,7 +20,7 @@ from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at
 from overpaint.api.sse import SseEvent, event_stream
 from overpaint.api.task_ids import dashed, undashed
-from overpaint.core.errors import RateLimitError
+from overpaint.core.errors import RateLimitError, TaskNotFoundError
 from overpaint.core.events import Preview
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
@@ -58,13 +58,17 @@ async def status(app: str, request_id: str, call: CallDep, logs: Logs = "0") -> 
 async def cancel(app: str, request_id: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Stop a request; 400 when it is completed."""
     del app
-    task = await _get(request, service, caller, request_id)
+    try:
+        task = await _get(request, service, caller, request_id)
+    except TaskNotFoundError as error:
+        return json_answer(404, {"status": "NOT_FOUND", "detail": error.message})
     if task.state.is_final:
         return _answer(400, {"status": "ALREADY_COMPLETED", "detail": "the request is completed"}, task)
     await service.tasks.cancel(caller, task.id)
     return _answer(202, {"status": "CANCELLATION_REQUESTED"}, task)
 
 
+@router.get(f"{REQUESTS}/response", include_in_schema=False)
 @router.get(REQUESTS, operation_id="fal_result", response_model=Output | NewOutput)
 async def get_result(
     app: str, request_id: str, request: Request, service: ServiceDep, caller: CallerDep, links: LinksDep

@@ -1,6 +1,6 @@
 """Pixazo's words to the service's and back. Pure: links arrive as a value."""
 
-from overpaint.api.conversation import Turn, answer, draft_of, negative_words, read_turn
+from overpaint.api.conversation import Turn, TurnParameters, answer, draft_of, negative_words, read_turn
 from overpaint.api.dialects.pixazo.schemas import (
     ConversationBody,
     ConversationInput,
@@ -61,12 +61,12 @@ def to_draft(body: OperationInput, model: str) -> Draft:
         pictures=tuple(picture_source(text, f"images[{at}]") for at, text in enumerate(images)),
         size=size_of(body.image_size),
         seed=RANDOM_SEED if body.seed is None else body.seed,
-        num_images=body.num_images,
+        num_images=1 if body.num_images is None else body.num_images,
         steps=body.num_inference_steps,
         true_cfg_scale=scale,
         acceleration=body.acceleration or "none",
-        adapters=tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras),
-        output=OutputSpec(pick_format("output_format", body.output_format)),
+        adapters=tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras or ()),
+        output=OutputSpec(pick_format("output_format", body.output_format or "png")),
     )
 
 
@@ -76,7 +76,7 @@ def to_conversation_draft(body: ConversationBody, model: str) -> Draft:
     Raises:
         RequestError: a field is missing or cannot be understood.
     """
-    return draft_of(_turn(body.input), body.parameters, model, NAME)
+    return draft_of(_turn(body.input), body.parameters or TurnParameters(), model, NAME)
 
 
 def to_state(task: Task, links: Links) -> RequestState:

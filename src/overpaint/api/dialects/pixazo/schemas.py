@@ -3,17 +3,30 @@
 Source: https://www.pixazo.ai/models, https://github.com/Pixazo-AI/skills (qwen-image, qwen-image-lite).
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from overpaint.api.conversation import Message, TurnParameters
+from overpaint.api.json_lists import Listed
 from overpaint.api.json_numbers import Number, Whole
-from overpaint.api.named_sizes import ImageSize, SizeName
+from overpaint.api.named_sizes import SIZES, ImageSize, SizeName
 from overpaint.core.request import MAX_SEED, Acceleration
 
 Status = Literal["QUEUED", "PROCESSING", "COMPLETED", "FAILED"]
+SIZE = "must be {width, height}, or one of " + ", ".join(SIZES)
 EXAMPLE_ID = "qwen-image-lite_9f0c6c1f-0f6b-4b58-a0e3-f3f6a1b2c3d4"
+
+
+def _known_size(value: Any) -> Any:
+    """A name that is none is told by those there are; of two forms, the other one would be named.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if isinstance(value, str) and value and value not in SIZES:
+        raise ValueError(SIZE)
+    return None if value == "" else value
 
 
 class Lora(BaseModel):
@@ -28,16 +41,18 @@ class OperationInput(BaseModel):
 
     prompt: str | None = Field(default=None, description="Required.", examples=["make it blue"])
     image_url: str | None = Field(default=None, description="URL, data URI or base64.")
-    image_urls: list[str] = []
+    image_urls: Annotated[list[str], Listed] = []
     negative_prompt: str | None = None
     num_inference_steps: Whole | None = Field(default=None, description="Denoising steps.", examples=[4])
     true_cfg_scale: Number | None = Field(default=None, description="Above 1 doubles the work.")
     guidance_scale: Number | None = Field(default=None, description="As `true_cfg_scale`.")
     seed: Whole | None = Field(default=None, description=f"-1 for a fresh one, 0 to {MAX_SEED} to repeat.")
-    num_images: Whole = Field(default=1, description="1 to 4.")
-    output_format: str = Field(default="png", description="png, jpeg or webp.")
-    image_size: ImageSize | SizeName | None = Field(default=None, examples=["square_hd"])
-    loras: list[Lora] = []
+    num_images: Whole | None = Field(default=None, description="1 to 4; one without.")
+    output_format: str | None = Field(default=None, description="png, jpeg or webp; png without.")
+    image_size: Annotated[ImageSize | SizeName | None, BeforeValidator(_known_size)] = Field(
+        default=None, examples=["square_hd"]
+    )
+    loras: list[Lora] | None = None
     num_layers: Whole | None = None
     acceleration: Acceleration | None = Field(default=None, description="Faster, at some cost in quality.")
     enable_safety_checker: bool | None = None
@@ -54,7 +69,7 @@ class ConversationBody(BaseModel):
 
     model: str | None = Field(default=None, examples=["qwen-image-edit"])
     input: ConversationInput
-    parameters: TurnParameters = TurnParameters()
+    parameters: TurnParameters | None = None
 
 
 INPUTS = (OperationInput, ConversationBody, ConversationInput, TurnParameters)

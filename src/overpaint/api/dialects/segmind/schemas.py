@@ -32,7 +32,7 @@ class ModelInput(BaseModel):
     aspect_ratio: str | None = Field(default=None, description="A shape such as 16:9, or match_input_image.")
     image_format: str | None = Field(default=None, description="png, jpeg or webp.", examples=["png"])
     quality: Whole | None = Field(default=None, description="10 to 100, of jpeg and webp.")
-    base64: bool = Field(default=False, description="v1: the picture in JSON instead of its bytes.")
+    base64: bool | None = Field(default=None, description="v1: the picture in JSON instead of its bytes.")
     go_fast: bool | None = Field(default=None, description="Faster, at some cost in quality.")
     lora: str | None = Field(default=None, description="An adapter of this server, by name.")
 

@@ -1,4 +1,4 @@
-"""v1: one call that is answered with the bytes of the picture."""
+"""v1: one call that is answered with the bytes of the picture. For its path see `requests`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,7 +32,7 @@ router = APIRouter(tags=["segmind"], responses=ERRORS)
 
 
 @router.post(
-    "/v1/{slug}",
+    "/v1/{slug:path}",
     operation_id="segmind_run",
     openapi_extra=described_body(ModelInput, EXAMPLE),
     responses=PICTURE,

@@ -41,8 +41,8 @@ class SubmitInput(BaseModel):
     )
     output_format: str | None = Field(default=None, description="jpeg, png or webp.", examples=["png"])
     loras: list[Lora] | None = None
-    enable_sync_mode: bool = Field(default=False, description="Answer when the task is done.")
-    enable_base64_output: bool = Field(default=False, description="Pictures in the answer instead of URLs.")
+    enable_sync_mode: bool | None = Field(default=None, description="Answer when the task is done.")
+    enable_base64_output: bool | None = Field(default=None, description="Pictures in the answer instead of URLs.")
     enable_prompt_expansion: bool | None = Field(default=None, description="Whether to enrich the prompt.")
     webhook_url: str | None = Field(default=None, description="As the query parameter `webhook`.")
 

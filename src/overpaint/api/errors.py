@@ -212,7 +212,17 @@ def from_validation(exc: RequestValidationError | ValidationError) -> RequestErr
     """What pydantic found wrong with a request, as field, value and rule; only the first finding."""
     found = cast("Mapping[str, object]", exc.errors()[0])
     location = cast("tuple[str | int, ...]", found.get("loc", ()))
-    field = field_name(location[1:] if isinstance(exc, RequestValidationError) else location)
+    return from_finding(found, location[1:] if isinstance(exc, RequestValidationError) else location)
+
+
+def from_finding(found: Mapping[str, object], location: tuple[str | int, ...]) -> RequestError:
+    """One finding of pydantic's, as field, value and rule.
+
+    Args:
+        found: one of ``errors()``.
+        location: of the field in the body.
+    """
+    field = field_name(location)
     if found.get("type") == "missing":
         return MissingFieldError(field)
     if found.get("type") == "extra_forbidden":

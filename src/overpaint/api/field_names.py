@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 
+from overpaint.api.errors import UnknownFieldError
 from overpaint.core.errors import OverpaintError, RequestError
 
 
 def in_words(error: OverpaintError, names: Mapping[str, str]) -> str:
-    """The sentence for people, its field by the caller's name.
+    """The sentence for people, its field by the caller's name; one that is not known has no other.
 
     Args:
         error: any.
         names: by the service's name, a field (``"steps"``) or one item of it (``"images[0]"``); what is not there
             keeps its name.
     """
-    if not isinstance(error, RequestError):
+    if not isinstance(error, RequestError) or isinstance(error, UnknownFieldError):
         return error.message
     return name_of(error.field, names) + error.message.removeprefix(error.field)
 

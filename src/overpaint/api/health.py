@@ -26,12 +26,14 @@ class Ready(BaseModel):
     )
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", operation_id="live")
 async def live() -> Live:
     """Answers as long as the process does; restart it when this fails."""
     return Live()
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", operation_id="ready", responses={503: {"model": Ready}})
 async def ready(response: Response, service: ServiceDep, closing: ClosingDep) -> Ready:
     """200 when a task would be accepted and painted now, else 503 and why; send work only while it is 200."""

@@ -4,11 +4,12 @@ Also gives the OpenAPI description that the framework cannot derive for such rou
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from overpaint.api.errors import from_validation
+from overpaint.api.errors import from_finding
 from overpaint.core.errors import RequestError
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,7 +39,7 @@ def validated(model: type[M], fields: Any) -> M:
     try:
         return model.model_validate(fields)
     except ValidationError as exc:
-        raise from_validation(exc) from exc
+        raise _meant(exc, fields) from exc
 
 
 def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -65,3 +66,30 @@ def described_body(model: type[BaseModel], example: dict[str, Any] | None = None
     if example is not None:
         content["example"] = example
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def _meant(exc: ValidationError, fields: Any) -> RequestError:
+    """The first finding; of a field that may be of several kinds, which has one for each, the deepest."""
+    findings = [(found, _place(found, fields)) for found in exc.errors()]
+    first = findings[0][1]
+    return from_finding(*max((one for one in findings if one[1][: len(first)] == first), key=lambda one: len(one[1])))
+
+
+def _place(found: Mapping[str, Any], fields: Any) -> tuple[str | int, ...]:
+    """Where a finding is in the body, without the kinds of a field's value, which pydantic names on the way."""
+    place: list[str | int] = []
+    location: tuple[str | int, ...] = found["loc"]
+    here, last = fields, len(location) - 1
+    for at, part in enumerate(location):
+        if _has(here, part):
+            here = here[part]
+        elif isinstance(part, str) and 0 < at < last + (found["type"] != "missing"):
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _has(fields: Any, part: str | int) -> bool:
+    if isinstance(fields, list):
+        return isinstance(part, int) and part < len(cast("list[Any]", fields))
+    return isinstance(fields, dict) and part in fields

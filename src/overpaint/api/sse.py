@@ -33,11 +33,11 @@ class SseEvent:
     data: Any = field(default_factory=dict[str, Any])
 
     def encode(self) -> bytes:
-        """Its frame. JSON has no raw line breaks, a text may have some."""
+        """Its frame. JSON is in ASCII and a text is cut at all of Unicode's line breaks: some clients cut there."""
         is_text = isinstance(self.data, str)
-        text = self.data if is_text else json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        text = self.data if is_text else json.dumps(self.data, separators=(",", ":"))
         head = [f"{name}: {value}" for name, value in (("id", self.id), ("event", self.event)) if value is not None]
-        return "\n".join([*head, *(f"data: {line}" for line in text.split("\n")), "\n"]).encode()
+        return "\n".join([*head, *(f"data: {line}" for line in text.splitlines() or [""]), "\n"]).encode()
 
 
 def parse_last_event_id(text: str | None) -> int:

@@ -35,7 +35,7 @@ class Gate:
 
 def is_held(prompt: str, halt: int) -> Callable[[], bool]:
     """The engine's side: tells whether a prompt is still held at its `halt`-th halt, counted from 1."""
-    found = re.search(r"held by (\S+)", prompt)
+    found = re.search(r"held by ([^\s,]+)", prompt)  # an enhancer may have gone on after a comma
     if found is None:
         return lambda: False
     path = Path(found[1])

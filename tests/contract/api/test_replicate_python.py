@@ -247,6 +247,21 @@ def test_a_deployment_is_its_model(server: RunningServer) -> None:
     assert (prediction.status, prediction.model) == ("succeeded", TWO)
 
 
+@pytest.mark.parametrize("prefix", ["", "/replicate"])
+def test_a_deployment_is_found_and_used(server: RunningServer, prefix: str) -> None:
+    client: Any = replicate.Client(api_token=server.key, base_url=f"{server.url}{prefix}", trust_env=False)
+    _OPEN.append(client)
+    deployment = client.deployments.get(TWO)
+    assert deployment.current_release.version == client.models.get(TWO).latest_version.id
+    assert deployment.id in [one.id for one in client.deployments.list()]
+    prediction = deployment.predictions.create(input=CAT)
+    prediction.wait()
+    assert (prediction.status, prediction.model) == ("succeeded", TWO)
+    with pytest.raises(ReplicateError) as caught:
+        client.deployments.get("qwen/nothing")
+    assert caught.value.status == 404
+
+
 def test_models_are_listed_searched_and_found_where_openais_are_too(server: RunningServer) -> None:
     client = replicate.Client(api_token=server.key, base_url=server.url, trust_env=False)
     _OPEN.append(client)

@@ -77,10 +77,28 @@ async def test_an_answer_holds_every_documented_shape(world: World) -> None:
     assert (await world.nobody.get(done["outputs"][0])).status_code == 200
 
 
+@pytest.mark.parametrize("root", [ROOT, "/api/v1/model"])
+async def test_a_prediction_is_polled_by_either_of_its_paths(world: World, root: str) -> None:
+    """Some model pages say ``result`` where the others say ``prediction``."""
+    task_id = (await world.http.post(SUBMIT, json=CAT | {"enable_sync_mode": True})).json()["id"]
+    polled = [(await world.http.get(f"{root}/{path}/{task_id}")).json() for path in ("prediction", "result")]
+    assert polled[0] == polled[1]
+    assert polled[1]["data"]["status"] == "completed"
+    gone = await world.http.get(f"{root}/result/{'0' * 32}")
+    assert (gone.status_code, gone.json()["code"]) == (404, 404)
+
+
 async def test_sync_mode_and_base64_answer_with_the_picture(world: World) -> None:
     body = (await world.http.post(SUBMIT, json=CAT | {"enable_sync_mode": True, "enable_base64_output": True})).json()
     assert body["data"]["status"] == "completed"
     assert base64.b64decode(body["outputs"][0].partition(",")[2]).startswith(b"\x89PNG")
+
+
+async def test_null_is_what_is_left_out(world: World) -> None:
+    fields = dict.fromkeys(set(GenerateInput.model_fields) - {"model", "prompt"})
+    answer = await world.http.post(SUBMIT, json=CAT | fields | {"size": "64*96"})
+    assert answer.status_code == 200, answer.text
+    assert draft(**fields) == draft()
 
 
 @pytest.mark.parametrize("api_config", [ApiConfig(sync_timeout_s=0.1)], ids=["short"])

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.requests import Request
 
@@ -101,6 +102,21 @@ def test_a_configuration_that_cannot_work_is_refused(values: dict[str, object]) 
 def test_an_event_is_one_frame() -> None:
     frame = SseEvent(7, "progress", {"text": "a\nb"}).encode().decode()
     assert frame == 'id: 7\nevent: progress\ndata: {"text":"a\\nb"}\n\n'
+
+
+@pytest.mark.parametrize("words", ["a\u2028b", "a\u2029b", "a\x85b", "a\x0bb", "a\x1eb", "a\r\nb", "红\n苹果\r"])
+def test_no_letter_of_an_event_ends_a_line_for_a_client_that_knows_unicode(words: str) -> None:
+    """So does `httpx`, and with it the clients that read lines by its `iter_lines`."""
+    response = httpx.Response(200, content=SseEvent(7, "done", {"prompt": words}).encode())
+    head, event, data, _ = response.iter_lines()
+    assert (head, event, json.loads(data.removeprefix("data: "))) == ("id: 7", "event: done", {"prompt": words})
+    text = httpx.Response(200, content=SseEvent(7, "error", words).encode())
+    told = [line.removeprefix("data: ") for line in text.iter_lines() if line.startswith("data: ")]
+    assert told == words.splitlines()
+
+
+def test_an_event_without_words_has_data_all_the_same() -> None:
+    assert SseEvent(None, "done", "").encode() == b"event: done\ndata: \n\n"
 
 
 @pytest.mark.parametrize(

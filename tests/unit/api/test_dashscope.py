@@ -95,6 +95,23 @@ async def test_what_cannot_be_done_is_named(body: dict[str, Any], field: str) ->
     assert raised.value.field == field
 
 
+@pytest.mark.parametrize("parameters", [None, {}])
+async def test_parameters_may_be_null(world: World, parameters: dict[str, Any] | None) -> None:
+    answer = await world.http.post(WORDS, json=CAT | {"parameters": parameters})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [([{"image": [PICTURE]}, {"text": "a"}], "[0].image"), (["a"], "[0]"), (None, ""), (5, "")],
+)
+async def test_a_part_of_a_turn_is_named_as_it_was_sent(world: World, content: Any, field: str) -> None:
+    body = {"model": "qwen-image-2.0", "input": {"messages": [{"role": "user", "content": content}]}}
+    answer = await world.http.post(TURN, json=body)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith(f"input.messages[0].content{field}: ")
+
+
 async def test_a_held_call_has_one_choice_with_all_pictures_and_no_code(world: World) -> None:
     answer = await world.http.post(TURN, json=said({"text": "a cat"}, n=2, size="64*96"))
     body = answer.json()

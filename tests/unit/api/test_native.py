@@ -244,6 +244,12 @@ async def test_readiness_names_the_part_that_is_not_well(world: World) -> None:
     assert (await world.nobody.get("/health/live")).status_code == 200
 
 
+async def test_health_is_told_to_probes_that_ask_without_a_body(world: World) -> None:
+    statuses = [(await world.nobody.head(path)).status_code for path in ("/health/live", "/health/ready")]
+    world.stand_in.problems = {"engine": "is loading"}
+    assert [*statuses, (await world.nobody.head("/health/ready")).status_code] == [200, 200, 503]
+
+
 async def test_metrics_count_requests_by_route_and_never_by_path(world: World) -> None:
     task = await made(world.http)
     await world.nobody.get(task["images"][0]["url"])

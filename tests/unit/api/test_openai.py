@@ -45,6 +45,7 @@ def test_what_is_left_out_or_null_is_the_models_choice() -> None:
     empty = draft()
     assert empty == draft(size=None, n=None, seed=None, quality=None, background=None, stream=None, lora=None)
     assert empty == draft(size="auto", n=1, seed=-1, quality="auto", background="auto")
+    assert empty == draft(seed=[])
     assert (empty.size, empty.num_images, empty.seed, empty.true_cfg_scale) == (None, 1, -1, None)
     assert empty.output == OutputSpec("png", 100, "auto")
 
@@ -66,6 +67,13 @@ def test_what_is_left_out_or_null_is_the_models_choice() -> None:
         ({"lora": {"path": "a/b", "scale": 0.5}}, {"adapters": (AdapterRef("a/b", 0.5),)}),
         ({"output_format": "jpg", "output_compression": 0}, {"output": OutputSpec("jpeg", 1)}),
         ({"output_format": "webp", "background": "transparent"}, {"output": OutputSpec("webp", 100, "transparent")}),
+        ({"output_format": "jpeg", "output_quality": "medium"}, {"output": OutputSpec("jpeg", 55)}),
+        ({"output_format": "jpeg", "output_quality": "default"}, {"output": OutputSpec("jpeg", 100)}),
+        ({"output_format": "jpeg", "output_quality": "30"}, {"output": OutputSpec("jpeg", 30)}),
+        (
+            {"output_format": "jpeg", "output_quality": "low", "output_compression": 9},
+            {"output": OutputSpec("jpeg", 9)},
+        ),
         ({"enhance_prompt": True}, {"enhance": True}),
         ({"enable_cache_dit": True}, {"acceleration": "regular"}),
         ({"enable_teacache": False}, {"acceleration": "none"}),
@@ -85,6 +93,7 @@ def test_fields_are_understood(fields: dict[str, Any], expected: dict[str, Any])
         ({"background": "transparent", "output_format": "jpeg"}, "background"),
         ({"output_format": "gif"}, "output_format"),
         ({"output_compression": 101}, "output_compression"),
+        ({"output_quality": "best"}, "output_quality"),
         ({"seed": -2}, "seed"),
         ({"seed": [1, 3]}, "seed"),
         ({"n": True}, "n"),
@@ -97,6 +106,24 @@ def test_fields_are_understood(fields: dict[str, Any], expected: dict[str, Any])
     ],
 )
 def test_what_cannot_be_honoured_is_named(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        draft(**fields)
+    assert caught.value.field == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"seed": "many"}, "seed"),
+        ({"seed": ["many"]}, "seed[0]"),
+        ({"image": 5}, "image[0]"),
+        ({"images": [{"image_url": {"url": "https://example.com/a.png"}}]}, "images[0].image_url"),
+        ({"mask": 5}, "mask"),
+        ({"mask": {"file_id": 5}}, "mask.file_id"),
+        ({"lora": {"scale": "much"}}, "lora.scale"),
+    ],
+)
+def test_a_field_that_may_be_of_several_kinds_is_named_as_it_was_sent(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(RequestError) as caught:
         draft(**fields)
     assert caught.value.field == param
@@ -218,6 +245,7 @@ def test_an_answer_has_every_value_resolved() -> None:
     [
         (RequestError("num_images", 9, "must be 1 to 6"), 400, "invalid_value", "n", None),
         (UnknownFieldError("x", 1, "is not taken"), 400, "unknown_parameter", "x", None),
+        (UnknownFieldError("steps", 4, "is not taken"), 400, "unknown_parameter", "steps", None),
         (MissingFieldError("prompt"), 400, "missing_required_parameter", "prompt", None),
         (AccessError("this API key is not valid"), 401, "invalid_api_key", None, None),
         (TaskNotFoundError("model: 'x' is not a model of this server"), 404, "model_not_found", "model", "false"),

@@ -69,6 +69,7 @@ def task(name: str = TWO, state: TaskState = TaskState.QUEUED, **given: Any) -> 
             {"num_images": 3, "seed": 5, "size": None, "acceleration": "regular"},
         ),
         (ANY, {"seed": None, "image": None}, {"seed": -1}),
+        (WORDS, {"seed": 2**32 - 1}, {"seed": 2**31 - 1}),
         (
             WORDS,
             {"lora_weights": "a/b", "lora_scale": 0.5, "extra_lora_weights": ["c/d", "e/f"], "extra_lora_scale": [2]},
@@ -214,6 +215,11 @@ def test_a_webhook_needs_the_event_that_is_told() -> None:
             422,
             "- input: Additional property x is not allowed (x: 1 is no input)\n",
         ),
+        (
+            UnknownFieldError("images", "y", "is no input"),
+            422,
+            "- input: Additional property images is not allowed (images: 'y' is no input)\n",
+        ),
         (RequestError("images[1]", "y", "is damaged"), 422, "- input.image[1]: 'y' is damaged\n"),
         (RequestError("webhook_url", "y", "is bad"), 422, "- webhook: 'y' is bad\n"),
         (AccessError("an API key is needed"), 401, "an API key is needed"),
@@ -244,6 +250,18 @@ def test_errors_are_problem_details(error: OverpaintError, status: int, detail: 
 )
 def test_shared_paths_are_told_apart_by_client_and_token(path: str, headers: dict[str, str], is_ours: bool) -> None:
     assert claims(path, Headers(headers)) == is_ours
+
+
+@pytest.mark.anyio
+async def test_what_is_no_input_of_the_model_is_not_said_to_be_one(world: World, png: bytes) -> None:
+    """Only fields of the model's own input stand below `input`."""
+    sent = [
+        await world.http.get("/replicate/v1/predictions", params={"cursor": "x"}),
+        await world.http.post(f"/replicate/v1/models/{WORDS}/predictions", json={"input": "a cat"}),
+        await world.http.post("/replicate/v1/files", files={"content": ("a.png", png)}, data={"metadata": "[]"}),
+    ]
+    named = [answer.json()["invalid_fields"][0]["field"] for answer in sent]
+    assert named == ["cursor", "input", "metadata"]
 
 
 @pytest.mark.anyio

@@ -2,7 +2,7 @@
 
 import pytest
 
-from overpaint.api.errors import MissingFieldError
+from overpaint.api.errors import MissingFieldError, UnknownFieldError
 from overpaint.api.field_names import in_words
 from overpaint.api.task_ids import dashed, undashed
 from overpaint.core.errors import OverpaintError, RequestError, TaskNotFoundError
@@ -33,6 +33,7 @@ def test_what_cannot_be_an_id_is_not_found(text: str) -> None:
         (RequestError("seed", -2, "is bad"), "seed: -2 is bad"),
         (MissingFieldError("steps"), "num_inference_steps: is required"),
         (OverpaintError("steps: no field"), "steps: no field"),
+        (UnknownFieldError("steps", 4, "is not taken"), "steps: 4 is not taken"),
     ],
 )
 def test_a_field_is_told_by_the_callers_name(error: OverpaintError, text: str) -> None:

@@ -115,7 +115,7 @@ async def get_usage(
 ) -> UsageListOut | Response:
     """What was charged: this key's, or for an admin everybody's."""
     whose = key_id if caller.is_admin else caller.key_id
-    found = service.usage(key_id=whose, since=aware(since), until=aware(until))
+    found = service.usage(key_id=whose, since=aware(since, "since"), until=aware(until, "until"))
     rows = [row async for row in found]
     return Response(usage_csv(rows), media_type="text/csv") if form == "csv" else _from_rows(rows)
 

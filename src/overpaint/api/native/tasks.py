@@ -35,8 +35,8 @@ async def _query(
     return TaskQuery(
         states=tuple(TaskState(name) for name in state),
         model=model,
-        created_after=aware(created_after),
-        created_before=aware(created_before),
+        created_after=aware(created_after, "created_after"),
+        created_before=aware(created_before, "created_before"),
         cursor=cursor,
         limit=limit,
     )
@@ -103,8 +103,12 @@ async def list_deliveries(task_id: str, call: CallDep) -> list[DeliveryOut]:
     return [from_delivery(delivery) for delivery in await call.service.webhooks.deliveries(task_id=task.id)]
 
 
-def aware(moment: datetime | None) -> datetime | None:
+def aware(moment: datetime | None, field: str) -> datetime | None:
     """A moment with its time zone; one without is UTC.
+
+    Args:
+        moment: as it was sent.
+        field: of the request.
 
     Raises:
         RequestError: it lies outside what a database can hold.
@@ -112,5 +116,5 @@ def aware(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
     if not 1970 <= moment.year <= 9000:
-        raise RequestError("time", moment.isoformat(), "must be of the years 1970 to 9000")
+        raise RequestError(field, moment.isoformat(), "must be of the years 1970 to 9000")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

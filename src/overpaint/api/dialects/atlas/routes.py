@@ -1,4 +1,4 @@
-"""The three calls, and the dialect's row."""
+"""Submit, poll and upload, and the dialect's row."""
 
 from pathlib import Path
 
@@ -33,8 +33,9 @@ async def generate_image(call: CallDep) -> PredictionAnswer:
 
 
 @router.get("/prediction/{prediction_id}", operation_id="atlas_prediction")
+@router.get("/result/{prediction_id}", operation_id="atlas_result")
 async def prediction(prediction_id: str, call: CallDep) -> PredictionAnswer:
-    """A prediction as it is now; also with 200 when it failed."""
+    """A prediction as it is now, also with 200 when it failed; model pages poll it by either of its two paths."""
     task = await call.service.tasks.get(call.caller, undashed(prediction_id))
     note_task(call.request, task)
     return await _answer(call, task)

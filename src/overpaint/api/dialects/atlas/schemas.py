@@ -35,8 +35,8 @@ class GenerateInput(BaseModel):
     guidance_scale: Number | None = Field(default=None, description="Above 1 doubles the work.")
     output_format: str | None = Field(default=None, description="png, jpeg or webp.")
     enable_prompt_expansion: bool | None = None
-    enable_sync_mode: bool = Field(default=False, description="Answer when the pictures are there.")
-    enable_base64_output: bool = Field(default=False, description="Pictures in the answer instead of URLs.")
+    enable_sync_mode: bool | None = Field(default=None, description="Answer when the pictures are there.")
+    enable_base64_output: bool | None = Field(default=None, description="Pictures in the answer instead of URLs.")
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ Source: help.aliyun.com/zh/model-studio (qwen-image-edit-api, text-to-image refe
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from overpaint.api.conversation import Message, TurnParameters
 from overpaint.api.json_lists import Listed
@@ -20,6 +20,8 @@ MAX_PAGE = 100
 
 
 Images = Annotated[list[str], Listed]
+Present = BeforeValidator(lambda value: {} if value is None else value)
+"""Null is an object without fields."""
 
 
 class Input(BaseModel):
@@ -54,8 +56,8 @@ class Submission(BaseModel):
     """The body of every painting call."""
 
     model: str | None = Field(default=None, description="Required.", examples=["qwen-image-edit-plus"])
-    input: Input = Input()
-    parameters: Parameters = Parameters()
+    input: Annotated[Input, Present] = Input()
+    parameters: Annotated[Parameters, Present] = Parameters()
 
 
 class CompatibleInput(BaseModel):

@@ -6,10 +6,9 @@ Source: https://docs.fal.ai/errors
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from overpaint.api.dialects.fal.kinds import kind_of, kind_of_pydantic
 from overpaint.api.errors import FindingsError, from_validation
@@ -61,9 +60,9 @@ def finding(
     return found | told | ({} if value is None else {"input": _echo(value)})
 
 
-def _from_detail(detail: ErrorDetails) -> Finding:
+def _from_detail(detail: Mapping[str, Any]) -> Finding:
     kind, context = kind_of_pydantic(detail["type"], detail.get("ctx", {}))
-    return finding(["body", *_place(detail["loc"])], detail["msg"], kind, cast("object", detail["input"]), context)
+    return finding(["body", *_place(detail["loc"])], detail["msg"], kind, detail["input"], context)
 
 
 def _steps_to(name: str) -> list[str | int]:

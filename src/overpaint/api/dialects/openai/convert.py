@@ -201,7 +201,8 @@ def _picture_tokens(files: "tuple[StoredFile, ...] | list[StoredFile]") -> int:
 
 def _seed(body: ImageInput) -> int:
     """One number; a list must be what this server uses anyway. Wider numbers, as other engines take, are folded."""
-    first, *others = body.seed if isinstance(body.seed, list) else [body.seed]
+    seeds = body.seed if isinstance(body.seed, list) else [body.seed]
+    first, *others = seeds or [None]
     if first is None or first == RANDOM_SEED:
         return RANDOM_SEED
     if first < 0:

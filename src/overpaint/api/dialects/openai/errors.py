@@ -101,7 +101,7 @@ def _param(error: OverpaintError) -> str | None:
         return "model"
     if not isinstance(error, RequestError):
         return None
-    return name_of(error.field, FIELD_NAMES)
+    return error.field if isinstance(error, UnknownFieldError) else name_of(error.field, FIELD_NAMES)
 
 
 def _is_unknown_model(error: OverpaintError) -> bool:

@@ -5,13 +5,22 @@ One model takes them all: a field means the same in a generation and in an edit.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from overpaint.api.json_lists import Listed
 from overpaint.api.json_numbers import Number, Whole
 
 Quality = Literal["low", "medium", "high"]
 Flag = bool | None
+LEVELS = {"maximum": 100, "high": 90, "medium": 55, "low": 35, "default": None}
+"""SGLang's words for how well a picture is kept; None leaves it to this server."""
+
+
+def _levelled(value: Any) -> Any:
+    return LEVELS.get(value, value) if isinstance(value, str) else value
+
+
+Level = Annotated[Whole | None, BeforeValidator(_levelled)]
 
 
 class PictureRef(BaseModel):
@@ -48,7 +57,7 @@ class ImageInput(BaseModel):
     background: str | None = Field(default=None, description="auto, transparent or opaque.")
     output_format: str | None = Field(default=None, description="png, jpeg or webp.", examples=["png"])
     output_compression: Whole | None = Field(default=None, description="0 to 100, for jpeg and webp.")
-    output_quality: Whole | None = Field(default=None, description="As `output_compression`.")
+    output_quality: Level = Field(default=None, description="As `output_compression`, or a word for it.")
     response_format: str | None = Field(default=None, description="b64_json, url or file.")
     stream: Flag = Field(default=None, description="Answer with server-sent events.")
     partial_images: Whole | None = Field(default=None, description="0 to 3 looks while it is painted.")

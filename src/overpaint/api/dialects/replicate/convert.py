@@ -14,7 +14,7 @@ from overpaint.api.names import pick, pick_format
 from overpaint.api.public_url import Links
 from overpaint.core.errors import RequestError
 from overpaint.core.events import Progress
-from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
+from overpaint.core.request import MAX_SEED, RANDOM_SEED, AdapterRef, OutputSpec
 from overpaint.core.sizes import Size
 from overpaint.core.task import Task, TaskState
 from overpaint.service.catalogue import ModelEntry
@@ -83,7 +83,7 @@ def to_draft(
         negative_prompt=body.negative_prompt or (NO_NEGATIVE if is_guided else None),
         pictures=pictures,
         size=_shape(body, page_of(name)),
-        seed=RANDOM_SEED if body.seed is None else body.seed,
+        seed=_seed(body.seed),
         num_images=1 if body.num_outputs is None else body.num_outputs,
         steps=body.num_inference_steps,
         true_cfg_scale=guidance,
@@ -199,6 +199,13 @@ def hold_s(prefer: str | None) -> float:
 def timestamp(time: datetime) -> str:
     """A time as Replicate writes it: UTC, microseconds, Z."""
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _seed(asked: int | None) -> int:
+    """Model pages name no largest seed: wider numbers are folded."""
+    if asked is None:
+        return RANDOM_SEED
+    return asked if asked < 0 else asked % (MAX_SEED + 1)
 
 
 def _shape(body: PaintingInput, page: ModelPage) -> Size | float | None:

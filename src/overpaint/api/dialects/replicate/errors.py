@@ -25,7 +25,7 @@ FIELD_NAMES = {
     "adapters[3]": "extra_lora_weights[2]",
     "webhook_url": "webhook",
 }
-_OUTSIDE = ("webhook", "webhook_events_filter", "version", "body", "file", "content")
+_OUTSIDE = ("webhook", "webhook_events_filter", "version", "input", "body", "file", "content", "metadata", "cursor")
 """Fields that are not of the model's input."""
 _TITLES = {
     401: "Unauthenticated",
@@ -53,6 +53,10 @@ def render_error(status: int, error: OverpaintError) -> Response:
 
 
 def _finding(error: RequestError) -> dict[str, Any]:
+    if isinstance(error, UnknownFieldError):
+        said = f"Additional property {error.field} is not allowed"
+        detail = f"- input: {said} ({error.message})\n"
+        return {"detail": detail, "invalid_fields": [_field("additional_property_not_allowed", "input", said)]}
     stem, bracket, rest = error.field.partition("[")
     name = FIELD_NAMES.get(stem, stem) + bracket + rest
     words = in_words(error, FIELD_NAMES)
@@ -61,10 +65,6 @@ def _finding(error: RequestError) -> dict[str, Any]:
     if isinstance(error, MissingFieldError):
         said = f"{name} is required" if error.rule == "is required" else words
         return {"detail": f"- input: {said}\n", "invalid_fields": [_field("required", f"input.{name}", said)]}
-    if isinstance(error, UnknownFieldError):
-        said = f"Additional property {name} is not allowed"
-        detail = f"- input: {said} ({error.message})\n"
-        return {"detail": detail, "invalid_fields": [_field("additional_property_not_allowed", "input", said)]}
     return {"detail": f"- input.{words}\n", "invalid_fields": [_field("invalid", f"input.{name}", words)]}
 
 

@@ -12,10 +12,12 @@ from overpaint.api.dialects.replicate.answers import ERRORS
 from overpaint.api.dialects.replicate.catalogue import find, names
 from overpaint.api.dialects.replicate.convert import timestamp
 from overpaint.api.dialects.replicate.pages import COG_VERSION, openapi_schema, version_of
-from overpaint.api.dialects.replicate.schemas import ModelCard, Page, VersionCard
+from overpaint.api.dialects.replicate.schemas import Configuration, Deployment, ModelCard, Page, Release, VersionCard
 from overpaint.api.public_url import Links
 from overpaint.core.errors import TaskNotFoundError
+from overpaint.service.caller import Caller
 from overpaint.service.catalogue import Catalogue
+from overpaint.service.service import Service
 
 router = APIRouter(tags=["replicate"], responses=ERRORS)
 COLLECTION = {"slug": "image-editing", "name": "Image editing", "description": "What this server paints."}
@@ -64,10 +66,23 @@ async def get_version(
     return _version(f"{owner}/{model}")
 
 
+@router.get("/deployments", operation_id="replicate_deployments")
+async def list_deployments(service: ServiceDep, caller: ReplicateCallerDep) -> Page:
+    """All deployments, on one page: each model is one, by its own name."""
+    return Page(results=[_deployment(service, caller, name) for name in names(service.catalogue)])
+
+
+@router.get("/deployments/{owner}/{model}", operation_id="replicate_deployment")
+async def get_deployment(owner: str, model: str, service: ServiceDep, caller: ReplicateCallerDep) -> Deployment:
+    """A deployment, whose predictions are those of its model."""
+    find(service.catalogue, f"{owner}/{model}")
+    return _deployment(service, caller, f"{owner}/{model}")
+
+
 @router.get("/account", operation_id="replicate_account")
 async def account(caller: ReplicateCallerDep) -> dict[str, Any]:
     """The key."""
-    return {"type": "organization", "username": caller.key.name, "name": caller.key.name, "github_url": None}
+    return _account(caller)
 
 
 @router.get("/hardware", operation_id="replicate_hardware")
@@ -116,3 +131,19 @@ def _version(name: str) -> VersionCard:
     return VersionCard(
         id=version_of(name), created_at=SINCE, cog_version=COG_VERSION, openapi_schema=openapi_schema(name)
     )
+
+
+def _account(caller: Caller) -> dict[str, Any]:
+    return {"type": "organization", "username": caller.key.name, "name": caller.key.name, "github_url": None}
+
+
+def _deployment(service: Service, caller: Caller, name: str) -> Deployment:
+    owner, _, model = name.partition("/")
+    release = Release(
+        model=name,
+        version=version_of(name),
+        created_at=SINCE,
+        created_by=_account(caller),
+        configuration=Configuration(hardware=service.model_info.device),
+    )
+    return Deployment(owner=owner, name=model, current_release=release)

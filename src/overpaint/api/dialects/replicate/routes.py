@@ -12,7 +12,7 @@ from overpaint.api.dialects.replicate.errors import render_error
 from overpaint.api.dialects.replicate.webhook import webhook_format
 
 ROOT = "/v1"
-OWN_PATHS = ("predictions", "deployments/", "account", "hardware", "collections", "webhooks/default/")
+OWN_PATHS = ("predictions", "deployments", "account", "hardware", "collections", "webhooks/default/")
 _OWN = re.compile(r"/v1/models/[^/]+/[^/]+/(predictions|versions)(/.*)?")
 _SHARED = re.compile(r"/v1/(models|files)(/.*)?")
 

@@ -123,6 +123,33 @@ class ModelCard(BaseModel):
     latest_version: VersionCard
 
 
+class Configuration(BaseModel):
+    """What a deployment runs on."""
+
+    hardware: str
+    min_instances: int = 1
+    max_instances: int = 1
+
+
+class Release(BaseModel):
+    """What a deployment serves."""
+
+    number: int = 1
+    model: str = Field(examples=["qwen/qwen-image-edit"])
+    version: str
+    created_at: str
+    created_by: dict[str, Any]
+    configuration: Configuration
+
+
+class Deployment(BaseModel):
+    """A deployment: each model is one, by its own name."""
+
+    owner: str
+    name: str
+    current_release: Release
+
+
 class FileCard(BaseModel):
     """An uploaded picture."""
 

@@ -14,9 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from overpaint.core.config import EngineConfig, ModelConfig, PrefixDtype
 from overpaint.core.errors import ConfigError
+from overpaint.images.limits import MIB
 
 PREFIX = "OVERPAINT_"
-_MIB = 2**20
 _OF_CLIENTS = ("key", "url")
 """What examples and copied code read from the environment; no settings, and no mistakes."""
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
@@ -113,7 +113,7 @@ class ServerSettings(Settings):
     prefix_dtype: PrefixDtype = "auto"
     lease_s: float = Field(default=20.0, ge=2, le=3600)
     stall_s: float = Field(default=900.0, ge=0)
-    keep_days: float = Field(default=7.0, gt=0)
+    keep_days: float = Field(default=7.0, gt=0, le=36_500)
     max_picture_mib: int = Field(default=64, ge=1, le=1024)
     adapter_urls: bool = True
     max_adapter_mib: int = Field(default=512, ge=1, le=4096)
@@ -250,8 +250,8 @@ def engine_config_of(settings: ServerSettings) -> EngineConfig:
     """
     return EngineConfig(
         max_running=settings.max_running,
-        cache_bytes=settings.prefix_cache_mib and settings.prefix_cache_mib * _MIB,
-        host_cache_bytes=settings.prefix_host_mib * _MIB,
+        cache_bytes=settings.prefix_cache_mib and settings.prefix_cache_mib * MIB,
+        host_cache_bytes=settings.prefix_host_mib * MIB,
         prefix_dtype=settings.prefix_dtype,
         compile=settings.compile,
         trace=settings.trace,

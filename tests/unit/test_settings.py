@@ -2,7 +2,7 @@ import pytest
 
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import ConfigError
-from overpaint.settings import is_debugging, read_model_config, read_settings, silence_libraries
+from overpaint.settings import is_debugging, read_model_config, read_server_settings, read_settings, silence_libraries
 
 
 def test_what_is_given_goes_before_the_environment_and_that_before_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +24,15 @@ def test_a_variable_with_a_typo_is_refused_instead_of_ignored(monkeypatch: pytes
     monkeypatch.setenv("OVERPAINT_DEVISE", "cpu")
     with pytest.raises(ConfigError, match=r"OVERPAINT_DEVISE: is not a setting; the settings are .*OVERPAINT_DEVICE"):
         read_settings()
+
+
+@pytest.mark.parametrize("days", ["1e9", "inf", "nan", "36501", "0"])
+def test_days_that_no_calendar_has_are_refused_at_start_and_not_by_every_sweep(
+    days: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERPAINT_KEEP_DAYS", days)
+    with pytest.raises(ConfigError, match="OVERPAINT_KEEP_DAYS"):
+        read_server_settings({})
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("0", False), ("", False), ("hm", False)])

@@ -115,6 +115,13 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def charge_cancelled(self, lease: Lease, charge_microusd: int) -> None:
+        """Charge a task that was cancelled under this very lease, by somebody who did not know what had been done.
+
+        What was charged already stays as it is.
+        """
+        ...
+
     async def delete(self, task_id: str) -> None:
         """Forget a final task; its usage row stays.
 
@@ -189,8 +196,11 @@ class AccountStore(Protocol):
 class WebhookStore(Protocol):
     """Deliveries that are due. They are queued by `TaskStore` in the transaction that makes a task final."""
 
-    async def due(self, *, limit: int, duration: timedelta) -> list[WebhookDelivery]:
-        """Take deliveries whose time has come, the longest due first; nobody else gets them for `duration`."""
+    async def due(self, *, limit: int, duration: timedelta, except_keys: Sequence[str] = ()) -> list[WebhookDelivery]:
+        """Take deliveries whose time has come, the longest due first; nobody else gets them for `duration`.
+
+        Those of the API keys `except_keys` are left for later.
+        """
         ...
 
     async def delivered(self, delivery_id: str) -> None:

@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 from overpaint.core.errors import PictureError
 from overpaint.core.picture import Picture
 from overpaint.images.color import to_srgb
+from overpaint.images.effort import broken_by_effort
+from overpaint.images.exif import orientation_of
 from overpaint.images.header import Header, read_header
 from overpaint.images.limits import PictureLimits
 from overpaint.images.pil import from_pil
@@ -31,6 +33,15 @@ _PILLOW_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _DAMAGED = "is damaged or cut off and cannot be read"
 
 
@@ -77,6 +88,7 @@ def decode_picture(
     _refuse(field, name, limits.broken_by_bytes(len(data)))
     header = _header_of(data, field, name)
     _refuse(field, name, limits.broken_by_sides(header.width, header.height))
+    _refuse(field, name, broken_by_effort(data, header.format))
     try:
         image = _decode(data, header, limits)
     except _PILLOW_ERRORS as exc:
@@ -119,11 +131,12 @@ def _decode(data: bytes, header: Header, limits: PictureLimits) -> Image.Image:
         if limits.broken_by_sides(*image.size):
             raise ValueError("the first frame has other sides than the header")
         image.load()
-        return to_srgb(_upright(image))
+        turn = _TURNS.get(orientation_of(image.info))
+        return to_srgb(image if turn is None else image.transpose(turn))
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says; a picture with unreadable EXIF is taken as it lies."""
+    """Turned as its EXIF says, of the caller's own; a picture with unreadable EXIF is taken as it lies."""
     try:
         return ImageOps.exif_transpose(image)
     except _PILLOW_ERRORS:

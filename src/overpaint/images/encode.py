@@ -14,6 +14,8 @@ from overpaint.images.pil import to_pil
 
 SUFFIXES: dict[str, OutputFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _LOSSLESS = 100
+_JPEG_EXIF_BYTES = 65_533
+"""What one segment of a JPEG holds; Pillow writes no block that needs two."""
 _PNG_LEVEL = 4
 """zlib's default of 6 takes twice the time of 4 for files that are at most 1.3 % smaller (zlib-ng, 1024 x 1024)."""
 
@@ -55,7 +57,8 @@ def _write_png(image: Image.Image, buffer: io.BytesIO, _quality: int, recipe: Re
 def _write_jpeg(image: Image.Image, buffer: io.BytesIO, quality: int, recipe: Recipe | None) -> None:
     """Full colour resolution from 90 up: halving it is what people see first on flat coloured shapes."""
     subsampling = 0 if quality >= 90 else 2
-    image.save(buffer, "JPEG", quality=quality, subsampling=subsampling, exif=exif_block(recipe) if recipe else b"")
+    exif = exif_block(recipe, _JPEG_EXIF_BYTES) if recipe else b""
+    image.save(buffer, "JPEG", quality=quality, subsampling=subsampling, exif=exif)
 
 
 def _write_webp(image: Image.Image, buffer: io.BytesIO, quality: int, recipe: Recipe | None) -> None:

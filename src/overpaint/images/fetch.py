@@ -1,13 +1,13 @@
 """A picture from a URL that a stranger wrote: guarded addresses, bounded bytes, time and redirects, told by content.
 
-Gives back bytes that begin like a picture, or whatever else is asked for; decoding them is `decode`'s. Everything that
-goes wrong is a `PictureError`.
+Gives bytes that begin like a picture, or whatever else is asked for, whole or as they arrive; decoding them is
+`decode`'s. Everything that goes wrong is a `PictureError`.
 Takes no proxy from the environment, sends no cookies and no referrer, and lets nobody compress a bomb.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -19,6 +19,8 @@ from overpaint.images.fetch_rules import AddressRules, Target, read_target
 from overpaint.images.header import read_header
 from overpaint.images.limits import MIB
 
+#: Takes the next bytes of a file.
+Sink = Callable[[bytes], Awaitable[None]]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SNIFFED_BYTES = 16
 USER_AGENT = "overpaint"
@@ -96,9 +98,20 @@ class PictureFetcher:
         self._kind = kind
 
     async def fetch(self, url: str, field: str = "images") -> bytes:
-        """The file behind a URL.
+        """The file behind a URL, whole; see `fetch_into`."""
+        data = bytearray()
+
+        async def keep(chunk: bytes) -> None:
+            data.extend(chunk)
+
+        await self.fetch_into(keep, url, field)
+        return bytes(data)
+
+    async def fetch_into(self, sink: Sink, url: str, field: str = "images") -> None:
+        """Give away the file behind a URL as it arrives; what was given before this raises is not whole.
 
         Args:
+            sink: takes it; what it raises of the error tree is raised here.
             url: http or https.
             field: what the request calls this picture, for the error.
 
@@ -108,7 +121,7 @@ class PictureFetcher:
         """
         try:
             async with asyncio.timeout(self._limits.total_s):
-                return await self._follow(url)
+                await self._follow(url, sink)
         except TimeoutError as exc:
             raise UnreachablePictureError(field, url, f"took longer than {self._limits.total_s:g} s to fetch") from exc
         except (_RefusedError, RefusedAddressError) as exc:
@@ -121,16 +134,16 @@ class PictureFetcher:
             reason = str(exc).strip() or type(exc).__name__
             raise UnreachablePictureError(field, url, f"cannot be fetched ({reason})") from exc
 
-    async def _follow(self, url: str) -> bytes:
+    async def _follow(self, url: str, sink: Sink) -> None:
         for _ in range(self._limits.max_redirects + 1):
             target = read_target(url)
             async with httpcore2.AsyncConnectionPool(
                 network_backend=self._backend, ssl_context=self._context(target)
             ) as pool:
-                answer = await self._ask(pool, target)
-            if isinstance(answer, bytes):
-                return answer
-            url = urljoin(url, answer)
+                moved_to = await self._ask(pool, target, sink)
+            if moved_to is None:
+                return
+            url = urljoin(url, moved_to)
         raise _RefusedError(f"redirects more than {self._limits.max_redirects} times")
 
     def _context(self, target: Target) -> ssl.SSLContext | None:
@@ -139,8 +152,8 @@ class PictureFetcher:
             self._ssl_context = httpcore2.default_ssl_context()
         return self._ssl_context
 
-    async def _ask(self, pool: httpcore2.AsyncConnectionPool, target: Target) -> bytes | str:
-        """One request: the file, or where it has moved to."""
+    async def _ask(self, pool: httpcore2.AsyncConnectionPool, target: Target, sink: Sink) -> str | None:
+        """One request: None when the file was given away, or where it has moved to."""
         location = httpcore2.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
@@ -156,28 +169,31 @@ class PictureFetcher:
                 return _location_of(response)
             if response.status != 200:
                 raise _RefusedError(f"cannot be fetched (its server answers {response.status})")
-            return await self._read(response)
+            await self._read(response, sink)
+            return None
 
-    async def _read(self, response: httpcore2.Response) -> bytes:
+    async def _read(self, response: httpcore2.Response, sink: Sink) -> None:
         if _header(response, b"content-encoding") not in ("", "identity"):
             raise ValueError("is sent compressed although that was not asked for")
         length = _header(response, b"content-length")
         if length.isdigit() and int(length) > self._limits.max_bytes:
             raise ValueError(self._too_large())
-        data = bytearray()
+        head, num_bytes = b"", 0
         async for chunk in _chunks(response):
-            was_short = len(data) < _SNIFFED_BYTES
-            data += chunk
-            if len(data) > self._limits.max_bytes:
+            num_bytes += len(chunk)
+            if num_bytes > self._limits.max_bytes:
                 raise ValueError(self._too_large())
-            if was_short and len(data) >= _SNIFFED_BYTES:
-                self._require_kind(data)
-        self._require_kind(data)
-        return bytes(data)
+            if len(head) < _SNIFFED_BYTES:
+                head += chunk[: _SNIFFED_BYTES - len(head)]
+                if len(head) == _SNIFFED_BYTES:
+                    self._require_kind(head)
+            await sink(chunk)
+        if len(head) < _SNIFFED_BYTES:
+            self._require_kind(head)
 
-    def _require_kind(self, data: bytearray) -> None:
+    def _require_kind(self, head: bytes) -> None:
         """Stop early: nobody makes this server read 64 MiB of something else."""
-        if rule := self._kind.broken_by(bytes(data[:_SNIFFED_BYTES])):
+        if rule := self._kind.broken_by(head):
             raise ValueError(rule)
 
     def _too_large(self) -> str:

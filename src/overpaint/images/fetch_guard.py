@@ -41,14 +41,14 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Opens TCP connections to allowed addresses only.
 
     Args:
-        rules: what is allowed.
+        rules: what is allowed; None allows everything.
         resolver: names to addresses.
         backend: opens the connections.
     """
 
     def __init__(
         self,
-        rules: AddressRules,
+        rules: AddressRules | None,
         resolver: Resolver = system_resolver,
         backend: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
@@ -102,6 +102,6 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except OSError as exc:
             raise httpcore2.ConnectError("has a host name that is not known") from exc
         for address in addresses:
-            if refusal := self._rules.refusal(host, address):
+            if self._rules and (refusal := self._rules.refusal(host, address)):
                 raise RefusedAddressError(refusal)
         return addresses

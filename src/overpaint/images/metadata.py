@@ -2,7 +2,7 @@
 
 One JSON object under the name `overpaint`, plus the fields that picture viewers show. PNG keeps both as text chunks,
 JPEG and WebP in EXIF (ImageDescription, Software, UserComment). The JSON is ASCII with escapes, because EXIF readers
-disagree on every other encoding. Knows nothing of engines.
+disagree on every other encoding. A JPEG has room for 64 KiB of it, which long prompts exceed. Knows nothing of engines.
 """
 
 import json
@@ -78,12 +78,31 @@ def png_chunks(recipe: Recipe) -> PngInfo:
     return chunks
 
 
-def exif_block(recipe: Recipe) -> Image.Exif:
-    """The EXIF block of a JPEG or WebP file."""
+def exif_block(recipe: Recipe, max_bytes: int | None = None) -> Image.Exif:
+    """The EXIF block of a JPEG or WebP file.
+
+    Args:
+        recipe: how the picture was made.
+        max_bytes: that the file has room for; where they are too few, the description is left out first (the recipe
+            has its words, too), and then the recipe. None is any number.
+    """
+    description = recipe.prompt.encode("ascii", "backslashreplace").decode()
+    comment = _ASCII_COMMENT + as_json(recipe).encode()
+    block = _exif_of(recipe.software, description, comment)
+    if max_bytes is not None and len(block.tobytes()) > max_bytes:
+        block = _exif_of(recipe.software, None, comment)
+    if max_bytes is not None and len(block.tobytes()) > max_bytes:
+        block = _exif_of(recipe.software, None, None)
+    return block
+
+
+def _exif_of(software: str, description: str | None, comment: bytes | None) -> Image.Exif:
     exif = Image.Exif()
-    exif[ExifTags.Base.ImageDescription] = recipe.prompt.encode("ascii", "backslashreplace").decode()
-    exif[ExifTags.Base.Software] = recipe.software
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII_COMMENT + as_json(recipe).encode()
+    exif[ExifTags.Base.Software] = software
+    if description is not None:
+        exif[ExifTags.Base.ImageDescription] = description
+    if comment is not None:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
     return exif
 
 

@@ -8,12 +8,54 @@ import hashlib
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from overpaint.lora.folder import SUFFIX
 
 _SPARED_S = 600.0
 """What was used this recently may be about to be opened."""
+_LEFT_S = 3600.0
+"""A file that is not whole after this long is what a process left that died."""
+_PART = ".part"
+
+
+class Arriving:
+    """A file that comes in pieces.
+
+    Args:
+        path: where it is until it is whole.
+        file: open for writing.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex of what has come so far."""
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._hash.update(data)
+        self._file.write(data)
+
+    def flush(self) -> None:
+        """See that what has come is on the disk: a file under its last name is never looked into again.
+
+        Raises:
+            OSError: it is not.
+        """
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
 
 class AdapterCache:
@@ -43,18 +85,41 @@ class AdapterCache:
         Raises:
             OSError: it cannot be written.
         """
-        digest = hashlib.sha256(data).hexdigest()
+        with self.arriving() as arriving:
+            arriving.write(data)
+            return self.keep(arriving)
+
+    @contextlib.contextmanager
+    def arriving(self) -> Iterator[Arriving]:
+        """A file that comes in pieces; when it is not kept, it is gone afterwards.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._path.mkdir(parents=True, exist_ok=True)
+        path = self._path / f"{secrets.token_hex(8)}{_PART}"
+        try:
+            with path.open("xb") as file:
+                yield Arriving(path, file)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def keep(self, arriving: Arriving) -> tuple[str, Path]:
+        """Keep a file that has come whole; its SHA-256 in hex, and where it is.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        digest = arriving.digest
         if (path := self.find(digest)) is not None:
             return digest, path
-        self._path.mkdir(parents=True, exist_ok=True)
-        path = self._path / f"{digest}{SUFFIX}"
-        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        part.write_bytes(data)
-        part.replace(path)
+        arriving.flush()
+        path = arriving.path.replace(self._path / f"{digest}{SUFFIX}")
         self._evict()
         return digest, path
 
     def _evict(self) -> None:
+        self._remove_left()
         files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._path.glob(f"*{SUFFIX}"))
         excess = sum(num_bytes for _, num_bytes, _ in files) - self._max_bytes
         for used_at, num_bytes, path in files:
@@ -63,3 +128,9 @@ class AdapterCache:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
             excess -= num_bytes
+
+    def _remove_left(self) -> None:
+        for path in self._path.glob(f"*{_PART}"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - _LEFT_S:
+                    path.unlink()

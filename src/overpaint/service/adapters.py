@@ -5,9 +5,11 @@ ever asked of a hub: what a caller calls ``owner/name`` must be in the operator'
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -22,12 +24,24 @@ from overpaint.lora.header import read_header
 from overpaint.service.clock import ServiceClock
 from overpaint.service.files import INPUTS, OTHER_MEDIA_TYPE
 from overpaint.service.links import FILES_PATH, FileLinks
-from overpaint.service.pictures import UrlFetcher
 
+T = TypeVar("T")
 REMEMBERED_S = 3600.0
 """A URL is asked again after this long: what is behind it may have changed."""
 KEPT_S = 1200.0
 """A file is written to the store again after this long, so that it never looks forgotten; see `sweep`."""
+
+
+class FileFetcher(Protocol):
+    """Fetches adapters over the network."""
+
+    async def fetch_into(self, sink: Callable[[bytes], Awaitable[None]], url: str, field: str = "images") -> None:
+        """Give away the file behind a URL as it arrives.
+
+        Raises:
+            PictureError: it may not or cannot be fetched, or is no adapter.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,7 @@ class AdapterSources:
 
     folder: AdapterFolder
     cache: AdapterCache | None = None
-    fetcher: UrlFetcher | None = None
+    fetcher: FileFetcher | None = None
 
 
 class AdapterDesk:
@@ -71,6 +85,7 @@ class AdapterDesk:
         self._clock = clock
         self._known_urls: dict[str, tuple[str, float]] = {}
         self._kept: dict[str, float] = {}
+        self._keeping = asyncio.Lock()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def names(self) -> tuple[str, ...]:
@@ -87,13 +102,11 @@ class AdapterDesk:
         return tuple([await self._take(ref, f"adapters[{index}]") for index, ref in enumerate(refs)])
 
     async def keep(self, adapters: Sequence[StoredAdapter]) -> None:
-        """Store those that callers sent; the same content twice is one file."""
+        """Store those that callers sent, one at a time; the same content twice is one file."""
         for adapter in adapters:
-            is_old = self._now_s() - self._kept.get(adapter.digest, -KEPT_S) >= KEPT_S
-            path = self._cached(adapter.digest)
-            if adapter.key is not None and path is not None and is_old:
-                await self._outputs.put(adapter.key, await asyncio.to_thread(path.read_bytes), OTHER_MEDIA_TYPE)
-                self._kept[adapter.digest] = self._now_s()
+            if adapter.key is not None:
+                async with self._keeping:
+                    await self._keep(adapter.digest, adapter.key)
 
     async def open(self, adapters: Sequence[StoredAdapter]) -> tuple[AdapterFile, ...]:
         """The files of a stored task's adapters.
@@ -107,6 +120,13 @@ class AdapterDesk:
             AdapterFile(adapter.name, adapter.digest, str(path.resolve()), adapter.scale)
             for adapter, path in zip(adapters, paths, strict=True)
         )
+
+    async def _keep(self, digest: str, key: str) -> None:
+        is_old = self._now_s() - self._kept.get(digest, -KEPT_S) >= KEPT_S
+        path = self._cached(digest)
+        if path is not None and is_old:
+            await self._outputs.put(key, await asyncio.to_thread(path.read_bytes), OTHER_MEDIA_TYPE)
+            self._kept[digest] = self._now_s()
 
     async def _take(self, ref: AdapterRef, field: str) -> StoredAdapter:
         if "://" in ref.source or ref.source.startswith(FILES_PATH):
@@ -142,31 +162,38 @@ class AdapterDesk:
             path = self._cached(digest) if self._now_s() < until else None
             if path is not None:
                 return digest, path
-            return await self._remember(url, await self._bytes_of(url, field))
+            digest, path = await self._ask(url, field)
+            self._remember(url, digest)
+            return digest, path
 
-    async def _remember(self, url: str, data: bytes) -> tuple[str, Path]:
-        digest, path = await self._put(data)
+    def _remember(self, url: str, digest: str) -> None:
         now_s = self._now_s()
         self._known_urls = {url: known for url, known in self._known_urls.items() if known[1] > now_s}
         self._known_urls[url] = (digest, now_s + REMEMBERED_S)
-        return digest, path
 
-    async def _bytes_of(self, url: str, field: str) -> bytes:
+    async def _ask(self, url: str, field: str) -> tuple[str, Path]:
         try:
             key = self._links.key_of(url)
         except AccessError as exc:
             raise RequestError(field, url, "is a link that has expired") from exc
         if key is not None:
             try:
-                return await self._outputs.get(key)
+                return await self._put(await self._outputs.get(key))
             except TaskError as exc:
                 raise RequestError(field, url, "is not stored here (any more)") from exc
         if self._sources.fetcher is None:
             raise RequestError(field, url, "is a URL, and this server takes no adapters from URLs of others")
         try:
-            return await self._sources.fetcher.fetch(url, field)
+            return await self._fetch(self._sources.fetcher, url, field)
         except PictureError as exc:
             raise RequestError(field, url, exc.rule) from exc
+
+    async def _fetch(self, fetcher: FileFetcher, url: str, field: str) -> tuple[str, Path]:
+        """Written as it arrives: it may be large, and slow, and one of many."""
+        cache = self._cache()
+        with _mapped_failures(), cache.arriving() as arriving:
+            await fetcher.fetch_into(lambda piece: _on_disk(lambda: arriving.write(piece)), url, field)
+            return await _on_disk(lambda: cache.keep(arriving))
 
     async def _path_of(self, adapter: StoredAdapter) -> Path:
         if adapter.key is None:
@@ -188,15 +215,29 @@ class AdapterDesk:
         return self._sources.cache.find(digest) if self._sources.cache and digest else None
 
     async def _put(self, data: bytes) -> tuple[str, Path]:
+        cache = self._cache()
+        return await _on_disk(lambda: cache.put(data))
+
+    def _cache(self) -> AdapterCache:
         if self._sources.cache is None:
             raise BackendError("this server has no folder for adapters of others")
-        try:
-            return await asyncio.to_thread(self._sources.cache.put, data)
-        except OSError as exc:
-            raise BackendError(f"an adapter cannot be written ({exc.strerror or exc})") from exc
+        return self._sources.cache
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+
+async def _on_disk(work: Callable[[], T]) -> T:
+    with _mapped_failures():
+        return await asyncio.to_thread(work)
+
+
+@contextmanager
+def _mapped_failures() -> Generator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise BackendError(f"an adapter cannot be written ({exc.strerror or exc})") from exc
 
 
 NO_ADAPTERS = AdapterSources(AdapterFolder(None))

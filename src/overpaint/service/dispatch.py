@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, TaskNotFoundError
 from overpaint.core.store_ports import TaskStore
-from overpaint.core.task import Lease, Task
+from overpaint.core.task import Lease, Task, TaskState
+from overpaint.service.charge import share_done
 from overpaint.service.gate import Gate
 from overpaint.service.loops import Loop
 from overpaint.service.watch import Ended, WatchTower
@@ -178,10 +179,23 @@ class Dispatcher:
         if isinstance(outcome, Task):
             self._tell_end(outcome)
             return
+        if outcome is Outcome.LOST:
+            await self._charge_if_cancelled(work.lease)
         if outcome is Outcome.NOT_TRIED:
             await asyncio.sleep(self._policy.look_s)  # what it lacks is out of reach, and would be again at once
         if outcome is not Outcome.LOST and not work.is_dropped:
             await self._hand_back([work.lease.task.id], is_attempt=outcome is Outcome.RETRY)
+
+    async def _charge_if_cancelled(self, lease: Lease) -> None:
+        """Charge for what was painted until somebody cancelled it through another server, which could not know."""
+        try:
+            task = await self._tasks.get(lease.task.id)
+        except TaskNotFoundError:
+            return
+        if task.state is TaskState.CANCELLED:
+            progress = self._tower.last_progress(task.id, until=task.finished_at)
+            if charge_microusd := share_done(task, progress):
+                await self._tasks.charge_cancelled(lease, charge_microusd)
 
     async def _hand_back(self, task_ids: list[str], *, is_attempt: bool) -> None:
         if not task_ids:

@@ -153,8 +153,14 @@ def _content_of(answer: bytes) -> str:
     try:
         data = cast(dict[str, Any], json.loads(answer))
         content: object = data["choices"][0]["message"]["content"]
-    except (ValueError, KeyError, IndexError, TypeError) as exc:
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as exc:
         raise BackendError("the enhancer's answer is not a chat completion") from exc
-    if not isinstance(content, str) or not content.strip():
+    words = _whole_characters(content) if isinstance(content, str) else ""
+    if not words.strip():
         raise BackendError("the enhancer's answer is empty")
-    return content
+    return words
+
+
+def _whole_characters(text: str) -> str:
+    """Without what no prompt may hold: nulls, and the half of an emoji that is left where a service cuts its text."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()

@@ -1,8 +1,8 @@
 """One answer for a request and its retry: the second does not paint the same thing again.
 
-A retry is known by what cannot be a wish for another picture: the client says so, the seed is fixed, or nobody was told
-of the first. In this process only; an idempotency key is the promise that holds beyond it. Knows fingerprints, no
-requests.
+A retry is known by what cannot be a wish for another picture: the client says so, by an idempotency key or otherwise,
+the seed is fixed, or nobody was told of the first. In this process only; an idempotency key is the store's promise
+beyond it. Knows fingerprints, no requests.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Joiner:
         """Accept a request, or wait for the identical one that is being accepted.
 
         Args:
-            fingerprint: of the request and its key.
+            fingerprint: of the request and its key, and the idempotency key where there is one.
             is_joinable: whether one answer is enough for two of them.
             accept: stores the task; goes on when the waiting caller is cancelled.
         """

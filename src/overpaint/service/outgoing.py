@@ -14,6 +14,8 @@ from overpaint.images.fetch_guard import GuardedBackend, RefusedAddressError, Re
 from overpaint.images.fetch_rules import AddressRules, read_target
 
 MAX_ANSWER_BYTES = 1024 * 1024
+CONNECT_S = 5.0
+"""For one address: a host that has several, of which one is silent, is reached all the same."""
 
 
 class HttpSender:
@@ -23,6 +25,7 @@ class HttpSender:
         rules: which addresses may be asked; None asks anybody.
         resolver: names to addresses.
         ssl_context: whom to trust; None trusts whom the system trusts.
+        backend: opens connections; None is the machine's network.
     """
 
     def __init__(
@@ -30,8 +33,9 @@ class HttpSender:
         rules: AddressRules | None,
         resolver: Resolver = system_resolver,
         ssl_context: ssl.SSLContext | None = None,
+        backend: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
-        self._backend = None if rules is None else GuardedBackend(rules, resolver)
+        self._backend = GuardedBackend(rules, resolver, backend)
         self._ssl_context = ssl_context
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> int:
@@ -67,7 +71,8 @@ class HttpSender:
         sent: list[tuple[bytes | str, bytes | str]] = [("Host", target.authority), ("User-Agent", "overpaint")]
         sent += [("Content-Length", str(len(body))), *headers.items()]
         pool = httpcore2.AsyncConnectionPool(network_backend=self._backend, ssl_context=self._ssl_context)
-        async with pool, pool.stream("POST", where, headers=sent, content=body) as response:
+        limits = {"timeout": {"connect": CONNECT_S}}
+        async with pool, pool.stream("POST", where, headers=sent, content=body, extensions=limits) as response:
             answer = bytearray()
             async for chunk in response.aiter_stream():
                 answer += chunk

@@ -7,7 +7,7 @@ words.
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -87,7 +87,7 @@ class Submitter:
 
         Goes on when the waiting caller is cancelled (the client went away): the task is then *unheard*, and an
         identical draft of the same key within the join window gets it instead of a second one. So does an identical
-        draft with `is_retry` or a fixed seed while the first is still being accepted.
+        draft with `is_retry`, a fixed seed or the first one's idempotency key while the first is still being accepted.
 
         Raises:
             RequestError: a field breaks a rule (also `PictureError`, `ContentError`).
@@ -103,16 +103,13 @@ class Submitter:
         self._check_words(draft)
         self._parts.limits.take_request(caller)
         fingerprint = await fingerprint_of(caller, draft)
-        if draft.idempotency_key is not None:
-            # Before anything is fetched: what a repeat's URLs lead to may be gone by now.
-            earlier = await self._parts.tasks.find_repeated(caller.key_id, draft.idempotency_key, fingerprint)
-            if earlier is not None:
-                return earlier
-            return await asyncio.shield(self._accept(caller, draft, entry, size, fingerprint))
+        accept = lambda: self._accept(caller, draft, entry, size, fingerprint)  # noqa: E731
+        if (once := draft.idempotency_key) is not None:
+            accept_once = lambda: self._repeat_or(accept, caller, once, fingerprint)  # noqa: E731
+            return await self._parts.joiner.accept(f"{fingerprint} {once}", True, accept_once)
         if joined := await self._unheard(fingerprint):
             return joined
         is_joinable = draft.is_retry or draft.seed != RANDOM_SEED
-        accept = lambda: self._accept(caller, draft, entry, size, fingerprint)  # noqa: E731
         return await self._parts.joiner.accept(fingerprint, is_joinable, accept)
 
     async def refuse(self, caller: Caller, draft: Draft, failure: TaskFailure) -> Task:
@@ -169,6 +166,13 @@ class Submitter:
             return None
         return None if task.state in (TaskState.FAILED, TaskState.CANCELLED) else task
 
+    async def _repeat_or(
+        self, accept: Callable[[], Awaitable[Task]], caller: Caller, idempotency_key: str, fingerprint: str
+    ) -> Task:
+        """The task of an earlier request, looked for before anything is fetched: its URLs may lead nowhere by now."""
+        earlier = await self._parts.tasks.find_repeated(caller.key_id, idempotency_key, fingerprint)
+        return earlier or await accept()
+
     async def _accept(
         self, caller: Caller, draft: Draft, entry: ModelEntry, size: Size | float | None, fingerprint: str
     ) -> Task:
@@ -202,7 +206,7 @@ class Submitter:
         if draft.mask is None:
             return taken, None
         require_same_sides(taken[-1].picture, taken[0].picture)
-        return taken[:-1], read_mask(taken[-1], draft.mask_meaning)
+        return taken[:-1], await asyncio.to_thread(read_mask, taken[-1], draft.mask_meaning)
 
     async def _spec(
         self,

@@ -12,6 +12,7 @@ from overpaint.core.events import Progress
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
+from overpaint.service.charge import share_done
 from overpaint.service.clock import ServiceClock
 from overpaint.service.watch import Ended, Queued, TaskEvent, WatchTower
 
@@ -172,7 +173,8 @@ class Tasks:
     async def cancel(self, caller: Caller, task_id: str) -> Task:
         """Stop a task: a queued one at once, a running one within one step; a final one comes back as it is.
 
-        Work that was done is charged: the share of the steps that were taken.
+        Work that was done is charged: the share of the steps that were taken. Where another server on the database
+        paints the task, that one charges it as soon as it learns of this.
 
         Raises:
             TaskNotFoundError: there is none that the caller may see.
@@ -180,7 +182,8 @@ class Tasks:
         task = await self.get(caller, task_id)
         if task.state.is_final:
             return task
-        ended = await self._store.cancel(task_id, charge_microusd=self._work_done(task))
+        progress = self._tower.last_progress(task_id) if task.state is TaskState.RUNNING else None
+        ended = await self._store.cancel(task_id, charge_microusd=share_done(task, progress))
         self._drop(task_id)
         self._tower.tell(task_id, ended.attempt, Ended(ended))
         self._on_end(ended)
@@ -209,9 +212,3 @@ class Tasks:
             self._tower.tell(task.id, task.attempt, Queued(await self._store.position(task.id)))
         elif task.state.is_final and self._ending(task.id) is None:
             self._tower.tell(task.id, task.attempt, Ended(task))
-
-    def _work_done(self, task: Task) -> int:
-        progress = self._tower.last_progress(task.id) if task.state is TaskState.RUNNING else None
-        if progress is None or not progress.num_steps:
-            return 0
-        return task.price_microusd * progress.step // progress.num_steps

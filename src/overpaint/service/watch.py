@@ -99,11 +99,11 @@ class WatchTower:
         if self._listener:
             self._listener(task_id, what)
 
-    def last_progress(self, task_id: str) -> Progress | None:
-        """How far a task got, as far as it is remembered."""
+    def last_progress(self, task_id: str, until: datetime | None = None) -> Progress | None:
+        """How far a task got (by the moment `until`), as far as it is remembered."""
         memory = self._memories.get(task_id)
-        events = reversed(memory.events) if memory else ()
-        return next((event.what for event in events if isinstance(event.what, Progress)), None)
+        told = (event for event in reversed(memory.events) if until is None or event.at <= until) if memory else ()
+        return next((event.what for event in told if isinstance(event.what, Progress)), None)
 
     def after(self, task_id: str, sequence: int) -> Iterator[TaskEvent]:
         """What is remembered of a task above `sequence`."""

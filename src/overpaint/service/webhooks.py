@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,13 +65,15 @@ class WebhookPolicy:
         give_up_after: since the task became final.
         timeout_s: for one answer.
         most_under_way: deliveries at once.
+        most_of_a_key: of them, of one API key; its silent receivers leave room for those of others.
         interval_s: between two looks at what is due.
     """
 
     delays_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800, 3600)
     give_up_after: timedelta = timedelta(hours=24)
     timeout_s: float = 15.0
-    most_under_way: int = 32
+    most_under_way: int = 128
+    most_of_a_key: int = 32
     interval_s: float = 1.0
 
     def next_attempt(self, delivery: WebhookDelivery, now: datetime) -> datetime | None:
@@ -138,7 +141,8 @@ class Webhooks:
         self._poster = poster
         self._clock = clock
         self._policy = policy or WebhookPolicy()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._is_behind = False
         self._loop = Loop("webhooks", self.fill, self._policy.interval_s)
 
     def start(self) -> None:
@@ -162,18 +166,32 @@ class Webhooks:
         return await self._store.deliveries(task_id=task_id, limit=limit)
 
     async def fill(self) -> bool:
-        """Begin with what is due, as much as there is room for: nobody waits for another's slow receiver."""
-        room = self._policy.most_under_way - len(self._under_way)
+        """Begin with what is due, as much as there is room for; True when there may be more of it and more room.
+
+        Nobody waits for another's slow receiver: no key has more than its share of the room.
+        """
+        share, of_keys = self._policy.most_of_a_key, Counter(self._under_way.values())
+        busy = [key_id for key_id, number in of_keys.items() if number >= share]
+        most = max((number for number in of_keys.values() if number < share), default=0)
+        room = min(self._policy.most_under_way - of_keys.total(), share - most)
         if room <= 0:
             return False
-        due = await self._store.due(limit=room, duration=timedelta(seconds=4 * self._policy.timeout_s))
+        duration = timedelta(seconds=4 * self._policy.timeout_s)
+        due = await self._store.due(limit=room, duration=duration, except_keys=busy)
+        self._is_behind = bool(busy) or len(due) == room  # more may be due: whoever ends makes room for it
         for delivery in due:
-            job = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
-            self._under_way.add(job)
-            job.add_done_callback(self._under_way.discard)
-            if len(due) == room:  # more may be due than there was room for
-                job.add_done_callback(lambda _: self._loop.wake())
-        return False
+            self._begin(delivery)
+        return len(due) == room
+
+    def _begin(self, delivery: WebhookDelivery) -> None:
+        job = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
+        self._under_way[job] = delivery.key_id
+        job.add_done_callback(self._ended)
+
+    def _ended(self, job: asyncio.Task[None]) -> None:
+        del self._under_way[job]
+        if self._is_behind:
+            self._loop.wake()
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
         try:

@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, insert, update
 
 from overpaint.core.account import UsageRow
 from overpaint.core.result import Timings
 from overpaint.core.task import Task
 from overpaint.store.database import Database
 from overpaint.store.schema import usage, webhooks
+
+_CHARGE_LATE = (
+    update(usage)
+    .where(usage.c.task_id == bindparam("charged_task"), usage.c.price_microusd == 0)
+    .values(price_microusd=bindparam("charge"))
+)
 
 
 def webhook_id(task_id: str) -> str:
@@ -37,6 +43,11 @@ def cancelled_row(task: Task, charge_microusd: int, leased_at: datetime, at: dat
 def charge(connection: Connection, row: UsageRow) -> None:
     """Store a usage row; the primary key refuses a second one for a task, and with it the whole transaction."""
     connection.execute(insert(usage), asdict(row))
+
+
+def charge_late(connection: Connection, task_id: str, charge_microusd: int) -> None:
+    """Charge for a usage row that was stored with a price of nothing; any other stays as it is."""
+    connection.execute(_CHARGE_LATE, {"charged_task": task_id, "charge": charge_microusd})
 
 
 def tell_webhooks(connection: Connection, database: Database, ended: Sequence[Task], now: datetime) -> None:

@@ -9,7 +9,7 @@ from overpaint.core.errors import TaskError, TaskNotFoundError
 from overpaint.core.result import Timings
 from overpaint.core.task import Lease, Task, TaskFailure, TaskOutput, TaskState
 from overpaint.store.access import TaskAccess
-from overpaint.store.aftermath import cancelled_row, charge, success_row, tell_webhooks
+from overpaint.store.aftermath import cancelled_row, charge, charge_late, success_row, tell_webhooks
 from overpaint.store.codec import failure_to_json, outputs_to_json, timings_to_json
 from overpaint.store.rows import Values, task_of
 from overpaint.store.schema import task_files, tasks
@@ -68,6 +68,15 @@ class TaskEnding(TaskAccess):
             return task
 
         return await self._database.write(work)
+
+    async def charge_cancelled(self, lease: Lease, charge_microusd: int) -> None:
+        """Charge a task that somebody else cancelled; see `TaskStore.charge_cancelled`."""
+
+        def work(connection: Connection) -> None:
+            if _ended_before(connection, lease, TaskState.CANCELLED):
+                charge_late(connection, lease.task.id, charge_microusd)
+
+        await self._database.write(work)
 
     async def delete(self, task_id: str) -> None:
         """Forget a final task; see `TaskStore.delete`."""

@@ -1,5 +1,6 @@
 """`WebhookStore` over SQLAlchemy: deliveries. They are queued in `aftermath.py`."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Update, bindparam, select, update
@@ -15,10 +16,11 @@ _IDS = webhooks.c.id.in_(bindparam("ids", expanding=True))
 class SqlWebhookStore(StoreAccess):
     """Deliveries in a database."""
 
-    async def due(self, *, limit: int, duration: timedelta) -> list[WebhookDelivery]:
+    async def due(self, *, limit: int, duration: timedelta, except_keys: Sequence[str] = ()) -> list[WebhookDelivery]:
         """Take deliveries whose time has come; see `WebhookStore.due`."""
         now = self._now()
-        waiting = select(webhooks.c.id).where(webhooks.c.next_attempt_at <= now)
+        is_wanted = webhooks.c.key_id.not_in(except_keys)
+        waiting = select(webhooks.c.id).where(webhooks.c.next_attempt_at <= now, is_wanted)
         pick = waiting.order_by(webhooks.c.next_attempt_at).limit(limit).with_for_update(skip_locked=True)
         take = update(webhooks).where(_IDS).values(next_attempt_at=now + duration).returning(webhooks)
 

@@ -151,6 +151,12 @@ class Adapters(RuleBasedStateMachine):
         task_id = self.one_of(self.ids, number)
         self.ask(lambda stores: stores.tasks.cancel(task_id, charge_microusd=charge))
 
+    @precondition(lambda self: self.leases)
+    @rule(number=st.integers(0, 99), charge=st.integers(1, 5))
+    def charge_cancelled(self, number: int, charge: int) -> None:
+        lease = self.one_of(self.leases, number)
+        self.ask(lambda stores: stores.tasks.charge_cancelled(lease, charge))
+
     @precondition(lambda self: self.ids)
     @rule(number=st.integers(0, 99))
     def delete(self, number: int) -> None:

@@ -1,6 +1,7 @@
 """`TaskStore`: leases, ends, and what happens when several want the same task."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -188,6 +189,29 @@ async def test_cancelling_a_running_task_notes_the_device_time_once(
     await stores.tasks.cancel(task.id, charge_microusd=500)
     [row] = [row async for row in stores.accounts.usage()]
     assert (row.num_images, row.price_microusd, row.engine_ms) == (0, 500, 2000)
+
+
+async def test_who_painted_what_another_cancelled_charges_for_it_once(stores: StoreSet, new_task: TaskMaker) -> None:
+    task, _ = await stores.tasks.create(new_task())
+    [lease] = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    await stores.tasks.charge_cancelled(lease, 5)
+    assert await usage_ids(stores) == []
+    await stores.tasks.cancel(task.id)
+    for stranger in (replace(lease, worker="another"), replace(lease, token=lease.token + 1)):
+        await stores.tasks.charge_cancelled(stranger, 9)
+    await stores.tasks.charge_cancelled(lease, 500)
+    await stores.tasks.charge_cancelled(lease, 700)
+    [row] = [row async for row in stores.accounts.usage()]
+    assert (row.num_images, row.price_microusd) == (0, 500)
+
+
+async def test_a_finished_task_is_not_charged_as_a_cancelled_one(stores: StoreSet, new_task: TaskMaker) -> None:
+    await stores.tasks.create(new_task(price_microusd=0))
+    [lease] = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    await stores.tasks.succeed(lease, [output()], TIMINGS)
+    await stores.tasks.charge_cancelled(lease, 500)
+    [row] = [row async for row in stores.accounts.usage()]
+    assert row.price_microusd == 0
 
 
 async def test_of_cancel_and_success_at_once_one_wins(stores: StoreSet, new_task: TaskMaker) -> None:

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import struct
+import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from overpaint.core.errors import PictureError
 from overpaint.core.picture import Picture
@@ -125,6 +127,52 @@ def test_exif_rotation_is_applied(orientation: int, sides: tuple[int, int]) -> N
     assert to_pil(picture).getpixel(red_corner) == pytest.approx(RED, abs=12)
 
 
+@pytest.mark.parametrize("orientation", range(11))
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_is_turned_as_pillow_turns_it(file_format: str, orientation: int) -> None:
+    exif, quality = Image.Exif(), {"lossless": True} if file_format == "WEBP" else {}
+    exif[0x0112] = orientation
+    for options in ({"exif": exif}, {"xmp": f'<x tiff:Orientation="{orientation % 9}"/>'.encode()}):
+        data = save(Image.effect_noise((40, 24), 90).convert("RGB"), file_format, **options, **quality)
+        turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        assert to_pil(decode_picture(data)).tobytes() == turned.convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("kind", "form"), [(3, "H2x"), (4, "I"), (2, "4s")])
+def test_the_orientation_is_read_in_either_byte_order_and_as_a_number(order: str, kind: int, form: str) -> None:
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    value = b"6\0\0\0" if kind == 2 else 6
+    block = start + struct.pack(f"{order}IHHHI{form}I", 8, 1, 0x0112, kind, 1, value, 0)
+    picture = decode_picture(save(Image.new("RGB", (40, 20)), "PNG", exif=b"Exif\0\0" + block))
+    assert (picture.width, picture.height) == ((40, 20) if kind == 2 else (20, 40))
+
+
+def amplifying_exif(num_entries: int = 400, num_bytes: int = 50_000) -> bytes:
+    """Every entry points to the same bytes."""
+    at = 8 + 2 + 12 * num_entries + 4
+    entries = [struct.pack("<HHII", 1000 + tag, 1, num_bytes, at) for tag in range(num_entries)]
+    return struct.pack("<2sHIH", b"II", 42, 8, num_entries) + b"".join(entries) + bytes(4 + num_bytes)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "JPEG", "JPEG of several"])
+def test_exif_that_points_to_one_thing_many_times_takes_no_room(file_format: str) -> None:
+    """A file of two MiB would take a hundred GiB."""
+    block, image = amplifying_exif(), Image.new("RGB", (64, 64))
+    data = save(image, "JPEG") if "JPEG" in file_format else save(image, file_format, exif=block)
+    if "JPEG" in file_format:
+        note = b"MPF\0" if "several" in file_format else b"Exif\0\0"
+        marker = b"\xff\xe2" if "several" in file_format else b"\xff\xe1"
+        data = data[:2] + marker + struct.pack(">H", 2 + len(note) + len(block)) + note + block + data[2:]
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(PictureError):
+            decode_picture(data)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_damaged_exif_does_not_spoil_the_picture(picture_bytes: PictureBytes) -> None:
     data = picture_bytes("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\xff garbage")
     assert decode_picture(data).width == 40
@@ -213,6 +261,62 @@ def test_a_gif_frame_larger_than_its_screen_is_refused(picture_bytes: PictureByt
 
 def test_a_ribbon_is_refused(picture_bytes: PictureBytes) -> None:
     assert "longer than 20 times" in refusal(picture_bytes(size=(16 * 21, 16)))
+
+
+def scans_of(jpeg: bytes) -> list[bytes]:
+    """The passes in which a progressive JPEG without tables between them is drawn."""
+    return [b"\xff\xda" + rest.partition(b"\xff\xc4")[0] for rest in jpeg[:-2].split(b"\xff\xda")[1:]]
+
+
+def chunk(kind: bytes, body: bytes = b"") -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def laborious(kind: str) -> bytes:
+    """A small picture that a reader would need seconds to hours for, were the file as large as it may be."""
+    if kind == "scans":
+        jpeg = save(Image.new("L", (64, 64), 128), "JPEG", progressive=True)
+        return jpeg[:-2] + scans_of(jpeg)[1] * 500 + jpeg[-2:]
+    if kind in ("segments", "fill", "junk", "ends"):
+        jpeg = save(Image.new("L", (64, 64), 128), "JPEG")
+        at = jpeg.index(b"\xff\xda")
+        piece = {"segments": b"\xff\xe9\0\x02", "fill": b"\xff", "junk": b"a", "ends": b"\xff\xd9"}[kind]
+        return jpeg[:at] + piece * 70_000 + jpeg[at:]
+    if kind == "chunks":
+        png = save(Image.new("L", (64, 64)), "PNG")
+        return png[:33] + chunk(b"abCd") * 70_000 + png[33:]
+    gif = save(Image.new("P", (64, 64)), "GIF")
+    at = gif.index(b",", 13 + 3 * (2 << (gif[10] & 7)))
+    piece = {"comments": b"!\xfe\1a\0", "one comment": b"!\xfe" + (b"\xff" + bytes(255)) * 3000 + b"\0"}[kind]
+    return gif[:at] + piece * (120_000 if kind == "comments" else 1) + gif[at:]
+
+
+@pytest.mark.parametrize("kind", ["scans", "segments", "fill", "junk", "ends", "chunks", "comments", "one comment"])
+def test_a_file_that_is_made_to_keep_its_reader_busy_is_refused_at_once(kind: str) -> None:
+    data = laborious(kind)
+    began_s = time.thread_time()
+    assert "more parts than any program writes" in refusal(data)
+    assert time.thread_time() - began_s < 0.5
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_a_file_that_ends_anywhere_at_its_start_is_refused(file_format: str) -> None:
+    data = save(Image.new("RGB", (64, 64)), file_format)
+    for end in range(1, 64):
+        refusal(data[:end])
+
+
+def test_what_programs_write_is_not_laborious() -> None:
+    noise = Image.effect_noise((900, 700), 90).convert("RGB")
+    frames = [noise.rotate(angle) for angle in range(0, 90, 30)]
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for data in (
+        save(noise, "JPEG", progressive=True, restart_marker_blocks=1, comment=b"x" * 60_000, icc_profile=profile * 50),
+        save(noise, "JPEG", quality=100) + noise.tobytes(),  # phones append films
+        save(noise, "PNG", save_all=True, append_images=frames, icc_profile=profile),
+        save(noise.quantize(), "GIF", save_all=True, append_images=frames, comment=b"x" * 60_000),
+    ):
+        assert decode_picture(data).width == 900
 
 
 def test_the_bytes_are_limited(picture_bytes: PictureBytes) -> None:

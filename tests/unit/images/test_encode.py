@@ -1,9 +1,10 @@
 import io
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from overpaint.core.picture import Picture
 from overpaint.core.request import Background, OutputFormat, OutputSpec
@@ -38,6 +39,16 @@ def test_the_recipe_comes_back_word_for_word(file_format: OutputFormat) -> None:
     image = written(Picture(16, 16, "RGB", bytes(768)), OutputSpec(file_format), RECIPE)
     assert image.format == file_format.upper()
     assert read_recipe(image) == RECIPE
+
+
+def test_a_jpeg_has_room_for_the_recipe_of_long_words_and_then_for_none() -> None:
+    picture = Picture(16, 16, "RGB", bytes(768))
+    long = replace(RECIPE, prompt="猫" * 5000, negative_prompt="狗" * 3000)
+    image = written(picture, OutputSpec("jpeg"), long)
+    assert read_recipe(image) == long
+    longest = written(picture, OutputSpec("jpeg"), replace(RECIPE, prompt="🐕" * 5000, negative_prompt="🐕" * 5000))
+    assert read_recipe(longest) is None
+    assert longest.getexif()[ExifTags.Base.Software] == RECIPE.software
 
 
 @pytest.mark.parametrize("file_format", get_args(OutputFormat))

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from overpaint.core.errors import PictureError, UnreachablePictureError
+from overpaint.core.errors import BackendError, PictureError, UnreachablePictureError
 from overpaint.core.own_threads import OwnThreads
 from overpaint.images import fetch_guard
 from overpaint.images.fetch import FetchLimits, PictureFetcher
@@ -369,6 +369,28 @@ def test_a_file_without_a_length_is_cut_off_at_the_limit(network: FakeNetwork, f
     with pytest.raises(PictureError, match="at most"):
         fetch("http://pics.example/", max_bytes=100_000)
     assert network.bytes_read < 300_000
+
+
+def test_a_file_is_given_away_as_it_arrives(network: FakeNetwork) -> None:
+    body = png() + bytes(1_000_000)
+    network.pages["pics.example"] = redirect("http://other.example/")
+    network.pages["other.example"] = respond(200, body)
+    pieces: list[bytes] = []
+
+    async def keep(piece: bytes) -> None:
+        pieces.append(piece)
+
+    asyncio.run(PictureFetcher(resolver=network.resolve, backend=network).fetch_into(keep, "http://pics.example/"))
+    assert b"".join(pieces) == body
+    assert max(map(len, pieces)) <= 64 * 1024
+
+
+def test_a_full_disk_is_not_blamed_on_the_url(network: FakeNetwork) -> None:
+    async def fail(_: bytes) -> None:
+        raise BackendError("no space is left")
+
+    with pytest.raises(BackendError, match="no space"):
+        asyncio.run(PictureFetcher(resolver=network.resolve, backend=network).fetch_into(fail, "http://pics.example/"))
 
 
 def test_what_is_no_picture_is_not_read_to_its_end(network: FakeNetwork, fetch: Fetch) -> None:

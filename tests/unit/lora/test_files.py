@@ -121,6 +121,15 @@ def test_a_file_that_is_cut_off_or_too_long_is_refused(tmp_path: Path) -> None:
             parse_header(io.BytesIO(wrong), len(wrong))
 
 
+def test_a_header_that_would_keep_its_reader_busy_is_refused_unread() -> None:
+    """A crafted one of 90 MiB took eleven seconds and gigabytes."""
+    length = 17 * 1024 * 1024
+    file = io.BytesIO(length.to_bytes(8, "little") + b'{"' + b"a" * (length - 7) + b'":{}}')
+    with pytest.raises(ValueError, match="at most 16 MiB"):
+        parse_header(file, len(file.getvalue()))
+    assert file.tell() == 8
+
+
 @given(st.binary(max_size=200))
 def test_bytes_of_anything_are_refused_and_nothing_else_happens(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"safetensors|cut off"):

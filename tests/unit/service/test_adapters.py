@@ -1,12 +1,15 @@
 """Where adapters come from, how long they stay, and what is said when one cannot be had."""
 
 import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from overpaint.core.errors import RequestError
+from overpaint.core.errors import BackendError, RequestError
 from overpaint.core.request import AdapterRef
 from overpaint.core.task import TaskState
 from overpaint.engine.null import NULL_INFO, NullEngine
@@ -16,7 +19,7 @@ from overpaint.service.adapters import REMEMBERED_S, AdapterSources
 from overpaint.service.draft import PictureBytes
 from tests.reference.lora_bytes import lora_bytes
 from tests.unit.service.conftest import NewWorld
-from tests.unit.service.world import FakeFetcher, World, png
+from tests.unit.service.world import FakeFetcher, World, png, until
 
 pytestmark = pytest.mark.anyio
 URL = "https://models.example/acme/pencil.safetensors"
@@ -29,11 +32,20 @@ class CountingFetcher(FakeFetcher):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
+        self.more = asyncio.Event()
 
     async def fetch(self, url: str, field: str = "images") -> bytes:
         self.asked.append(url)
         await asyncio.sleep(0)
         return await super().fetch(url, field)
+
+    async def fetch_into(self, sink: Callable[[bytes], Awaitable[None]], url: str, field: str = "images") -> None:
+        """In two pieces, with a pause between at URLs that end in ``slow``."""
+        data = await self.fetch(url, field)
+        await sink(data[: len(data) // 2])
+        if url.endswith("slow"):
+            await self.more.wait()
+        await sink(data[len(data) // 2 :])
 
 
 class SizedEngine(NullEngine):
@@ -85,6 +97,20 @@ async def test_an_adapter_of_a_url_is_fetched_once_for_many_requests(shop: Shop)
         assert (await shop.world.done(task)).state is TaskState.SUCCEEDED
     assert shop.fetcher.asked == [URL]
     assert {adapter.name for task in tasks for adapter in task.spec.adapters} == {"pencil"}
+
+
+async def test_an_adapter_of_many_requests_at_once_is_stored_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored: list[str] = []
+    put = shop.world.outputs.put
+
+    async def slow_put(key: str, data: bytes, media_type: str) -> None:
+        stored.append(key)
+        await asyncio.sleep(0.01)
+        await put(key, data, media_type)
+
+    monkeypatch.setattr(shop.world.outputs, "put", slow_put)
+    await asyncio.gather(*(shop.world.submit(adapters=(AdapterRef(URL),), seed=seed) for seed in range(5)))
+    assert len([key for key in stored if key.startswith("inputs/")]) == 1
 
 
 async def test_what_is_behind_a_url_is_looked_at_again_after_an_hour(shop: Shop) -> None:
@@ -170,6 +196,46 @@ async def test_adapters_are_swept_with_their_tasks_and_not_before(new_world: New
     assert await world.service.sweeper.sweep() == 3
     await world.submit(adapters=(AdapterRef(URL),))
     assert await world.outputs.get(key)
+
+
+async def test_what_is_fetched_is_written_as_it_arrives_and_a_part_is_not_left(shop: Shop) -> None:
+    url = "https://models.example/slow"
+    shop.fetcher.pictures[url] = bytes(10**6)
+    asked = asyncio.create_task(shop.world.submit(adapters=(AdapterRef(url),)))
+    await until(lambda: shop.cache.is_dir() and sum(path.stat().st_size for path in shop.cache.iterdir()) > 400_000)
+    assert [path.suffix for path in shop.cache.iterdir()] == [".part"]
+    shop.fetcher.more.set()
+    with pytest.raises(RequestError, match="not a safetensors file"):
+        await asked
+    assert ".part" not in {path.suffix for path in shop.cache.iterdir()}
+
+
+async def test_a_folder_that_cannot_be_written_is_no_fault_of_the_url(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("overpaint.lora.cache.Arriving.write", full)
+    with pytest.raises(BackendError, match=r"cannot be written \(No space left on device\)"):
+        await shop.world.submit(adapters=(AdapterRef(URL),))
+    assert list(shop.cache.iterdir()) == []
+
+
+def test_a_file_is_on_the_disk_before_it_is_called_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut it would have its name, which nobody doubts again, and not its content."""
+    flushed: list[list[str]] = []
+    monkeypatch.setattr(os, "fsync", lambda _: flushed.append([path.suffix for path in tmp_path.iterdir()]))
+    _, path = AdapterCache(tmp_path, 250).put(b"abc")
+    assert (flushed, path.read_bytes()) == ([[".part"]], b"abc")
+
+
+def test_what_a_process_left_that_died_goes_with_the_next_file(tmp_path: Path) -> None:
+    for name, age_s in (("old.part", 3700), ("young.part", 60)):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - age_s, time.time() - age_s))
+    AdapterCache(tmp_path, 250).put(b"abc")
+    assert [path.name for path in tmp_path.glob("*.part")] == ["young.part"]
 
 
 def test_the_cache_keeps_what_is_new_and_lets_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

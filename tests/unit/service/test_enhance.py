@@ -51,7 +51,15 @@ async def test_a_chat_service_is_asked_in_its_form() -> None:
     assert sent["messages"][1] == {"role": "user", "content": "a cat"}
 
 
-@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", completion(None), completion("  "), completion(["x"])])
+async def test_half_a_character_in_an_answer_is_left_out_for_no_model_can_read_it() -> None:
+    enhancer = ChatEnhancer("http://lan/v1", "m", FakeChat(completion("A vivid\0 cat 🐈 \ud83d")))
+    assert await enhance_or_keep(enhancer, "a cat", is_edit=False) == "A vivid cat 🐈"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"[]", b"{}", b"[" * 100_000, *map(completion, (None, "  ", ["x"], "\ud83d"))],
+)
 async def test_an_answer_that_is_none_leaves_the_prompt_as_it_was(answer: bytes) -> None:
     enhancer = ChatEnhancer("http://lan/v1", "m", FakeChat(answer))
     with pytest.raises(BackendError):

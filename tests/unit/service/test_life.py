@@ -11,7 +11,7 @@ from PIL import Image
 from overpaint.core.errors import BackendError, CancelledTaskError, TaskError, TaskNotFoundError
 from overpaint.core.events import Event, Failed, Finished, Preview, Progress
 from overpaint.core.ports import EngineAwayError
-from overpaint.core.request import GenerationRequest
+from overpaint.core.request import GenerationRequest, OutputSpec
 from overpaint.core.task import Task, TaskState
 from overpaint.core.terms import DEFAULT_TERMS, Terms
 from overpaint.engine.null import NullEngine
@@ -55,6 +55,12 @@ async def test_a_draft_becomes_a_file_of_the_asked_size(world: World) -> None:
     assert output.seed == 5
     [row] = [row async for row in world.service.usage()]
     assert (row.task_id, row.price_microusd) == (task.id, 20_000)
+
+
+async def test_a_long_prompt_becomes_a_jpeg(world: World) -> None:
+    """What it says of itself would be longer than such a file can say."""
+    task = await world.submit(prompt="猫" * 4000, negative_prompt="狗" * 4000, output=OutputSpec("jpeg"))
+    assert (await world.done(task)).state is TaskState.SUCCEEDED
 
 
 async def test_pictures_come_from_everywhere(world: World) -> None:
@@ -160,6 +166,23 @@ async def test_a_running_task_is_cancelled_within_a_step(new_world: NewWorld) ->
     [row] = [row async for row in world.service.usage()]
     assert 0 < row.price_microusd < task.price_microusd / 2
     assert (await world.service.tasks.cancel(world.caller, task.id)).state is TaskState.CANCELLED
+
+
+async def test_who_paints_charges_what_was_painted_until_another_server_cancelled(new_world: NewWorld) -> None:
+    world = await new_world(engine=NullEngine(0.02), policies=Policies(b"0123456789abcdef", lease_s=2.0))
+    other = await new_world(is_started=False, stores=world.stores)
+    task = await world.submit(steps=200)
+    await until(lambda: any(isinstance(what, Progress) and what.step >= 4 for _, what in world.heard))
+    ended = await other.service.tasks.cancel(world.caller, task.id)
+    told_s = time.monotonic()
+    assert [row.price_microusd async for row in world.service.usage()] == [0]
+    await until(lambda: not world.service.dispatcher.running)
+    assert time.monotonic() - told_s < 1.5
+    [row] = [row async for row in world.service.usage()]
+    assert ended.finished_at
+    until_then = [event.what for event in world.service.tasks.history(ended) if event.at <= ended.finished_at]
+    steps = [what.step for what in until_then if isinstance(what, Progress)]
+    assert row.price_microusd == task.price_microusd * steps[-1] // 200 > 0
 
 
 async def test_a_queued_task_is_cancelled_at_once_and_costs_nothing(still: World) -> None:

@@ -1,9 +1,13 @@
 """Posts to a real server on this machine, through the guard and around it."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
+import httpcore2
 import pytest
 
 from overpaint.core.errors import BackendError
@@ -52,6 +56,45 @@ async def test_a_webhook_to_the_inside_is_refused_and_nothing_is_sent() -> None:
 async def test_a_configured_service_may_be_anywhere() -> None:
     async with receiver(OK, []) as url:
         assert await HttpSender(None).post_json(url, {}, b"", 5) == b"{}"
+
+
+async def test_a_configured_services_name_is_not_looked_up_on_the_threads_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those are few, and a resolver that is silent keeps one for minutes."""
+    threads: list[str] = []
+    look_up = socket.getaddrinfo
+
+    def noting(*args: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return look_up(*args, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noting)
+    async with receiver(OK, []) as url:
+        assert await HttpSender(None).post_json(url.replace("127.0.0.1", "localhost"), {}, b"", 5) == b"{}"
+    assert threads == ["overpaint-resolver"]
+
+
+class HalfDeadNetwork(httpcore2.AsyncNetworkBackend):
+    """One address never answers."""
+
+    _real = cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
+
+    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any) -> Any:  # noqa: ASYNC109
+        if host != "127.0.0.1":
+            await asyncio.sleep(60 if timeout is None else timeout / 100)
+            raise httpcore2.ConnectTimeout
+        return await self._real.connect_tcp(host, port, timeout)
+
+
+async def test_a_silent_address_of_several_leaves_time_for_the_next() -> None:
+    async def two(host: str, port: int) -> list[str]:
+        assert (host, port > 0) == ("hooks.example", True)
+        return ["127.0.0.2", "127.0.0.1"]
+
+    async with receiver(OK, []) as url:
+        sender = HttpSender(AddressRules(("127.0.0.0/8",)), two, backend=HalfDeadNetwork())
+        assert await sender.post(url.replace("127.0.0.1", "hooks.example"), {}, b"", 2) == 200
 
 
 async def test_redirects_are_an_answer_and_no_invitation() -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import base64
+import threading
+import tracemalloc
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from overpaint.core.errors import BudgetError, ContentError, PictureError, RateL
 from overpaint.core.request import AdapterRef
 from overpaint.core.sizes import Size, SizeRules
 from overpaint.core.task import Priority, TaskFailure, TaskState
+from overpaint.service import pictures, submit
 from overpaint.service.canvas import painted_size
 from overpaint.service.draft import (
     PictureBytes,
@@ -22,6 +26,7 @@ from overpaint.service.draft import (
     PictureUrl,
     picture_source,
 )
+from overpaint.service.pictures import read_data_uri
 from overpaint.service.safety import PromptRule, Safety
 from tests.unit.service.conftest import NewWorld
 from tests.unit.service.world import World, draft, png, until
@@ -128,6 +133,39 @@ async def test_a_repeat_is_given_its_task_although_its_picture_is_gone(new_world
     assert enhancer.num_asked == 1
     with pytest.raises(PictureError):
         await world.submit(idempotency_key="another", **asked)
+
+
+async def test_two_requests_with_one_new_idempotency_key_are_one_work(new_world: NewWorld) -> None:
+    enhancer = CountingEnhancer()
+    world = await new_world(enhancer=enhancer, is_started=False)
+    world.fetcher.pictures["https://x.example/a"] = png()
+    world.fetcher.gate.clear()
+    asked: dict[str, Any] = {"pictures": (PictureUrl("https://x.example/a"),), "enhance": True, "idempotency_key": "k"}
+    first, second = (asyncio.create_task(world.submit(**asked)) for _ in range(2))
+    await asyncio.sleep(0.01)
+    other = asyncio.create_task(world.submit(**asked | {"prompt": "another"}))
+    await asyncio.sleep(0.01)
+    world.fetcher.gate.set()
+    assert (await first).id == (await second).id
+    assert world.fetcher.num_fetched == 2, "once for each of the two prompts"
+    with pytest.raises(TaskError, match="another request"):
+        await other
+    assert await world.service.tasks.count(world.caller) == 1
+
+
+async def test_a_client_that_left_while_its_key_was_new_is_given_the_task_when_it_comes_back(still: World) -> None:
+    still.fetcher.pictures["https://x.example/a"] = png()
+    still.fetcher.gate.clear()
+    asked: dict[str, Any] = {"pictures": (PictureUrl("https://x.example/a"),), "idempotency_key": "k"}
+    first = asyncio.create_task(still.submit(**asked))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    retry = asyncio.create_task(still.submit(**asked))
+    await asyncio.sleep(0.01)
+    still.fetcher.gate.set()
+    assert (await retry).idempotency_key == "k"
+    assert (still.fetcher.num_fetched, await still.service.tasks.count(still.caller)) == (1, 1)
 
 
 async def test_wishes_for_several_fresh_pictures_are_not_joined(still: World) -> None:
@@ -273,6 +311,40 @@ def test_a_string_is_told_to_be_a_url_a_data_uri_or_base64() -> None:
     for text in ("hello world", "not/base64!"):
         with pytest.raises(PictureError):
             picture_source(text)
+
+
+@given(st.lists(st.sampled_from(["%41", "%", "%4", "a", "%zz", "ü"]), max_size=40), st.integers(3, 9))
+def test_percent_signs_are_read_the_same_wherever_a_piece_ends(parts: list[str], piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_PIECE_CHARS", piece)
+        assert read_data_uri("data:," + "".join(parts), "images") == unquote_to_bytes("".join(parts))
+
+
+def test_a_data_uri_of_percent_signs_takes_no_more_room_than_other_pictures() -> None:
+    """Of 128 MiB, which may be sent, the standard library makes ten gigabytes."""
+    uri = "data:image/png," + "%41" * 200_000
+    tracemalloc.start()
+    try:
+        assert read_data_uri(uri, "images") == b"A" * 200_000
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(uri)
+    finally:
+        tracemalloc.stop()
+
+
+async def test_large_data_uris_and_masks_are_read_beside_the_loop(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def noting(call: Any) -> Any:
+        return lambda *args: (threads.append(threading.current_thread()), call(*args))[1]
+
+    monkeypatch.setattr(pictures, "read_data_uri", noting(read_data_uri))
+    monkeypatch.setattr(submit, "read_mask", noting(pictures.read_mask))
+    uri = PictureDataUri("data:image/png;base64," + base64.b64encode(png()).decode())
+    await still.submit(pictures=(uri,), mask=uri)
+    assert len(threads) == 3
+    assert threading.main_thread() not in threads
 
 
 @given(st.integers(64, 1536), st.integers(64, 1536), st.sampled_from([16, 32, 64]), st.sampled_from([64, 256]))

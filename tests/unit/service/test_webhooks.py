@@ -1,5 +1,6 @@
 """Deliveries: at least once, the same id, growing pauses, a day at most."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -11,7 +12,7 @@ from overpaint.core.account import WebhookDelivery
 from overpaint.service.build import Policies
 from overpaint.service.webhooks import Signing, WebhookFormat, WebhookPolicy, sign_standard
 from tests.unit.service.conftest import NewWorld
-from tests.unit.service.world import World, plain_signature, until
+from tests.unit.service.world import World, draft, plain_signature, until
 
 pytestmark = pytest.mark.anyio
 
@@ -91,6 +92,19 @@ async def test_nobody_waits_for_anothers_silent_receiver(world: World) -> None:
         await world.done(task)
     await world.done(await world.submit(webhook_url=URL))
     await until(lambda: [url for url, _, _ in world.poster.received] == [URL], timeout_s=5)
+
+
+async def test_one_keys_silent_receivers_leave_room_for_those_of_others(new_world: NewWorld) -> None:
+    policy = WebhookPolicy(most_under_way=8, most_of_a_key=4)
+    world = await new_world(policies=Policies(b"0123456789abcdef", webhooks=policy), is_started=False)
+    for _ in range(20):
+        task = await world.submit(webhook_url="https://hooks.example/silent")
+        await world.service.tasks.cancel(world.caller, task.id)
+    task = await world.service.submit.submit(world.stranger, draft(webhook_url=URL))
+    await world.service.tasks.cancel(world.stranger, task.id)
+    await world.service.start()
+    await until(lambda: [url for url, _, _ in world.poster.received] == [URL], timeout_s=5)
+    assert [job.get_name().partition(" ")[0] for job in asyncio.all_tasks()].count("webhook") == 4
 
 
 async def test_more_than_go_out_at_once_go_out_one_after_the_other(new_world: NewWorld) -> None:

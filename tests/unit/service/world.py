@@ -62,10 +62,12 @@ class FakeFetcher:
 
     def __init__(self) -> None:
         self.pictures: dict[str, bytes] = {}
+        self.num_fetched = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def fetch(self, url: str, field: str = "images") -> bytes:
+        self.num_fetched += 1
         await self.gate.wait()
         if url not in self.pictures:
             raise PictureError(field, url, "cannot be fetched (its server answers 404)")

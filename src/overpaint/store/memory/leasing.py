@@ -76,6 +76,12 @@ class MemoryLeasing:
             return self._ended_before(lease, TaskState.FAILED)
         return self._end(record, replace(record.task, state=TaskState.FAILED, failure=failure))
 
+    async def charge_cancelled(self, lease: Lease, charge_microusd: int) -> None:
+        """Charge a task that somebody else cancelled; see `TaskStore.charge_cancelled`."""
+        row = self._tables.usage.get(lease.task.id)
+        if row and row.price_microusd == 0 and self._ended_before(lease, TaskState.CANCELLED):
+            self._tables.usage[row.task_id] = replace(row, price_microusd=charge_microusd)
+
     def _in(self, state: TaskState) -> list[Record]:
         return [record for record in self._tables.tasks.values() if record.task.state is state]
 

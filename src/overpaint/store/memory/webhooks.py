@@ -1,6 +1,6 @@
 """`WebhookStore` in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,10 +20,11 @@ class MemoryWebhookStore:
         self._tables = tables
         self._now = now
 
-    async def due(self, *, limit: int, duration: timedelta) -> list[WebhookDelivery]:
+    async def due(self, *, limit: int, duration: timedelta, except_keys: Sequence[str] = ()) -> list[WebhookDelivery]:
         """Take deliveries whose time has come; see `WebhookStore.due`."""
         now = self._now()
-        waiting = ((delivery.next_attempt_at, delivery) for delivery in self._tables.webhooks.values())
+        wanted = (delivery for delivery in self._tables.webhooks.values() if delivery.key_id not in except_keys)
+        waiting = ((delivery.next_attempt_at, delivery) for delivery in wanted)
         ripe = sorted(((at, delivery) for at, delivery in waiting if at is not None and at <= now), key=lambda p: p[0])
         return [self._store(replace(delivery, next_attempt_at=now + duration)) for _, delivery in ripe[:limit]]
 

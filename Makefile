@@ -2,7 +2,7 @@
 #
 #   PYTHON     interpreter that makes the virtual environment             make PYTHON=python3.12 test
 #   PIP_ARGS   added to every pip install (an index of your own, say)     make PIP_ARGS="--index-url URL" test
-#   ARGS       added to the command of bench and every kind of test      make test ARGS="-k sizes"
+#   ARGS       added to the command of bench and every kind of test      make test ARGS="-n 0 -k sizes"
 
 PYTHON   ?= python3
 PIP_ARGS ?=
@@ -62,7 +62,7 @@ serve: $(STAMP)  ## start the server; the first start prints its URL and a key
 	$(BIN)/overpaint serve $(ARGS)
 
 test: $(DEV) $(NPM_STAMP)  ## run the fast tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 test-slow: $(DEV) $(NPM_STAMP)  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0 $(ARGS)

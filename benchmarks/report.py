@@ -52,7 +52,10 @@ def _cpu_name() -> str:
 
 def commit() -> str:
     """The commit that was measured, marked when the tree had changes."""
-    run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    try:
+        run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    except OSError:  # a machine that only measures may have no git
+        return "unknown"
     return run.stdout.strip() or "unknown"
 
 

@@ -19,6 +19,7 @@ from recipes.mini.scenes import CODE_LENGTH, ITEM_FIELDS, MOST_ITEMS, MOST_LETTE
 
 PARTS = 4  # an object is labelled in 4 x 4 parts
 KINDS = 1 + len(THINGS) + len(CHARACTERS)  # what a cell may show: nothing, an object, a character
+LIGHTNESS = (0.3, 0.59, 0.11)  # what red, green and blue have of it
 
 
 def encode(scenes: list[Scene]) -> torch.Tensor:
@@ -48,6 +49,7 @@ class Composer:
         self.colours = torch.tensor(list(COLOURS.values()), device=self.device) / 255.0
         tints = [[0.0, 0.0, 0.0]] + [self.colours[tint_colour(1 + t)].tolist() for t in range(len(TINTS))]
         self.tints = torch.tensor(tints, device=self.device)
+        self.lightness = torch.tensor(LIGHTNESS, device=self.device)[:, None, None]
         glyphs = load_glyphs().to(self.device).float() / 255
         self.glyphs = torch.cat([glyphs, torch.zeros_like(glyphs[:1])])
         self.across = self.down = (torch.arange(side, device=self.device) + 0.5) * (SIDE / side)
@@ -109,7 +111,7 @@ class Composer:
     def _tinted(self, sprites: torch.Tensor, tint: torch.Tensor) -> torch.Tensor:
         """One colour in the lightness of the drawing: dark stays dark, light stays light."""
         alpha = sprites[:, 3:]
-        light = (sprites[:, :3] * sprites.new_tensor([0.3, 0.59, 0.11])[:, None, None]).sum(1, keepdim=True)
+        light = (sprites[:, :3] * self.lightness).sum(1, keepdim=True)
         light = light / alpha.clamp(min=1e-4)
         colour = self.tints[tint][:, :, None, None]
         shade = torch.where(light < 0.6, colour * light / 0.6, 1 - (1 - colour) * (1 - light) / 0.4) * alpha

@@ -75,8 +75,7 @@ def vision_patches(pictures: torch.Tensor) -> torch.Tensor:
     """
     rgb, alpha = (pictures[:, :3] + 1) / 2, (pictures[:, 3:] + 1) / 2
     flat = ((rgb * alpha + 1 - alpha).clamp(0, 1) * 255).round() / 255
-    mean = flat.new_tensor(PIXEL_MEAN)[:, None, None]
-    std = flat.new_tensor(PIXEL_STD)[:, None, None]
+    mean, std = _pixel_statistics(flat.device)
     b, _, h, w = flat.shape
     grid = ((flat - mean) / std).reshape(b, 3, h // 32, 2, 16, w // 32, 2, 16)
     rows = grid.permute(0, 2, 5, 3, 6, 1, 4, 7)[:, :, :, :, :, :, None]
@@ -84,11 +83,18 @@ def vision_patches(pictures: torch.Tensor) -> torch.Tensor:
 
 
 @cache
-def _merge_order(grid: int) -> torch.Tensor:
+def _pixel_statistics(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation, (3, 1, 1). What is copied to a device at every step has the step wait for it."""
+    mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
+    return mean, std
+
+
+@cache
+def _merge_order(grid: int, device: torch.device) -> torch.Tensor:
     """Row and column of every patch in the order of the vision tower, (2, patches)."""
     rows, columns = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
     places = torch.stack([rows, columns]).reshape(2, grid // 2, 2, grid // 2, 2)
-    return places.permute(0, 1, 3, 2, 4).reshape(2, -1)
+    return places.permute(0, 1, 3, 2, 4).reshape(2, -1).to(device)
 
 
 def _encode_pictures(visual: Any, pictures: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -96,7 +102,7 @@ def _encode_pictures(visual: Any, pictures: torch.Tensor) -> tuple[torch.Tensor,
     dtype = visual.patch_embed.proj.weight.dtype
     rows = vision_patches(pictures).to(dtype)
     b, n, _ = rows.shape
-    places = _merge_order(int(n**0.5)).to(rows.device)
+    places = _merge_order(int(n**0.5), rows.device)
     weight = visual.patch_embed.proj.weight.flatten(1)
     x = F.linear(rows, weight, visual.patch_embed.proj.bias)
     x = x + visual.pos_embed(places[0] * visual.num_grid_per_side + places[1])

@@ -79,6 +79,13 @@ def make_plan(layout: Layout) -> Plan:
 
 
 @cache
+def plan_on(layout: Layout, device: torch.device) -> Plan:
+    """The plan on a device. What is copied there at every step has the step wait for it."""
+    plan = make_plan(layout)
+    return Plan(plan.positions.to(device), plan.blocks.to(device), plan.end, plan.plane.to(device))
+
+
+@cache
 def prefix_mask(layout: Layout, device: torch.device) -> torch.Tensor:
     """(P, P): causal, and bidirectional inside each picture."""
     blocks = make_plan(layout).blocks
@@ -108,13 +115,13 @@ def denoise(
 ) -> Found:
     """Velocities of the targets; `words` (B, T, text width), `lengths` (B,), `references` (B, R, tokens, 64)."""
     dtype, device = model.img_in.weight.dtype, words.device
-    (b, k), plan = noisy.sigma.shape, make_plan(layout)
+    (b, k), plan = noisy.sigma.shape, plan_on(layout, device)
     axes = tuple(model.config.axes_dims_rope)
     x = _prefix(model, layout, words, references.to(dtype))
     y = model.img_in(noisy.latents.to(dtype)).flatten(0, 1)
     missing = layout.words - lengths
     turns = (
-        rope(plan.positions.to(device), axes, dtype),
+        rope(plan.positions, axes, dtype),
         rope(_target_positions(plan, missing).repeat_interleave(k, 0), axes, dtype),
     )
     masks = prefix_mask(layout, device), _key_mask(x.shape[1], layout.tokens, missing, k)
@@ -150,7 +157,7 @@ def _prefix(model: Any, layout: Layout, words: torch.Tensor, references: torch.T
 def _target_positions(plan: Plan, missing: torch.Tensor) -> torch.Tensor:
     """(B, tokens, 3): the frame axis continues where the true words end."""
     frame = (plan.end - missing)[:, None, None].expand(-1, len(plan.plane), 1)
-    return torch.cat([frame, plan.plane.to(missing.device)[None].expand(len(missing), -1, -1)], dim=2)
+    return torch.cat([frame, plan.plane[None].expand(len(missing), -1, -1)], dim=2)
 
 
 def _key_mask(prefix: int, tokens: int, missing: torch.Tensor, targets: int) -> torch.Tensor | None:

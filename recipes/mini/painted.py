@@ -1,4 +1,4 @@
-"""Latents as a run's own transformer paints them, beside the pictures that were asked for.
+"""Latents as a transformer paints them, beside the pictures that were asked for.
 
 The decoder learns from them what it will be given. Knows nothing of decoders.
 """
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from recipes.mini.batches import Painter, TaskRows, load_rows
 from recipes.mini.export import scheduler_config
+from recipes.mini.networks import MiniModel
 from recipes.mini.run import Run, pick_dtype
 from recipes.mini.sampling import denoise, sigmas
 
@@ -25,6 +26,11 @@ class Paintings:
     latents: torch.Tensor
     targets: torch.Tensor
 
+    def split(self, count: int) -> tuple[Paintings, Paintings]:
+        """So many of them, and the others."""
+        parts = [(self.latents[part], self.targets[part]) for part in (slice(count), slice(count, None))]
+        return Paintings(*parts[0]), Paintings(*parts[1])
+
     def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Some of both."""
         chosen = torch.randint(len(self.latents), (count,), device=self.latents.device)
@@ -32,9 +38,9 @@ class Paintings:
 
 
 @torch.no_grad()
-def paint(run: Run, count: int, seed: int) -> Paintings:
-    """At least `count` answers to training tasks, by the averaged weights of the run's last state."""
-    model = run.averaged().model.to(pick_dtype(run.device))
+def paint(run: Run, model: MiniModel, count: int, seed: int) -> Paintings:
+    """At least `count` answers to training tasks; the model is left in the dtype that it painted in."""
+    model.to(pick_dtype(run.device))
     settings, painter = run.settings, Painter(run.composer, run.code, run.prompts.drop)
     tasks = TaskRows(settings.world, run.prompts, settings.decoder_batch, seed, settings.pad_to)
     levels = sigmas(STEPS, settings.grid**2, scheduler_config())

@@ -60,6 +60,7 @@ class Trainer:
         self.steps, self.samples, self.elapsed = 0, 0, 0.0
         self.stopped = False
         if self.settings.compile:
+            torch._dynamo.config.suppress_errors = True  # the run goes on without a compiler that fails, and says so
             denoiser.run_block = torch.compile(denoiser.run_block)
         self.take_over()
         if self.settings.teacher:
@@ -180,6 +181,8 @@ def main() -> None:
         settings = replace(settings, horizon=arguments.horizon)
     torch.set_num_threads(settings.threads)
     torch.set_float32_matmul_precision("high")
+    # Attention under a mask, and its gradient, is what cuDNN's kernels are youngest in; the others take as long here.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     trainer = Trainer(Run(settings))
     resumed = trainer.resume()
     report = {"run": settings.name, "resumed": resumed, "steps": trainer.steps}

@@ -64,7 +64,6 @@ def test_the_compiled_step_is_the_step(plain_checkpoint: Checkpoint) -> None:
 @pytest.mark.gpu
 def test_the_compiled_step_is_the_step_on_a_gpu() -> None:
     checkpoint = load_checkpoint(ModelConfig(device="cuda", dtype="float32"))
-    torch.backends.cuda.matmul.allow_tf32 = False
     _check_compiled(checkpoint, tolerance=1e-4)
 
 

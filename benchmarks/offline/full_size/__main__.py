@@ -25,6 +25,7 @@ from benchmarks.offline.full_size.scale import FULL, TINY
 from benchmarks.offline.full_size.targets import PUBLISHED_S, rows_of
 from benchmarks.report import commit, hardware, report
 from overpaint.core.config import MEMORY, WEIGHTS
+from overpaint.model.attention_adapters import PLAN_QUERIES
 
 _CASES = ("generation", "edit", "batch", "prefix", "attention", "decode", "fp8", "cards")
 
@@ -54,6 +55,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", choices=MEMORY, default="auto", help="how the small cards are placed")
     parser.add_argument("--weights", default=",".join(WEIGHTS), help="how their blocks are held, separated by commas")
+    plans = "targets of so many tokens may take a kernel that needs a plan for its shape (0: all of them)"
+    parser.add_argument("--plan-queries", type=int, default=PLAN_QUERIES, help=plans)
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
     names: list[str] = arguments.only.split(",")
@@ -61,8 +64,15 @@ def main() -> None:
         sys.exit(f"full_size: --only {', '.join(sorted(unknown))}: the cases are {', '.join(_CASES)}")
     if not arguments.dry_run and not torch.cuda.is_available():
         sys.exit("full_size: needs a CUDA device; --dry-run tries everything at tiny sizes without one")
-    scale, device = (TINY, torch.device("cpu")) if arguments.dry_run else (FULL, torch.device("cuda"))
-    bench = Bench(scale, device, arguments.rounds, arguments.memory, tuple(arguments.weights.split(",")))
+    scale, device = (TINY, torch.device("cpu")) if arguments.dry_run else (FULL, torch.device("cuda", 0))
+    bench = Bench(
+        scale,
+        device,
+        arguments.rounds,
+        arguments.memory,
+        tuple(arguments.weights.split(",")),
+        plan_queries=arguments.plan_queries,
+    )
     figures = run(bench, names, arguments.out)
     failed = [name for name in names if "failed" in figures[name]]
     if arguments.dry_run:

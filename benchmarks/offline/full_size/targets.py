@@ -41,7 +41,7 @@ class Target:
 
 
 def _best(figures: Figures, key: str, choose: Callable[..., float]) -> float:
-    return choose(figures[key]["ours"], figures[key]["compiled"])
+    return choose(figures[key][side] for side in ("ours", "compiled") if side in figures[key])
 
 
 TARGETS = (

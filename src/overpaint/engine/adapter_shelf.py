@@ -14,11 +14,11 @@ import torch
 from overpaint.core.errors import OversizeError, RequestError
 from overpaint.core.request import AdapterFile
 from overpaint.engine.job import AdapterUse
+from overpaint.images.limits import MIB
 from overpaint.model.lora import Adapter, AdapterMix
 
 Reader = Callable[[AdapterFile], Adapter]
 """Reads a file into host memory; raises `ValueError` with a clause, or `OSError`."""
-_MIB = 2**20
 
 
 @dataclass(slots=True)
@@ -131,8 +131,8 @@ class AdapterShelf:
         with self._lock:
             needed = sum(self._held[digest].adapter.num_bytes for digest in reservation.digests)
         if needed > self.budget_bytes:
-            has = self.budget_bytes / _MIB
-            raise OversizeError(f"adapters of {needed / _MIB:.0f} MiB do not fit; this device has {has:.0f} for them")
+            has = self.budget_bytes / MIB
+            raise OversizeError(f"adapters of {needed / MIB:.0f} MiB do not fit; this device has {has:.0f} for them")
 
     def _make_room(self, num_bytes: int) -> None:
         """Take away what nobody uses; what somebody waits for goes back to host memory."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from overpaint.core.errors import CapacityError, OversizeError
 from overpaint.engine.job import TOKEN_AREA, Job, SequenceSpec
 from overpaint.engine.limits import Limits
+from overpaint.images.limits import MIB
 
 _SIDE_STEP = 32
-_MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,10 @@ def check_fits(job: Job, limits: Limits) -> None:
     demand = Demand.of(job)
     if fits(demand, limits):
         return
-    kept, work = (num / _MIB for num in (demand.kept_bytes(limits), work_bytes(demand, limits)))
+    kept, work = (num / MIB for num in (demand.kept_bytes(limits), work_bytes(demand, limits)))
     raise OversizeError(
         f"{demand.describe()} need {kept:.0f} MiB for keys and values and {work:.0f} MiB to work in; this device has "
-        f"{limits.cache_bytes / _MIB:.0f} and {limits.work_bytes / _MIB:.0f} MiB: {what_fits(demand, limits)}"
+        f"{limits.cache_bytes / MIB:.0f} and {limits.work_bytes / MIB:.0f} MiB: {what_fits(demand, limits)}"
     )
 
 

@@ -20,6 +20,7 @@ from overpaint.engine.stats import Calibration
 from overpaint.model.transformer import AbandonedError
 
 _log = logging.getLogger(__name__)
+_WANT_OF_MEMORY = ("CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
 IsWanted = Callable[[Sequence[SequenceId]], bool]
 
 
@@ -254,9 +255,16 @@ def _ours(error: Exception) -> OverpaintError:
     if isinstance(error, OverpaintError):
         return error
     _log.error("the engine failed on a sequence", exc_info=error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if _is_want_of_memory(error):
         return CapacityError("out of memory on the device")
     return BackendError(f"the engine failed: {_reason(error)}")
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    """Whether there was too little memory; CUDA and its libraries, which take some beside PyTorch, only say so."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _WANT_OF_MEMORY)
 
 
 def _reason(error: Exception) -> str:

@@ -5,7 +5,8 @@ is whole inside, later sees earlier. So a target sees its whole prefix and itsel
 projections or weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -101,8 +102,37 @@ def _causal_mask(segment: Segment, device: torch.device) -> Tensor:
     return mask.tril_(segment.start)
 
 
-def sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    """PyTorch's own choice of kernel, with the shapes of `Attention.inside`."""
+@contextmanager
+def without_plans(device: torch.device) -> Generator[None]:
+    """Have PyTorch attend without cuDNN for the length of a block.
+
+    From cuDNN 9.15 on that is its first choice on compute capability 9.0 and 10.0: fast, but it makes a plan for every
+    number of queries and keys, a few tenths of a second each, and each prompt has a length of its own. The choice is
+    one for the process, so other threads attend without it meanwhile, too.
+    """
+    if device.type != "cuda" or not torch.backends.cuda.cudnn_sdp_enabled():
+        yield
+        return
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+
+
+def sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, may_plan: bool = False) -> Tensor:
+    """PyTorch's own choice of kernel, with the shapes of `Attention.inside`.
+
+    Args:
+        query: as there, and the next three likewise.
+        key: likewise.
+        value: likewise.
+        mask: likewise.
+        may_plan: whether there is so much to do in this shape that a plan for it pays.
+    """
+    if not may_plan:
+        with without_plans(query.device):
+            return sdpa(query, key, value, mask, may_plan=True)
     heads = (rows.transpose(0, 1)[None] for rows in (query, key, value))
     out = F.scaled_dot_product_attention(*heads, attn_mask=mask)
     return out[0].transpose(0, 1).flatten(1)

@@ -10,7 +10,8 @@ Knows no requests. Beside diffusers' keys, `model_index.json` may declare
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -20,10 +21,13 @@ import torch
 from diffusers import GGUFQuantizationConfig
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
+from diffusers.utils import logging as diffusers_bars
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.utils import logging as transformers_bars
 
 from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
 from overpaint.model.adapter_file import linears_of
@@ -188,12 +192,29 @@ def _leave_file(module: nn.Module) -> None:
 
 
 def _guard(path: Path, load: Callable[[], Any]) -> Any:
-    """Run a loader of another library, mapping its errors to ours."""
+    """Run a loader of another library, without its progress bars, mapping its errors to ours."""
     try:
-        return load()
+        with _without_bars():
+            return load()
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(path, f"cannot be loaded: {reason}") from error
+
+
+@contextmanager
+def _without_bars() -> Generator[None]:
+    """Keep the loaders' progress bars off the terminal for the length of a block; whose it is, is not known here."""
+    hub_was_quiet = are_progress_bars_disabled()
+    shown = [library for library in (transformers_bars, diffusers_bars) if library.is_progress_bar_enabled()]
+    for library in shown:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in shown:
+            library.enable_progress_bar()
+        if hub_was_quiet:  # transformers' bars and the hub's go on and off together
+            disable_progress_bars()
 
 
 def _describe(

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from overpaint.model.attention import without_plans
 from overpaint.model.device import move
 from overpaint.model.hosting import present
 from overpaint.model.layout import PrefixLayout, layout_prefix
@@ -192,7 +193,7 @@ class Conditioner:
         if known:
             for layer, (key, value) in enumerate(torch.cat([memory.rows for memory in known], dim=3)):
                 cache.update(key[None], value[None], layer)
-        with present(model), _without_final_norm(self._encoder):
+        with present(model), _without_final_norm(self._encoder), without_plans(device):
             # `.model`, not the head: logits over the whole vocabulary are of no use here.
             output = model(
                 input_ids=input_ids[:, start:],

@@ -23,7 +23,9 @@ _PORTABLE = 1
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that `name` means; `auto` takes cuda, else mps, else cpu.
+    """The device that `name` means; `auto` takes cuda, else mps, else cpu. Of CUDA it has a number: the first, if none.
+
+    Not all of `torch.cuda` takes a device without one, and modules that were moved to such a device say one with it.
 
     Raises:
         ConfigError: the device is not there.
@@ -34,7 +36,7 @@ def resolve_device(name: str) -> torch.device:
     present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
     if device.type in present and not present[device.type]():
         raise ConfigError(f"device: {name!r} is not there; use auto or cpu")
-    return device
+    return torch.device("cuda", 0) if name == "cuda" else device
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
@@ -47,8 +49,7 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
 
 def use_device(device: torch.device) -> None:
     """Have this thread mean a device where it names none: a thread of its own begins with the first one of CUDA."""
-    has_number = device.index is not None  # pyright: ignore[reportUnnecessaryComparison]  plain `cuda` has none
-    if device.type == "cuda" and has_number:
+    if device.type == "cuda":
         torch.cuda.set_device(device)
 
 

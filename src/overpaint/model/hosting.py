@@ -7,6 +7,7 @@ while the group before is in use. Knows modules and tensors, and nothing of what
 Source of the idea of resizing storages: FSDP of PyTorch.
 """
 
+import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -17,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from overpaint.model.device import pinned
+
+_log = logging.getLogger(__name__)
 
 
 class HostedGroup:
@@ -185,8 +188,22 @@ def _on_host(flats: Sequence[Tensor]) -> list[Tensor]:
     """Copies on the host, side by side, pinned where copies to the device can go on beside the computing."""
     sizes = [flat.nbytes for flat in flats]
     is_cuda = any(flat.device.type == "cuda" for flat in flats)
-    whole = pinned(sum(sizes)) if is_cuda else torch.empty(sum(sizes), dtype=torch.uint8)
+    whole = _pinned_if_it_can_be(sum(sizes)) if is_cuda else torch.empty(sum(sizes), dtype=torch.uint8)
     return [host.copy_(flat) for host, flat in zip(whole.split(sizes), flats, strict=True)]
+
+
+def _pinned_if_it_can_be(num_bytes: int) -> Tensor:
+    """Pinned memory, or what the host has: weights come from there as well, only slower."""
+    try:
+        return pinned(num_bytes)
+    except RuntimeError as error:
+        _warn_once(f"weights on the host come to the device slowly: {error}")
+        return torch.empty(num_bytes, dtype=torch.uint8)
+
+
+@cache
+def _warn_once(message: str) -> None:
+    _log.warning(message)
 
 
 @cache

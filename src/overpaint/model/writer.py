@@ -13,6 +13,7 @@ import torch
 from transformers import DynamicCache, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 
 from overpaint.core.errors import BackendError
+from overpaint.model.attention import without_plans
 from overpaint.model.hosting import present
 
 _END_OF_TURN = "<|im_end|>"
@@ -60,7 +61,7 @@ class Writer:
         """The likeliest token after those given; `start` tokens are in the cache."""
         device = self._encoder.device
         positions = torch.arange(start, start + len(token_ids), device=device).expand(3, 1, -1)
-        with present(self._encoder.model, self._encoder.lm_head):
+        with present(self._encoder.model, self._encoder.lm_head), without_plans(device):
             output: Any = self._encoder(
                 input_ids=torch.tensor([token_ids], device=device),
                 position_ids=positions,

@@ -337,10 +337,11 @@ def test_who_wants_a_prefix_that_was_just_abandoned_gets_it_built_anew(engine: L
     [
         (RuntimeError("CUDA error: an illegal memory access"), BackendError),
         (torch.OutOfMemoryError("CUDA out of memory"), CapacityError),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), CapacityError),
         (MemoryError(), CapacityError),
         (AssertionError(), BackendError),
     ],
-    ids=["device", "device_memory", "memory", "bug"],
+    ids=["device", "device_memory", "library_memory", "memory", "bug"],
 )
 def test_a_failure_costs_only_the_task_that_caused_it(
     engine: LocalEngine, place: tuple[str, str], error: Exception, told: type[OverpaintError]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from overpaint.model.attention_adapters import (
     ProductAttention,
     SequenceAttention,
     VarlenAttention,
+    _runs,
     choose_attention,
 )
 from overpaint.model.device import has_cpu_bfloat16
@@ -117,6 +119,65 @@ def test_products_in_bfloat16_are_as_close_to_fp32_as_scores_rounded_once_can_be
 def test_a_processor_takes_products_where_it_multiplies_bfloat16() -> None:
     assert isinstance(choose_attention(_CPU, torch.bfloat16), ProductAttention) == has_cpu_bfloat16()
     assert type(choose_attention(_CPU, torch.float32)) is SequenceAttention
+
+
+class _OnCard(Tensor):
+    """A tensor that says it is on a card."""
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return torch.device("cuda:0")
+
+    @property
+    def is_cuda(self) -> bool:  # type: ignore[override]
+        return True
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each attention on a card, whether it may have taken a kernel that needs a plan."""
+    allowed: list[bool] = []
+    attend: Any = torch.nn.functional.scaled_dot_product_attention
+
+    def watch(*rows: Tensor, **options: Any) -> Tensor:
+        allowed.append(torch.backends.cuda.cudnn_sdp_enabled())
+        return attend(*rows, **options)
+
+    monkeypatch.setattr("overpaint.model.attention.F.scaled_dot_product_attention", watch)
+    return allowed
+
+
+@pytest.mark.parametrize(
+    ("is_enabled", "tokens", "expected"),
+    [(True, 8, [True, False]), (True, 7, [False, False]), (False, 8, [False, False])],
+)
+def test_a_plan_is_made_for_large_targets_alone_and_the_choice_is_given_back(
+    is_enabled: bool, tokens: int, expected: list[bool], plans: list[bool]
+) -> None:
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    attention = SequenceAttention(plan_queries=8)
+    rows = [_draw(tokens, seed).as_subclass(_OnCard) for seed in range(3)]
+    torch.backends.cuda.enable_cudnn_sdp(is_enabled)
+    try:
+        attention.over([_cache(0, 1)], [tokens])(0, *rows)
+        attention.inside(*rows)
+        assert torch.backends.cuda.cudnn_sdp_enabled() == is_enabled
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+    assert plans == expected
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("no kernel image"), NotImplementedError("not built"), None])
+def test_a_kernel_that_is_there_by_name_only_is_not_taken(
+    failure: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def kernel(query: Tensor, *_: object) -> Tensor:
+        if failure:
+            raise failure
+        return query
+
+    assert _runs(kernel, _CPU, torch.bfloat16) == (failure is None)
+    assert [str(failure) in message for message in caplog.messages] == [True] * (failure is not None)
 
 
 @pytest.mark.gpu

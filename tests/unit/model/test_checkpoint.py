@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.utils import logging as diffusers_bars
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from transformers.utils import logging as transformers_bars
 
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import CheckpointError, ConfigError
@@ -36,6 +39,25 @@ def test_a_sharded_checkpoint_loads_with_every_weight(folder: Path, checkpoint: 
     assert all(count > 0 for count in checkpoint.info.num_parameters.values())
     assert not any(parameter.is_meta for parameter in checkpoint.transformer.parameters())
     assert not checkpoint.transformer.training
+
+
+@pytest.mark.parametrize("of_hub", [True, False])
+def test_loading_draws_no_bars_and_leaves_them_as_they_were(
+    of_hub: bool, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shown = transformers_bars.is_progress_bar_enabled(), are_progress_bars_disabled()
+    transformers_bars.enable_progress_bar()
+    if not of_hub:
+        disable_progress_bars()
+    try:
+        _load(folder)
+        assert transformers_bars.is_progress_bar_enabled()
+        assert diffusers_bars.is_progress_bar_enabled()
+        assert are_progress_bars_disabled() is not of_hub
+    finally:
+        (transformers_bars.enable_progress_bar if shown[0] else transformers_bars.disable_progress_bar)()
+        (disable_progress_bars if shown[1] else enable_progress_bars)()
+    assert "%|" not in capfd.readouterr().err
 
 
 def test_a_checkpoint_declares_its_own_resolution(checkpoint: Checkpoint) -> None:

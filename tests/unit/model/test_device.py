@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from overpaint.model import device as device_module
-from overpaint.model.device import free_bytes, move, pinned, resolve_dtype, use_device
+from overpaint.model.device import free_bytes, move, pinned, resolve_device, resolve_dtype, use_device
 
 GIB = 2**30
 PAGE = 4096
@@ -131,9 +131,20 @@ def test_a_tensor_comes_to_the_host_in_pinned_memory_of_its_size(runtime: Runtim
     assert move(torch.zeros(0, 3).as_subclass(_OnCard), torch.device("cpu")).shape == (0, 3)
 
 
-def test_a_thread_is_told_its_device_where_one_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_is_told_its_device_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "set_device", told.append)
-    for name in ("cpu", "cuda", "cuda:1"):
+    for name in ("cpu", "cuda:0", "cuda:1"):
         use_device(torch.device(name))
-    assert told == [_SECOND]
+    assert told == [torch.device("cuda:0"), _SECOND]
+
+
+@pytest.mark.parametrize(("name", "device"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1")])
+def test_a_card_has_a_number_for_what_takes_none_without(
+    name: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    found = resolve_device(name)
+    assert found == torch.device(device)
+    # What `get_per_process_memory_fraction` does with a device before it asks CUDA.
+    assert torch.cuda._utils._get_device_index(found) == found.index

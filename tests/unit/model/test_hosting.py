@@ -113,6 +113,26 @@ def test_copies_and_the_computing_on_their_device_wait_for_each_other(monkeypatc
     assert waits == [before_copy, after_copy, before_copy, after_copy, before_copy]
 
 
+def test_weights_that_cannot_be_pinned_come_from_where_they_can_be_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(num_bytes: int) -> Tensor:
+        raise RuntimeError(f"{num_bytes} bytes cannot be pinned")
+
+    class OnCard(Tensor):
+        @property
+        def device(self) -> torch.device:  # type: ignore[override]
+            return torch.device("cuda:0")
+
+    monkeypatch.setattr(hosting, "pinned", refuse)
+    hosting._warn_once.cache_clear()
+    flats = [torch.arange(8, dtype=torch.uint8).as_subclass(OnCard)]
+    for _ in range(2):
+        (host,) = hosting._on_host(flats)
+        assert torch.equal(host.as_subclass(Tensor), torch.arange(8, dtype=torch.uint8))
+    assert caplog.messages == ["weights on the host come to the device slowly: 8 bytes cannot be pinned"]
+
+
 class _Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -119,7 +119,7 @@ def test_a_decoder_learns_from_what_its_transformer_painted_but_from_nothing_tha
     trainer = Trainer(Run(smoke))
     trainer.save()
     run, grid = trainer.run, smoke.grid
-    food = pairs(run, iter(TaskRows(smoke.world, run.prompts, 2, 1, None)), paint(run, 3, seed=1))
+    food = pairs(run, iter(TaskRows(smoke.world, run.prompts, 2, 1, None)), paint(run, run.averaged().model, 3, seed=1))
     exact, painted = next(food), next(food)
     near, far = (not_quite_wrong(run, *pair).mean() for pair in (exact, painted))
     assert near == 1

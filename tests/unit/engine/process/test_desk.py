@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,9 +15,11 @@ from overpaint.core.events import Event, Failed, Finished, Progress
 from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
+from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.process import child, replies
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.mailboxes import Mailboxes
+from overpaint.engine.process.messages import Accepted, Submit, Told
 from overpaint.engine.process.supervisor import RestartPolicy, Supervisor
 from tests.unit.engine.process.openers import open_clumsy, open_crashing, open_miscounting, open_slow, wait_for_steps
 
@@ -127,6 +131,27 @@ def test_a_bug_in_a_cancel_costs_nobody_else_a_picture(start: Start) -> None:
     engine.submit("t", request())
     assert isinstance(list(engine.events("t"))[-1], Finished)
     assert isinstance(list(engine.events("wrong"))[-1], Finished)
+
+
+def test_a_bug_in_a_cancel_that_comes_as_the_task_is_taken_costs_no_picture_either() -> None:
+    """The caller hears that a task is taken a moment before the child may cancel it by itself."""
+    told: list[object] = []
+    begun = threading.Event()
+
+    def send(message: object) -> None:
+        told.append(message)
+        if isinstance(message, Accepted):
+            assert begun.wait(LOAD_S)
+            run.cancel()
+
+    channel: Any = SimpleNamespace(send=send)
+    order = Submit(7, "wrong", request("bug in cancel"), DEFAULT_TERMS)
+    run = child._Run(order, open_clumsy(), channel, threading.Semaphore(1), [])
+    begun.set()
+    run.thread.join(LOAD_S)
+    last = told[-1]
+    assert isinstance(last, Told)
+    assert isinstance(last.event, Finished)
 
 
 def test_a_bug_in_counting_does_not_end_the_count(start: Start) -> None:

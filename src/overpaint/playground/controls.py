@@ -29,9 +29,10 @@ MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """The form: its inputs by the names of `RequestForm`, and what stands between them."""
+    """The form: its inputs by the names of `RequestForm`, what they were like first, and what stands between them."""
 
     inputs: dict[str, Any]
+    first_model: dict[str, dict[str, Any]]
     enhance: gr.Button
     discard: gr.Button
     dice: gr.Button
@@ -49,6 +50,10 @@ class Controls:
     def first_values(self) -> dict[str, Any]:
         """What the inputs hold when the page is opened, by their names."""
         return {name: part.value for name, part in self.inputs.items()}
+
+    def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> tuple[Any, ...]:
+        """What becomes different of the inputs, by name, in the order of `listed`; the others stay as they are."""
+        return self.filled({name: gr.update(**change) for name, change in changes.items()})
 
     def filled(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Values for the inputs by their names, in the order of `listed`; those not named stay as they are."""
@@ -105,7 +110,7 @@ def build_controls(service: Service, words: Words) -> Controls:
         notice = gr.HTML("", elem_id="notice")
         run = gr.Button(words["run"], variant="primary", size="lg", elem_id="run")
         estimate = gr.HTML("", elem_id="estimate")
-    return Controls(inputs, enhance, discard, dice, run, estimate, notice, problem)
+    return Controls(inputs, for_model(service, entry, words), enhance, discard, dice, run, estimate, notice, problem)
 
 
 def _shape(service: Service, entry: ModelEntry, words: Words) -> dict[str, Any]:
@@ -164,18 +169,18 @@ def _advanced(service: Service, entry: ModelEntry, words: Words) -> dict[str, An
     }
 
 
-def for_model(service: Service, entry: ModelEntry, words: Words) -> dict[str, Any]:
-    """What changes in the inputs when another model is chosen, by their names."""
+def for_model(service: Service, entry: ModelEntry, words: Words) -> dict[str, dict[str, Any]]:
+    """What inputs are like for a model, where that depends on it, by their names; see `Controls.changed`."""
     return {
-        "prompt": gr.Textbox(max_length=entry.max_prompt_chars),
-        "references": gr.HTML(most=entry.pictures.max_count),
-        "model": gr.Dropdown(info=entry.title),
-        "shape": gr.Radio(choices=_shapes(entry, words), value=AUTO),
-        "width": gr.Number(**_sides(service, entry)),
-        "height": gr.Number(**_sides(service, entry)),
-        "count": gr.Slider(maximum=entry.output.max_images, value=1),
-        "steps": gr.Slider(value=steps_of(service, entry)),
-        "guidance": gr.Slider(value=entry.true_cfg_scale),
+        "prompt": {"max_length": entry.max_prompt_chars},
+        "references": {"most": entry.pictures.max_count},
+        "model": {"info": entry.title},
+        "shape": {"choices": _shapes(entry, words), "value": AUTO},
+        "width": _sides(service, entry),
+        "height": _sides(service, entry),
+        "count": {"maximum": entry.output.max_images, "value": 1},
+        "steps": {"value": steps_of(service, entry)},
+        "guidance": {"value": entry.true_cfg_scale},
     }
 
 

@@ -25,15 +25,18 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
         return "", ""
 
     async def greet(request: gr.Request) -> tuple[Any, ...]:
-        """Who looks; and the controls as the engine that is loaded by now wants them."""
+        """Who looks; and what is other than when the page was made, the engine being loaded by now.
+
+        Nothing else is sent: somebody may have begun to fill the form.
+        """
         caller = await handlers.caller(request)
         who = {"key": caller.key.name, "admin": caller.is_admin}
         first = service.catalogue.models()[0]
-        kept = ("prompt", "references")
-        changes = {name: part for name, part in for_model(service, first, handlers.words).items() if name not in kept}
+        now = for_model(service, first, handlers.words)
+        changes = {name: part for name, part in now.items() if part != controls.first_model[name]}
         # with all it needs: behind a closed accordion it is not there yet, and would lose what is left out
-        offered = {"adapters": gr.HTML(words=dict(handlers.words), **adapters_of(service))}
-        return who, *controls.filled(changes | offered)
+        offered = {"adapters": {"words": dict(handlers.words), **adapters_of(service)}}
+        return who, *controls.changed(changes | offered)
 
     async def estimate(model: str, count: float, steps: float, request: gr.Request) -> str:
         entry = service.catalogue.find(model)
@@ -44,7 +47,7 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
         return handlers.words.say("estimate", price=price, seconds=f"{max(0.1, pace * steps * count):.1f}")
 
     async def choose_model(model: str) -> tuple[Any, ...]:
-        return controls.filled(for_model(service, service.catalogue.find(model), handlers.words))
+        return controls.changed(for_model(service, service.catalogue.find(model), handlers.words))
 
     async def dice() -> tuple[int, bool]:
         return fresh_seed(), True

@@ -157,7 +157,8 @@ def measure(vae: AutoencoderKLQwenImage21, run: Run, unseen: Paintings | None) -
         pictures = run.composer.paint_codes(unseen.targets)
         near = not_quite_wrong(run, unseen.latents, pictures)
         answers = decode(vae, unseen.latents, run.code.scale, run.composer.side)
-        found["painted dB"] = psnr(answers * near, pictures * near) + 10 * math.log10(float(near.mean()))
+        if near.any():  # an untrained transformer paints nothing that was asked for
+            found["painted dB"] = psnr(answers * near, pictures * near) + 10 * math.log10(float(near.mean()))
     return {name: round(value, 2) for name, value in found.items()}
 
 

@@ -15,7 +15,7 @@ import torch
 from overpaint.model.device import resolve_dtype
 from recipes.mini import settings as settings_module
 from recipes.mini.batches import Painter, TaskRows
-from recipes.mini.decoder import not_quite_wrong, pairs
+from recipes.mini.decoder import measure, not_quite_wrong, pairs
 from recipes.mini.evaluate import evaluate
 from recipes.mini.export import export
 from recipes.mini.painted import paint
@@ -23,6 +23,7 @@ from recipes.mini.run import Run, load_checkpoint, pick_dtype
 from recipes.mini.sampling import Sampler
 from recipes.mini.settings import Settings, load_settings
 from recipes.mini.train import Trainer
+from recipes.mini.vae import build_vae
 from recipes.mini.world import WIDE
 
 CONFIGS = Path("recipes/mini/configs")
@@ -119,7 +120,9 @@ def test_a_decoder_learns_from_what_its_transformer_painted_but_from_nothing_tha
     trainer = Trainer(Run(smoke))
     trainer.save()
     run, grid = trainer.run, smoke.grid
-    food = pairs(run, iter(TaskRows(smoke.world, run.prompts, 2, 1, None)), paint(run, run.averaged().model, 3, seed=1))
+    vae, paintings = build_vae(run.code), paint(run, run.averaged().model, 3, seed=1)
+    food = pairs(run, iter(TaskRows(smoke.world, run.prompts, 2, 1, None)), paintings)
+    assert measure(vae, run, paintings).keys() == {"exact dB"}, "nothing painted is near enough to be measured"
     exact, painted = next(food), next(food)
     near, far = (not_quite_wrong(run, *pair).mean() for pair in (exact, painted))
     assert near == 1

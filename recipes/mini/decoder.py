@@ -103,6 +103,14 @@ def find_painter(run: Run, checkpoint: Path | None) -> MiniModel | None:
     return networks.model
 
 
+def find_paintings(run: Run, checkpoint: Path | None) -> tuple[Paintings | None, Paintings | None]:
+    """Those that it is measured on, and those that it learns from; None where there is nobody to paint them."""
+    model = find_painter(run, checkpoint)
+    if model is None:
+        return None, None
+    return paint(run, model, run.settings.decoder_paintings + HELD_BACK, time.time_ns() % 100_000).split(HELD_BACK)
+
+
 def find_food(run: Run, paintings: Paintings | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """What there is to learn from."""
     settings, seed = run.settings, time.time_ns() % 100_000
@@ -114,9 +122,7 @@ def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | Non
     """Train for a time budget, keep an average of the weights, save both."""
     vae = build_vae(run.code.to("cpu")).to(run.device)
     average = build_vae(run.code.to("cpu")).to(run.device).decoder
-    model = find_painter(run, checkpoint)
-    paintings = model and paint(run, model, run.settings.decoder_paintings + HELD_BACK, time.time_ns() % 100_000)
-    unseen, paintings = paintings.split(HELD_BACK) if paintings else (None, None)
+    unseen, paintings = find_paintings(run, checkpoint)
     print(json.dumps({"closed form": measure(vae, run, unseen)}), flush=True)
     begin(vae, average, run, resume, checkpoint)
     print(json.dumps({"begins with": measure(vae, run, unseen)}), flush=True)

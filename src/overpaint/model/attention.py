@@ -6,7 +6,7 @@ projections or weights.
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 import torch
@@ -102,17 +102,19 @@ def _causal_mask(segment: Segment, device: torch.device) -> Tensor:
     return mask.tril_(segment.start)
 
 
-@contextmanager
-def without_plans(device: torch.device) -> Generator[None]:
+def without_plans(device: torch.device) -> AbstractContextManager[None]:
     """Have PyTorch attend without cuDNN for the length of a block.
 
     From cuDNN 9.15 on that is its first choice on compute capability 9.0 and 10.0: fast, but it makes a plan for every
     number of queries and keys, a few tenths of a second each, and each prompt has a length of its own. The choice is
     one for the process, so other threads attend without it meanwhile, too.
     """
-    if device.type != "cuda" or not torch.backends.cuda.cudnn_sdp_enabled():
-        yield
-        return
+    is_planned = device.type == "cuda" and torch.backends.cuda.cudnn_sdp_enabled()
+    return _without_cudnn() if is_planned else nullcontext()
+
+
+@contextmanager
+def _without_cudnn() -> Generator[None]:
     torch.backends.cuda.enable_cudnn_sdp(False)
     try:
         yield
@@ -130,9 +132,7 @@ def sdpa(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, 
         mask: likewise.
         may_plan: whether there is so much to do in this shape that a plan for it pays.
     """
-    if not may_plan:
-        with without_plans(query.device):
-            return sdpa(query, key, value, mask, may_plan=True)
     heads = (rows.transpose(0, 1)[None] for rows in (query, key, value))
-    out = F.scaled_dot_product_attention(*heads, attn_mask=mask)
+    with nullcontext() if may_plan else without_plans(query.device):
+        out = F.scaled_dot_product_attention(*heads, attn_mask=mask)
     return out[0].transpose(0, 1).flatten(1)

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import uuid4
 
 from overpaint.core.account import UNLIMITED
@@ -103,9 +104,9 @@ class Submitter:
         self._check_words(draft)
         self._parts.limits.take_request(caller)
         fingerprint = await fingerprint_of(caller, draft)
-        accept = lambda: self._accept(caller, draft, entry, size, fingerprint)  # noqa: E731
+        accept = partial(self._accept, caller, draft, entry, size, fingerprint)
         if (once := draft.idempotency_key) is not None:
-            accept_once = lambda: self._repeat_or(accept, caller, once, fingerprint)  # noqa: E731
+            accept_once = partial(self._repeat_or, accept, caller, once, fingerprint)
             return await self._parts.joiner.accept(f"{fingerprint} {once}", True, accept_once)
         if joined := await self._unheard(fingerprint):
             return joined

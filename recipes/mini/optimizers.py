@@ -7,18 +7,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from recipes.mini.muon import Muon
+
 
 class Optimizers:
     """Both optimisers behind one `step`."""
 
-    def __init__(self, networks: nn.Module, weight_decay: float) -> None:
+    def __init__(self, networks: nn.Module, weight_decay: float, dtype: torch.dtype) -> None:
         named = [(name, p) for name, p in networks.named_parameters() if p.requires_grad]
         inner = [p for name, p in named if p.ndim == 2 and ("blocks." in name or "language_model.layers." in name)]
         chosen = {id(p) for p in inner}
         outer = [p for _, p in named if id(p) not in chosen]
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(outer, lr=1.0, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True),
-            torch.optim.Muon(inner, lr=1.0, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw", ns_steps=4),
+            Muon(inner, lr=1.0, weight_decay=weight_decay, dtype=dtype),
         ]
 
     def step(self, rate: float) -> None:

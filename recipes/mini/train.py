@@ -55,7 +55,7 @@ class Trainer:
         self.dtype = pick_dtype(run.device)
         self.worker = rounded(run.networks(), self.dtype)
         self.teacher: Teacher | None = None
-        self.optimizers = Optimizers(self.master, self.settings.weight_decay)
+        self.optimizers = Optimizers(self.master, self.settings.weight_decay, self.dtype)
         self.weights = channel_weights(run.code)
         self.steps, self.samples, self.elapsed = 0, 0, 0.0
         self.stopped = False

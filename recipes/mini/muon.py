@@ -34,7 +34,7 @@ class Muon(torch.optim.Optimizer):
             raise ValueError(f"params: Muon is for matrices, not for shapes {odd}")
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One update of every parameter that has a gradient."""
         for group in self.param_groups:
             alike: defaultdict[torch.Size, list[nn.Parameter]] = defaultdict(list)

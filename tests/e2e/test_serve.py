@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -163,3 +164,22 @@ def test_what_cannot_be_served_is_told_in_one_line(tmp_path: Path, flags: list[s
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("error: ")
     assert names in last
+
+
+def test_an_enhancer_without_a_scheme_is_refused_at_the_start(tmp_path: Path) -> None:
+    """Else every prompt would be painted as written, and only the log would say why."""
+    (tmp_path / "server.toml").write_text('enhancer_url = "gpu-box:11434/v1"\n')
+    where = ("--data-dir", str(tmp_path), "--config", str(tmp_path / "server.toml"))
+    done = overpaint("serve", "--port", "0", "--no-page", "--model", "null:", *where)
+    assert (done.returncode, "enhancer_url: 'gpu-box:11434/v1' must be like http://" in done.stderr) == (2, True)
+
+
+def test_a_start_that_is_refused_makes_no_first_key(tmp_path: Path) -> None:
+    """Nobody would be shown it: the next start would find a key and print none."""
+    where = ("--data-dir", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        proxy = ("--tls-self-signed", "--proxy-port", str(taken.getsockname()[1]))
+        done = overpaint("serve", "--port", "0", "--no-page", "--model", "null:", *proxy, *where)
+    assert (done.returncode, "proxy_port" in done.stderr) == (2, True)
+    listed = overpaint("keys", "list", *where)
+    assert (listed.returncode, "first" in listed.stdout) == (0, False)

@@ -20,6 +20,7 @@ Knows nothing of HTTP, exit codes or torch: the borders (CLI, dialects) map `cod
         └── CheckpointError      a checkpoint that is missing, damaged or not ours
 """
 
+import math
 from typing import ClassVar
 
 
@@ -110,6 +111,11 @@ class RateLimitError(CapacityError):
     def __init__(self, message: str | None = None, retry_after_s: float = 1.0) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+    @property
+    def retry_after_whole_s(self) -> int:
+        """The same for headers that take no fraction, rounded up: who tried again earlier would be refused again."""
+        return max(1, math.ceil(self.retry_after_s))
 
 
 class BudgetError(CapacityError):

@@ -182,8 +182,11 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def standing(self, key_id: str, *, since: datetime) -> Standing:
-        """A key's open tasks, and what was charged since then plus the price of what is open."""
+    async def standing(self, key_id: str, *, since: datetime | None) -> Standing:
+        """A key's open tasks, and what was charged since then plus the price of what is open.
+
+        Without `since`, the price of what is open alone: what was charged is many rows.
+        """
         ...
 
     def usage(
@@ -288,7 +291,10 @@ class OutputStore(Protocol):
         ...
 
     def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
-        """Keys below a prefix that were written longer ago than that."""
+        """Keys below a prefix that were written longer ago than that.
+
+        What others put there under names that are no keys is theirs, and not listed.
+        """
         ...
 
     async def check(self) -> None:

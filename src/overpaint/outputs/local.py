@@ -152,9 +152,10 @@ class LocalOutputs:
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 path = Path(parent) / name
+                key = path.relative_to(self._root).as_posix()
                 with suppress(FileNotFoundError):
-                    if path.stat().st_mtime <= newest_s:
-                        yield path.relative_to(self._root).as_posix()
+                    if is_key(key) and path.stat().st_mtime <= newest_s:
+                        yield key
 
     def _check(self) -> None:
         with _mapped_failures(_INCOMING):

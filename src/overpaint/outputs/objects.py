@@ -17,6 +17,9 @@ from overpaint.outputs.keys import is_key, require_key
 
 _log = logging.getLogger(__name__)
 _PROBE = "probe/written"
+_NO_BUCKET = "the bucket of the object storage does not exist"
+# In the bodies of S3's and Google's answers, and of Azure's; no key can hold them.
+_NO_BUCKET_CODES = ("<Code>NoSuchBucket</Code>", "<Code>ContainerNotFound</Code>")
 
 
 class ObjectOutputs:
@@ -38,7 +41,7 @@ class ObjectOutputs:
                     self._store, key, data, attributes={"Content-Type": media_type}, use_multipart=False
                 )
         except TaskNotFoundError as exc:  # what is not there, when writing, is the bucket
-            raise BackendError("the bucket of the object storage does not exist") from exc
+            raise BackendError(_NO_BUCKET) from exc
 
     async def get(self, key: str) -> bytes:
         """Read a whole file; see `OutputStore.get`."""
@@ -73,7 +76,7 @@ class ObjectOutputs:
         with _mapped_failures(prefix):
             async for chunk in obstore.list(self._store, prefix.rstrip("/") or None):
                 for entry in chunk:
-                    if entry["last_modified"] <= newest:
+                    if is_key(entry["path"]) and entry["last_modified"] <= newest:
                         yield entry["path"]
 
     async def check(self) -> None:
@@ -86,6 +89,9 @@ def _mapped_failures(key: str) -> Iterator[None]:
     try:
         yield
     except (NotFoundError, FileNotFoundError) as exc:
+        if any(code in str(exc) for code in _NO_BUCKET_CODES):  # its disk is gone: nothing in it is missing
+            _log.warning("object storage: %s", _NO_BUCKET)
+            raise BackendError(_NO_BUCKET) from exc
         raise TaskNotFoundError(f"there is no file {key!r}") from exc
     except (BaseError, OSError) as exc:
         reason = (str(exc).strip().splitlines() or [type(exc).__name__])[0]

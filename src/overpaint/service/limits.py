@@ -7,8 +7,9 @@ in the transaction that accepts a task: they hold over restarts and over all ser
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 
-from overpaint.core.account import Standing, month_start
+from overpaint.core.account import month_start
 from overpaint.core.errors import RateLimitError
 from overpaint.core.store_ports import AccountStore
 from overpaint.service.caller import Caller
@@ -88,15 +89,20 @@ class Limits:
             BudgetError: the price does not fit in what is left of this month.
         """
         if caller.limits.bound_use:
-            caller.limits.check_room(await self._standing(caller), price_microusd)
+            since = None if caller.limits.monthly_budget_microusd is None else self._month()
+            standing = await self._accounts.standing(caller.key_id, since=since)
+            caller.limits.check_room(standing, price_microusd)
 
     async def balance_microusd(self, caller: Caller) -> int | None:
         """What is left of this month's budget, never below 0; None when there is no budget."""
         budget = caller.limits.monthly_budget_microusd
-        return None if budget is None else max(0, budget - (await self._standing(caller)).spent_microusd)
+        if budget is None:
+            return None
+        standing = await self._accounts.standing(caller.key_id, since=self._month())
+        return max(0, budget - standing.spent_microusd)
 
-    async def _standing(self, caller: Caller) -> Standing:
-        return await self._accounts.standing(caller.key_id, since=month_start(self._clock.now()))
+    def _month(self) -> datetime:
+        return month_start(self._clock.now())
 
     def _bucket(self, key_id: str, limit: int) -> _Bucket:
         now_s = self._clock.now_s()

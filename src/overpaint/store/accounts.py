@@ -11,7 +11,7 @@ from overpaint.core.errors import RequestError
 from overpaint.store.access import StoreAccess
 from overpaint.store.rows import key_of, usage_of, values_of_key, values_of_limits
 from overpaint.store.schema import api_keys, usage
-from overpaint.store.standing import STANDING, standing_of
+from overpaint.store.standing import standing_of, standing_query
 
 _USAGE_PAGE = 500
 
@@ -49,9 +49,9 @@ class SqlAccountStore(StoreAccess):
         """Make a key useless; see `AccountStore.revoke_key`."""
         return await self._change_key(name, update(api_keys).values(revoked_at=self._now()))
 
-    async def standing(self, key_id: str, *, since: datetime) -> Standing:
+    async def standing(self, key_id: str, *, since: datetime | None) -> Standing:
         """Open tasks, and what was charged and is reserved, in one look; see `AccountStore.standing`."""
-        (row,) = await self._database.read(STANDING, {"key_id": key_id, "since": since})
+        (row,) = await self._database.read(*standing_query(key_id, since))
         return standing_of(row)
 
     async def usage(

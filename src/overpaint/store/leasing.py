@@ -14,7 +14,7 @@ from overpaint.store.codec import failure_to_json
 from overpaint.store.database import Database
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.rows import lease_of, task_of
-from overpaint.store.schema import tasks
+from overpaint.store.schema import IS_QUEUED, IS_RUNNING, tasks
 from overpaint.store.transitions import Change, end, move, requeue
 
 _IDS_A_STATEMENT = 500
@@ -50,7 +50,7 @@ class TaskLeasing(TaskAccess):
     def __init__(self, database: Database, now: TellTime, order: QueueOrder = by_priority_and_age) -> None:
         super().__init__(database, now, order)
         # SKIP LOCKED has a meaning on PostgreSQL only; SQLite has one writer, so nothing is ever locked.
-        queued = select(tasks.c.id).where(tasks.c.state == TaskState.QUEUED.value)
+        queued = select(tasks.c.id).where(IS_QUEUED)
         self._pick = queued.order_by(*order(tasks)).limit(bindparam("limit")).with_for_update(skip_locked=True)
 
     async def lease(self, worker: str, *, limit: int, duration: timedelta) -> list[Lease]:
@@ -88,8 +88,8 @@ class TaskLeasing(TaskAccess):
     async def reclaim(self, *, max_losses: int) -> tuple[list[Task], list[Task]]:
         """Requeue or fail the tasks whose lease ran out; see `TaskStore.reclaim`."""
         now = self._now()
-        is_over = (tasks.c.state == TaskState.RUNNING.value) & (tasks.c.lease_expires_at <= now)
-        pick = select(tasks.c.id, tasks.c.losses).where(is_over).with_for_update(skip_locked=True)
+        ran_out = select(tasks.c.id, tasks.c.losses).where(IS_RUNNING, tasks.c.lease_expires_at <= now)
+        pick = ran_out.with_for_update(skip_locked=True)
         failing = {"now": now, "reason": failure_to_json(lost_for_good(max_losses))}
 
         def work(connection: Connection) -> tuple[list[Task], list[Task]]:

@@ -8,26 +8,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select
+from sqlalchemy import Connection, Executable, RowMapping, bindparam, delete, func, select
 
 from overpaint.core.account import KeyLimits, Standing, month_start
 from overpaint.core.errors import CapacityError
-from overpaint.core.task import NewTask, TaskState
-from overpaint.store.schema import api_keys, tasks, usage
+from overpaint.core.task import NewTask
+from overpaint.store.schema import IS_OPEN, api_keys, tasks, usage
 
-_OPEN = [state.value for state in TaskState if not state.is_final]
-_IS_OPEN = (tasks.c.key_id == bindparam("key_id")) & tasks.c.state.in_(_OPEN)
-_IS_CHARGED = (usage.c.key_id == bindparam("key_id")) & (usage.c.finished_at >= bindparam("since"))
-_NUM_OPEN = select(func.count()).select_from(tasks).where(_IS_OPEN)
-_RESERVED = select(func.coalesce(func.sum(tasks.c.price_microusd), 0)).where(_IS_OPEN)
-_CHARGED = select(func.coalesce(func.sum(usage.c.price_microusd), 0)).where(_IS_CHARGED)
-
-#: One row for `key_id` and `since`; see `standing_of`.
-STANDING = select(
-    _NUM_OPEN.scalar_subquery().label("num_open"),
-    (_CHARGED.scalar_subquery() + _RESERVED.scalar_subquery()).label("spent_microusd"),
+_RESERVED = func.coalesce(func.sum(tasks.c.price_microusd), 0).label("reserved")
+_OPEN = (
+    select(func.count().label("num_open"), _RESERVED).where(tasks.c.key_id == bindparam("key_id"), IS_OPEN).subquery()
 )
+_IS_CHARGED = (usage.c.key_id == bindparam("key_id")) & (usage.c.finished_at >= bindparam("since"))
+_CHARGED = select(func.coalesce(func.sum(usage.c.price_microusd), 0)).where(_IS_CHARGED).scalar_subquery()
+_STANDING = select(_OPEN.c.num_open, (_CHARGED + _OPEN.c.reserved).label("spent_microusd"))
+_UNCHARGED = select(_OPEN.c.num_open, _OPEN.c.reserved.label("spent_microusd"))
 _LOCK = select(api_keys.c.id).where(api_keys.c.id.in_(bindparam("ids", expanding=True))).order_by(api_keys.c.id)
 _LOCK_KEYS = _LOCK.with_for_update()
 _TAKE_BACK = delete(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
@@ -48,8 +45,15 @@ class Asked:
     at: datetime
 
 
+def standing_query(key_id: str, since: datetime | None) -> tuple[Executable, dict[str, Any]]:
+    """A query for the one row that `standing_of` reads, and its values; see `AccountStore.standing`."""
+    if since is None:
+        return _UNCHARGED, {"key_id": key_id}
+    return _STANDING, {"key_id": key_id, "since": since}
+
+
 def standing_of(row: RowMapping) -> Standing:
-    """The standing in the row of `STANDING`."""
+    """The standing in the row of `standing_query`."""
     return Standing(row["num_open"], int(row["spent_microusd"]))
 
 
@@ -76,8 +80,9 @@ def take_back_what_is_beyond(connection: Connection, stored: Sequence[Asked]) ->
 
 def _beyond(connection: Connection, asked: Sequence[Asked]) -> dict[str, CapacityError]:
     """Those that do not fit, of one key's tasks in the order they came."""
-    since = month_start(max(one.at for one in asked))
-    row = connection.execute(STANDING, {"key_id": asked[0].task.key_id, "since": since}).mappings().one()
+    has_budget = any(one.limits.monthly_budget_microusd is not None for one in asked)
+    since = month_start(max(one.at for one in asked)) if has_budget else None
+    row = connection.execute(*standing_query(asked[0].task.key_id, since)).mappings().one()
     standing = standing_of(row).plus(-len(asked), -sum(one.task.price_microusd for one in asked))
     refused: dict[str, CapacityError] = {}
     for one in asked:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import obstore
 import pytest
+from obstore.store import MemoryStore
 
 from overpaint.core.errors import BackendError, ConfigError, TaskNotFoundError
 from overpaint.core.store_ports import OutputStore
 from overpaint.outputs.local import LocalOutputs
+from overpaint.outputs.objects import ObjectOutputs
 from overpaint.outputs.opening import open_outputs
 from tests.contract.outputs.conftest import s3_place
 
@@ -66,6 +69,23 @@ async def test_lists_hold_what_is_below_a_prefix_and_old_enough(outputs: OutputS
     assert await keys_of(outputs, "outputs") == ["outputs/a/0.png", "outputs/b/0.png"]
     assert await keys_of(outputs, "outputs/", timedelta(hours=1)) == []
     assert await keys_of(outputs, "nothing/") == []
+
+
+@pytest.mark.parametrize("name", [b".DS_Store", b"a copy.png", "caf\u00e9.png".encode(), b"\xff.png"])
+async def test_what_others_put_into_the_folder_is_not_listed(tmp_path: Path, name: bytes) -> None:
+    """A file browser, a network file system, a person: a sweep that asked for such a file ended there."""
+    outputs = LocalOutputs(tmp_path)
+    await outputs.put("inputs/a", b"x", "image/png")
+    (tmp_path / "inputs" / os.fsdecode(name)).write_bytes(b"theirs")
+    assert await keys_of(outputs, "inputs/") == ["inputs/a"]
+
+
+async def test_what_others_put_into_the_bucket_is_not_listed() -> None:
+    store = MemoryStore()
+    outputs = ObjectOutputs(store)
+    await outputs.put("inputs/a", b"x", "image/png")
+    await obstore.put_async(store, "inputs/a copy.png", b"theirs")
+    assert await keys_of(outputs, "inputs/") == ["inputs/a"]
 
 
 async def test_a_check_leaves_no_file_among_the_others(outputs: OutputStore) -> None:
@@ -133,10 +153,13 @@ async def test_storage_out_of_reach_is_a_backend_error() -> None:
         await open_outputs(s3_place("http://127.0.0.1:9", "x")).check()
 
 
-async def test_a_missing_bucket_is_a_backend_error_on_writing(s3_endpoint: str) -> None:
-    place = s3_place(s3_endpoint, "x").replace("s3://pictures", "s3://nowhere")
-    with pytest.raises(BackendError):
-        await open_outputs(place).check()
+async def test_a_missing_bucket_is_out_of_reach_and_not_empty(s3_endpoint: str) -> None:
+    """As where its disk is not mounted: a queued edit waits for its pictures instead of failing."""
+    outputs = open_outputs(s3_place(s3_endpoint, "x").replace("pictures", "no-bucket"))
+    with pytest.raises(BackendError, match="bucket"):
+        await outputs.put("inputs/a", b"x", "image/png")
+    with pytest.raises(BackendError, match="bucket"):
+        await outputs.get("inputs/a")
 
 
 @pytest.mark.parametrize("place", ["ftp://host/x", "https://host/x", "s3://bucket?no_such_setting=1"])

@@ -67,6 +67,7 @@ async def test_spending_is_what_was_charged_and_what_is_open(
     await stores.tasks.cancel(leases[1].task.id)
     assert await stores.accounts.standing("key-a", since=start) == Standing(2, 1101)
     assert await stores.accounts.standing("key-a", since=clock.now()) == Standing(2, 1100)
+    assert await stores.accounts.standing("key-a", since=None) == Standing(2, 1100)
     assert await stores.accounts.standing("nobody", since=start) == Standing()
 
 

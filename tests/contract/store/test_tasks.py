@@ -40,6 +40,19 @@ async def test_an_unknown_task_is_not_found(stores: StoreSet) -> None:
             await call
 
 
+@pytest.mark.parametrize("odd", ["a\0b", "a\ud800b", "ä"])
+async def test_an_id_that_cannot_be_one_costs_nobody_else_an_answer(
+    stores: StoreSet, new_task: TaskMaker, odd: str
+) -> None:
+    """Reads that come together are one query, and PostgreSQL refuses it whole for a null in one of its values."""
+    task, _ = await stores.tasks.create(new_task())
+    ids = [task.id, task.id, odd, task.id]
+    found = await asyncio.gather(*(stores.tasks.get(task_id) for task_id in ids), return_exceptions=True)
+    assert found[:2] == [task, task]
+    assert found[3] == task
+    assert isinstance(found[2], TaskNotFoundError)
+
+
 async def test_the_same_idempotency_key_gives_the_earlier_task(stores: StoreSet, new_task: TaskMaker) -> None:
     task = new_task(idempotency_key="once")
     first, _ = await stores.tasks.create(task)

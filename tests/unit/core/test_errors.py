@@ -7,7 +7,7 @@ import pytest
 import overpaint.core as core
 from overpaint.core import errors
 from overpaint.core.config import EngineConfig, ModelConfig
-from overpaint.core.errors import CheckpointError, ConfigError, OverpaintError, RequestError
+from overpaint.core.errors import CheckpointError, ConfigError, OverpaintError, RateLimitError, RequestError
 
 
 def all_errors(root: type[OverpaintError] = OverpaintError) -> Iterator[type[OverpaintError]]:
@@ -33,6 +33,11 @@ def test_an_error_survives_the_way_to_another_process(error: OverpaintError) -> 
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
     assert len(RequestError("prompt", "x" * 10_000, "is long").message) < 120
+
+
+@pytest.mark.parametrize(("wait_s", "said_s"), [(0.0, 1), (0.2, 1), (1.0, 1), (1.2, 2), (2.4, 3), (5.0, 5)])
+def test_who_tries_again_when_told_is_not_too_early(wait_s: float, said_s: int) -> None:
+    assert RateLimitError("slow", wait_s).retry_after_whole_s == said_s
 
 
 def test_core_exports_what_it_says() -> None:

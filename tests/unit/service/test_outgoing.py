@@ -105,6 +105,14 @@ async def test_redirects_are_an_answer_and_no_invitation() -> None:
             await HttpSender(None).post_json(url, {}, b"", 5)
 
 
+async def test_a_status_counts_although_the_body_behind_it_breaks_off() -> None:
+    """It was taken: whoever says so and then counts its bytes wrongly need not be told thirty times."""
+    async with receiver(OK.replace(b"2\r", b"100\r"), []) as url:
+        assert await HttpSender(None).post(url, {}, b"", 5) == 200
+        with pytest.raises(BackendError):
+            await HttpSender(None).post_json(url, {}, b"", 5)
+
+
 async def test_silence_and_refusal_are_told() -> None:
     gone = asyncio.Event()
 

@@ -142,9 +142,9 @@ async def test_two_requests_with_one_new_idempotency_key_are_one_work(new_world:
     world.fetcher.gate.clear()
     asked: dict[str, Any] = {"pictures": (PictureUrl("https://x.example/a"),), "enhance": True, "idempotency_key": "k"}
     first, second = (asyncio.create_task(world.submit(**asked)) for _ in range(2))
-    await asyncio.sleep(0.01)
+    await until(lambda: world.fetcher.num_fetched == 1)
     other = asyncio.create_task(world.submit(**asked | {"prompt": "another"}))
-    await asyncio.sleep(0.01)
+    await until(lambda: world.fetcher.num_fetched == 2)
     world.fetcher.gate.set()
     assert (await first).id == (await second).id
     assert world.fetcher.num_fetched == 2, "once for each of the two prompts"

@@ -1,16 +1,22 @@
 """The revisions lead to the tables that the program uses."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from overpaint.core.errors import ConfigError
+from overpaint.core.task import TaskState
+from overpaint.store.migrations import run
 from overpaint.store.migrations.run import migrate
+from overpaint.store.opening import open_stores
 from overpaint.store.schema import metadata
 
 
@@ -49,6 +55,47 @@ def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     engine.dispose()
     with pytest.raises(ConfigError, match="another version"):
         migrate(url)
+
+
+@pytest.mark.anyio
+async def test_a_database_of_the_first_revision_keeps_what_is_in_it(tmp_path: Path) -> None:
+    url = make_url(f"sqlite:///{tmp_path / 'overpaint.db'}")
+    _make_first_revision(url)
+    stores = await open_stores(str(url), lambda: datetime.now(UTC))
+    queued, running = await stores.tasks.get("queued"), await stores.tasks.get("running")
+    assert (queued.spec.prompt, queued.spec.adapters, queued.spec.acceleration) == ("a fox", (), "none")
+    assert running.state is TaskState.RUNNING
+    requeued, _ = await stores.tasks.reclaim(max_losses=2)
+    assert [task.id for task in requeued] == ["running"], "what its server left behind is painted again"
+    assert (await stores.tasks.find_repeated("key", "once", "print")) == queued
+    assert (await stores.accounts.standing("key", since=datetime(2026, 1, 1, tzinfo=UTC))).spent_microusd == 1005
+    await stores.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def _make_first_revision(url: URL) -> None:
+    """As the first program wrote it: no sessions, no losses, a spec with fewer fields."""
+    config, engine = Config(), create_engine(url)
+    config.set_main_option("script_location", str(Path(run.__file__).parent))
+    spec = """{"v": 1, "model": "m", "prompt": "a fox", "seed": 7, "enhanced_prompt": null, "negative_prompt": null,
+        "pictures": [], "mask": null, "size": {"width": 64, "height": 64}, "num_images": 1, "steps": 4,
+        "true_cfg_scale": 1.0, "adapters": [], "output": {"format": "png", "quality": 95, "background": "auto"}}"""
+    task = """INSERT INTO tasks (id, key_id, dialect, model, spec, fingerprint, idempotency_key, price_microusd,
+        priority, state, created_at, token, attempt, worker, leased_at, lease_expires_at)
+        VALUES (:id, 'key', 'native', 'm', :spec, 'print', :once, 500, 0, :id, 1000000, 1, 1, :worker, :at, :at)"""
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        queued = {"id": "queued", "spec": spec, "once": "once", "worker": None, "at": None}
+        running = {"id": "running", "spec": spec, "once": None, "worker": "gone", "at": 2000000}
+        connection.execute(text(task), [queued, running])
+        usage = "INSERT INTO usage VALUES ('old', 'key', 'm', 1, 5, 9, 1800000000000000)"
+        connection.execute(text(usage))
+    engine.dispose()
 
 
 def _lines(statement: str | None) -> list[str]:

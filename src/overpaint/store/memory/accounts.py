@@ -43,7 +43,7 @@ class MemoryAccountStore:
         """Make a key useless; see `AccountStore.revoke_key`."""
         return self._store(replace(self._known(name), revoked_at=self._now()))
 
-    async def standing(self, key_id: str, *, since: datetime) -> Standing:
+    async def standing(self, key_id: str, *, since: datetime | None) -> Standing:
         """Open tasks, and what was charged and is reserved; see `AccountStore.standing`."""
         return self._tables.standing(key_id, since)
 

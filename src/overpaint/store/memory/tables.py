@@ -38,9 +38,9 @@ class Tables:
     usage: dict[str, UsageRow] = field(default_factory=dict[str, UsageRow])
     webhooks: dict[str, WebhookDelivery] = field(default_factory=dict[str, WebhookDelivery])
 
-    def standing(self, key_id: str, since: datetime) -> Standing:
-        """A key's open tasks, and what was charged since then plus the price of what is open."""
+    def standing(self, key_id: str, since: datetime | None) -> Standing:
+        """A key's open tasks, and what was charged since then plus the price of what is open; see `AccountStore`."""
         tasks = (record.task for record in self.tasks.values())
         reserved = [task.price_microusd for task in tasks if task.key_id == key_id and not task.state.is_final]
-        rows = (row for row in self.usage.values() if row.key_id == key_id and row.finished_at >= since)
+        rows = (row for row in self.usage.values() if row.key_id == key_id and since and row.finished_at >= since)
         return Standing(len(reserved), sum(reserved) + sum(row.price_microusd for row in rows))

@@ -1,5 +1,7 @@
 """Where keys and values were kept, and in how many bits, may change a picture by rounding and no more."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from overpaint.core.terms import Terms
 from overpaint.engine.limits import Limits
 from overpaint.model import prefix_cache
 from overpaint.model.checkpoint import Checkpoint
+from overpaint.model.conditioner import Condition, Conditioner
 from overpaint.model.prefix_cache import PrefixBlock
 from tests.parity.ours import Bench, paint_alone
 from tests.reference.measures import max_abs
@@ -31,17 +34,25 @@ def _held_bytes(checkpoint: Checkpoint) -> int:
 
 @pytest.mark.parametrize("host_cache_bytes", [0, 10**9], ids=["built again", "back from the host"])
 def test_who_lost_its_prefix_on_the_way_paints_what_it_paints_alone(
-    plain_checkpoint: Checkpoint, host_cache_bytes: int
+    plain_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, host_cache_bytes: int
 ) -> None:
+    read: list[str] = []
+    encode = Conditioner.encode
+
+    def noted(self: Conditioner, words: str, *rest: Any) -> Condition:
+        read.append(words)
+        return encode(self, words, *rest)
+
     room_for_one = _held_bytes(plain_checkpoint) * 5 // 4
+    monkeypatch.setattr(Conditioner, "encode", noted)
     bench = Bench(plain_checkpoint, Limits(cache_bytes=room_for_one, host_cache_bytes=host_cache_bytes))
     bench.submit("patient", _PATIENT, Terms(priority=Priority.BATCH))
     bench.run(num_ticks=4)
     bench.submit("urgent", _URGENT)
     bench.run()
-    reused = bench.scheduler.stats.prefix_tokens_reused
-    assert bench.scheduler.stats.num_preemptions == 1
-    assert bool(reused) == bool(host_cache_bytes)
+    stats = bench.scheduler.stats
+    assert (stats.num_preemptions, stats.prefix_tokens_reused) == (1, 0)
+    assert read == ["make it green", "make it blue"] + (["make it green"] if not host_cache_bytes else [])
     for name, request in (("patient", _PATIENT), ("urgent", _URGENT)):
         alone = paint_alone(plain_checkpoint, request)
         assert max_abs(bench.painted(name).latents[0], alone.latents[0]) <= TOLERANCE

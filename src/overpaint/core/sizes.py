@@ -52,7 +52,8 @@ class SizeRules:
         max_side: largest side that may be asked for.
         max_aspect: longest side over shortest.
         default_area: pixels painted when only a shape is asked for.
-        native_area: pixels the model paints at most; above it the picture is painted natively and resized.
+        native_area: pixels the model paints at most; above it the picture is painted natively and resized. By default
+            the largest of the sizes that Qwen-Image-2.1 is recommended at.
     """
 
     multiple: int = 32
@@ -60,7 +61,7 @@ class SizeRules:
     max_side: int = 3072
     max_aspect: float = 8.0
     default_area: int = 1024 * 1024
-    native_area: int = 2752 * 1536
+    native_area: int = 2400 * 1792
 
     def check(self, size: Size) -> Size:
         """Return `size` when it keeps every rule.

@@ -1,4 +1,4 @@
-"""What transparency says: as a mask, and whether a written picture has any. Knows no vendor's rules."""
+"""What transparency says: as a mask, in a mask, and whether a written picture has any. Knows no vendor's rules."""
 
 import io
 
@@ -23,6 +23,19 @@ def mask_of_holes(picture: Picture) -> Picture:
         A picture of mode ``"L"`` and the same sides.
     """
     return from_pil(ImageChops.invert(to_pil(picture).getchannel("A")))
+
+
+def brightness(mask: Picture) -> Picture:
+    """A mask in any mode as one of mode ``"L"``; where it is transparent nothing is drawn, so that is black.
+
+    Programs leave any colour under transparent pixels, and some of them white.
+    """
+    if mask.mode == "L":
+        return mask
+    image = to_pil(mask)
+    if mask.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return from_pil(image.convert("L"))
 
 
 def has_alpha(data: bytes) -> bool:

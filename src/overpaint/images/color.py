@@ -4,49 +4,26 @@ Covers what JPEG, PNG, WebP and GIF can hold. Knows nothing of files.
 """
 
 import io
-from dataclasses import dataclass
+from itertools import product
 from typing import Any, cast
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 # The signature at byte 16 of a profile, and the PIL mode it describes.
 _SPACES = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """An opened colour profile and the PIL mode of the samples it describes."""
-
-    handle: ImageCms.ImageCmsProfile
-    mode: str | None
+_ROUNDING = 2
+"""Levels that two ways to write down the same curve may be apart."""
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """`image` as RGB, or as RGBA when some pixel is not opaque."""
-    profile = _profile_of(image)
     alpha = _alpha_of(image)
-    rgb = _apply_profile(_without_alpha(image), profile)
+    rgb = _apply_profile(_without_alpha(image), image.info.get("icc_profile"))
     if alpha is None or alpha.getextrema() == (255, 255):
         return rgb
     rgb.putalpha(alpha)
     return rgb
-
-
-def _profile_of(image: Image.Image) -> _Profile | None:
-    """The embedded profile when it is readable and says something else than sRGB.
-
-    An sRGB profile is left alone: transforming sRGB to sRGB rounds, and the samples must stay exact.
-    """
-    icc: Any = image.info.get("icc_profile")
-    if not isinstance(icc, bytes):
-        return None
-    try:
-        handle = ImageCms.getOpenProfile(io.BytesIO(icc))
-        is_srgb = "srgb" in ImageCms.getProfileDescription(handle).lower()
-    except ImageCms.PyCMSError:
-        return None
-    return None if is_srgb else _Profile(handle, _SPACES.get(icc[16:20]))
 
 
 def _alpha_of(image: Image.Image) -> Image.Image | None:
@@ -62,7 +39,8 @@ def _alpha_of(image: Image.Image) -> Image.Image | None:
 def _without_alpha(image: Image.Image) -> Image.Image:
     """L, RGB or CMYK, whichever is nearest to what the picture holds."""
     if image.mode.startswith("I"):  # 16 bit grey; convert("L") would clip instead of scale
-        return Image.fromarray((np.asarray(image).astype(np.uint32) * 255 // 65535).astype(np.uint8))
+        levels = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
+        return Image.fromarray((levels * 255 // 65535).astype(np.uint8))
     if image.mode in ("L", "RGB", "CMYK"):
         return image
     if image.mode in ("1", "LA", "La"):
@@ -70,13 +48,31 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return image.convert("RGBA").convert("RGB")
 
 
-def _apply_profile(image: Image.Image, profile: _Profile | None) -> Image.Image:
-    """Transform to sRGB; a profile of another colour space than the samples is ignored, as browsers do."""
-    if profile is None or profile.mode != image.mode:
+def _apply_profile(image: Image.Image, icc: object) -> Image.Image:
+    """Transform to sRGB; a profile of another colour space than the samples is ignored, as browsers do.
+
+    So is one that changes next to nothing: whatever it is called it is sRGB, transforming that to sRGB rounds, and the
+    samples must stay exact.
+    """
+    if not isinstance(icc, bytes) or _SPACES.get(icc[16:20]) != image.mode:
         return image.convert("RGB")
     try:
-        srgb = ImageCms.ImageCmsProfile(cast(Any, ImageCms.createProfile("sRGB")))
-        converted = ImageCms.profileToProfile(image, profile.handle, srgb, outputMode="RGB")
+        transform = ImageCms.buildTransform(io.BytesIO(icc), _srgb(), image.mode, "RGB")
+        if _largest_change(transform, image.mode) <= _ROUNDING:
+            return image.convert("RGB")
+        return ImageCms.applyTransform(image, transform) or image.convert("RGB")
     except ImageCms.PyCMSError:
         return image.convert("RGB")
-    return image.convert("RGB") if converted is None else converted
+
+
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(cast(Any, ImageCms.createProfile("sRGB")))
+
+
+def _largest_change(transform: ImageCms.ImageCmsTransform, mode: str) -> int:
+    """How far it takes any sample of colours from all over a mode's space."""
+    levels = bytes(value for colour in product(range(0, 256, 51), repeat=len(mode)) for value in colour)
+    colours = Image.frombytes(mode, (len(levels) // len(mode), 1), levels)
+    changed = ImageCms.applyTransform(colours, transform)
+    difference = ImageChops.difference(colours.convert("RGB"), changed) if changed else colours.convert("RGB")
+    return max(int(band[1]) for band in cast(Any, difference.getextrema()))

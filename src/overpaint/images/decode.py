@@ -102,10 +102,12 @@ def take_pil(
     """A picture from an image that PIL has opened: same limits on its sides, same rotation and colours.
 
     Raises:
-        PictureError: it breaks a limit or cannot be decoded.
+        PictureError: it breaks a limit, cannot be decoded, or is of floating point.
     """
     limits = limits or PictureLimits()
     _refuse(field, name, limits.broken_by_sides(*image.size))
+    if image.mode == "F":
+        raise PictureError(field, name, "is of floating point and does not say what white is; convert it to L or RGB")
     try:
         return from_pil(to_srgb(_upright(image)))
     except _PILLOW_ERRORS as exc:

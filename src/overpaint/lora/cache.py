@@ -120,17 +120,22 @@ class AdapterCache:
 
     def _evict(self) -> None:
         self._remove_left()
-        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._path.glob(f"*{SUFFIX}"))
+        files = sorted(self._files(SUFFIX))
         excess = sum(num_bytes for _, num_bytes, _ in files) - self._max_bytes
         for used_at, num_bytes, path in files:
             if excess <= 0 or used_at > time.time() - _SPARED_S:
                 return
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
+            path.unlink(missing_ok=True)
             excess -= num_bytes
 
     def _remove_left(self) -> None:
-        for path in self._path.glob(f"*{_PART}"):
+        for changed_at, _, path in self._files(_PART):
+            if changed_at < time.time() - _LEFT_S:
+                path.unlink(missing_ok=True)
+
+    def _files(self, suffix: str) -> Iterator[tuple[float, int, Path]]:
+        """When each was last used, its bytes and where it is; another process may take it away at any time."""
+        for path in self._path.glob(f"*{suffix}"):
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < time.time() - _LEFT_S:
-                    path.unlink()
+                stat = path.stat()
+                yield stat.st_mtime, stat.st_size, path

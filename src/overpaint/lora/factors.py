@@ -1,9 +1,9 @@
 """Which tensors of a LoRA file change which linear layer of a transformer, whoever wrote it.
 
 People publish them under the names of diffusers and PEFT (``transformer.<layer>.lora_A.weight``), of kohya and its
-heirs (``<layer>.lora_down.weight`` beside ``<layer>.alpha``), with ``diffusion_model.`` in front for ComfyUI, or with
-every dot an underscore (``lora_unet_<layer>``). What cannot be told or does not fit is named. Knows names and shapes,
-no tensors.
+heirs (``<layer>.lora_down.weight`` beside ``<layer>.alpha``), with ``diffusion_model.`` in front for ComfyUI, which has
+the gate and up projections as one layer, or with every dot an underscore (``lora_unet_<layer>``). What cannot be told
+or does not fit is named. Knows names and shapes, no tensors.
 
 Source of the strengths: `_convert_non_diffusers_qwen_lora_to_diffusers` and `_create_lora_config` of diffusers 0.42.1,
 and `LoraLayer.update_layer` of PEFT 0.21 (alpha over rank, or over its root where `use_rslora` is noted).
@@ -12,8 +12,10 @@ and `LoraLayer.update_layer` of PEFT 0.21 (alpha over rank, or over its root whe
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 from overpaint.lora.header import Header
@@ -28,7 +30,10 @@ _PREFIXES = (
     "pipe.dit.",
     "lora_unet_",
     "lora_transformer_",
+    "lycoris_",
 )
+_FUSED, _PARTS = ".gate_up", (".gate_layer", ".proj")
+"""A layer of ComfyUI's, and those that it is here, in the order of its outputs."""
 _SUFFIX = re.compile(
     r"(?P<layer>.+?)\.(?:(?P<down>lora_A(?:\.default)?|lora_down|lora\.down)|(?P<up>lora_B(?:\.default)?|lora_up|lora\.up))"
     r"\.weight|(?P<scaled>.+)\.alpha"
@@ -53,7 +58,8 @@ class Factor:
     Args:
         layer: which one.
         down: tensor of the file, `(rank, inputs)`.
-        up: likewise, `(outputs, rank)`.
+        up: likewise, `(outputs, rank)`; of a layer that is several here, all of their outputs.
+        rows: of `up`: the first that is this layer's, and one past the last.
         alpha: tensor with one number, to be divided by the rank; None where there is none.
         strength: of it all, where there is no such tensor.
     """
@@ -61,6 +67,7 @@ class Factor:
     layer: str
     down: str
     up: str
+    rows: tuple[int, int]
     alpha: str | None
     strength: float
 
@@ -90,15 +97,25 @@ def find_factors(header: Header, linears: Linears) -> tuple[Factor, ...]:
     if not found:
         raise ValueError("holds no tensors")
     strengths = _Strengths(header.notes)
-    return tuple(_factor(layer, parts, header, linears, strengths) for layer, parts in found.items())
+    factors = [
+        factor
+        for written, parts in found.items()
+        for factor in _factors(layers.parts(written), parts, header, linears, strengths)
+    ]
+    layer, times = Counter(factor.layer for factor in factors).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"changes {layer!r} twice, alone and as a part of {_FUSED[1:]!r}")
+    return tuple(factors)
 
 
 class _Layers:
     """Finds layers by what files call them."""
 
     def __init__(self, linears: Linears) -> None:
-        self._known = set(linears)
-        self._flat = {name.replace(".", "_"): name for name in linears}
+        stems = [name.removesuffix(_PARTS[0]) for name in linears if name.endswith(_PARTS[0])]
+        self._fused = {f"{stem}{_FUSED}": tuple(f"{stem}{part}" for part in _PARTS) for stem in stems}
+        self._known = {*linears, *self._fused}
+        self._flat = {name.replace(".", "_"): name for name in self._known}
 
     def find(self, key: str, written: str) -> str:
         name = written
@@ -112,6 +129,10 @@ class _Layers:
             f"has a tensor {key!r}, and this checkpoint's transformer has no linear layer {name!r}; "
             "adapters fit the family they were trained on, and those of Qwen-Image 1.x do not fit 2.x"
         )
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """What a layer that was found is here."""
+        return self._fused.get(name, (name,))
 
 
 class _Strengths:
@@ -150,17 +171,23 @@ def _refuse_other_kinds(key: str) -> None:
         )
 
 
-def _factor(layer: str, parts: Mapping[str, str], header: Header, linears: Linears, strengths: _Strengths) -> Factor:
+def _factors(
+    layers: tuple[str, ...], parts: Mapping[str, str], header: Header, linears: Linears, strengths: _Strengths
+) -> Iterator[Factor]:
+    """Of layers that the file has as one."""
     for kind in ("down", "up"):
         if kind not in parts:
             raise ValueError(f"has {next(iter(parts.values()))!r} without the other half, its {kind} matrix")
     down, up = header.shapes[parts["down"]], header.shapes[parts["up"]]
-    outputs, inputs = linears.get(layer, (up[0] if up else 0, down[-1] if down else 0))
+    shapes = [linears.get(layer, (up[0] if up else 0, down[-1] if down else 0)) for layer in layers]
+    ends = [0, *accumulate(outputs for outputs, _ in shapes)]
+    inputs = shapes[0][1]
     if len(down) != 2 or down[0] < 1 or down[1] != inputs:
         raise ValueError(f"has {parts['down']!r} of shape {list(down)}; it must be [rank, {inputs}]")
-    if up != (outputs, down[0]):
-        raise ValueError(f"has {parts['up']!r} of shape {list(up)}; it must be {[outputs, down[0]]}")
+    if up != (ends[-1], down[0]):
+        raise ValueError(f"has {parts['up']!r} of shape {list(up)}; it must be {[ends[-1], down[0]]}")
     alpha = parts.get("alpha")
     if alpha is not None and math.prod(header.shapes[alpha]) != 1:
         raise ValueError(f"has {alpha!r} of shape {list(header.shapes[alpha])}; it must be one number")
-    return Factor(layer, parts["down"], parts["up"], alpha, strengths.of(layer, down[0]))
+    for layer, rows in zip(layers, pairwise(ends), strict=True):
+        yield Factor(layer, parts["down"], parts["up"], rows, alpha, strengths.of(layer, down[0]))

@@ -1,10 +1,11 @@
-"""The header of a safetensors file: names, shapes and notes, without reading a tensor.
+"""The header of a safetensors file, of weights or of a LoRA: names, shapes and notes, without reading a tensor.
 
 Safetensors is the only format that is taken: unlike a pickle, it holds numbers and cannot run anything.
 """
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ Shape = tuple[int, ...]
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
 """safetensors itself allows 100 MB, which takes ten seconds and gigabytes to read; real ones have some hundred KB."""
-_ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2}
+_DTYPE = re.compile(r"(?:BF|F|I|U|C)(4|6|8|16|32|64)(?:_E\dM\d\w*)?|(BOOL)")
+"""All have their bits in their names, some behind them their exponent's and mantissa's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _shape_of(name: str, entry: Mapping[str, Any]) -> Shape:
     """A tensor's shape, after seeing that its bytes are as many as it says."""
     shape = tuple(int(side) for side in entry["shape"])
     start, end = entry["data_offsets"]
-    item_bytes = _ITEM_BYTES.get(entry["dtype"])
-    if min(shape, default=1) < 0 or item_bytes is None or end - start != math.prod(shape) * item_bytes:
+    dtype = _DTYPE.fullmatch(entry["dtype"])
+    if min(shape, default=1) < 0 or dtype is None or (end - start) * 8 != math.prod(shape) * int(dtype[1] or 8):
         raise ValueError(name)
     return shape

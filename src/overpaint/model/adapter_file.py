@@ -43,6 +43,21 @@ def load_adapter(path: Path, linears: Linears, dtype: torch.dtype) -> Adapter:
 
 def _change(factor: Factor, read: Callable[[str], Tensor], dtype: torch.dtype) -> LowRank:
     """The two matrices, the strength in the second: multiplied in fp32, rounded once."""
-    down, up = read(factor.down), read(factor.up)
+    down, up = read(factor.down), read(factor.up)[slice(*factor.rows)]
     strength = factor.strength if factor.alpha is None else read(factor.alpha).item() / len(down)
-    return LowRank(down.to(dtype).contiguous(), (up.float() * strength).to(dtype).contiguous())
+    change = LowRank(down.to(dtype).contiguous(), (up.float() * strength).to(dtype).contiguous())
+    _check(factor.down, down, change.down)
+    _check(factor.up, up, change.up)
+    return change
+
+
+def _check(name: str, stored: Tensor, used: Tensor) -> None:
+    """See that a tensor holds numbers: one infinity, as training in half precision leaves them, is a black picture.
+
+    Raises:
+        ValueError: it does not; a clause.
+    """
+    if not stored.is_floating_point():
+        raise ValueError(f"has a tensor {name!r} of {stored.dtype}; only floating point is taken")
+    if not used.isfinite().all():
+        raise ValueError(f"has a tensor {name!r} with values that are no finite numbers in {used.dtype}")

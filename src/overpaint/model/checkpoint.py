@@ -1,12 +1,7 @@
 """A Qwen-Image-2.x checkpoint, loaded: its modules, its schedule, and what it declares.
 
 Loads any diffusers-layout folder through diffusers and transformers, so sharding and quantisation work as everywhere.
-Knows no requests. Beside diffusers' keys, `model_index.json` may declare
-
-    output_resolution     side of the square area that references, and outputs without a size, are brought to (1024)
-    max_resolution        side of the largest square area painted directly (2048; output_resolution when that is given)
-    default_steps         steps when a request names none (40)
-    max_prompt_tokens     longest prompt (4096, or what the tokenizer declares)
+Knows no requests.
 """
 
 import logging
@@ -22,6 +17,7 @@ from diffusers import GGUFQuantizationConfig
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
 from diffusers.utils import logging as diffusers_bars
+from huggingface_hub.errors import StrictDataclassError
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
 from safetensors import SafetensorError
 from torch import nn
@@ -33,6 +29,7 @@ from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
 from overpaint.model.adapter_file import linears_of
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan
 from overpaint.model.checkpoint_files import check_descriptions, check_weights, locate, read_index, read_json, weighted
+from overpaint.model.declared import INDEX, Declared
 from overpaint.model.device import resolve_device, resolve_dtype
 from overpaint.model.gguf_file import gguf_tensors
 from overpaint.model.hosting import HostedModule
@@ -43,10 +40,8 @@ from overpaint.model.sampling import NoiseSchedule
 from overpaint.model.vae import lay_out_for_processor
 
 _log = logging.getLogger(__name__)
-_DEFAULT_RESOLUTION = 1024
-_DEFAULT_MAX_AREA = 2752 * 1536
-_DEFAULT_STEPS = 40
 _DEFAULT_PROMPT_TOKENS = 4096
+_LOADERS_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, StrictDataclassError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +84,9 @@ def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Che
         ConfigError: the device is not there.
     """
     name, folder = locate(config.source, config.transformer)
-    index = read_index(folder)
+    declared = Declared.of(read_index(folder), folder / INDEX)
     check_descriptions(folder)
+    schedule = _read_schedule(folder / "scheduler" / "scheduler_config.json")
     for component in weighted(config.transformer):
         check_weights(folder / component)
     device = resolve_device(config.device)
@@ -105,7 +101,7 @@ def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Che
     _check_tokenizer(tokenizer, folder / "processor")
     processor = _guard(folder / "processor", lambda: Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"))
     _place(modules, device, placement, blocks)
-    info = _describe(name, folder, index, modules, tokenizer)
+    info = _describe(name, folder, declared, modules, tokenizer)
     _log.info("loaded %s from %s on %s in %s", info.name, info.path, info.device, info.dtype)
     return Checkpoint(
         info,
@@ -114,10 +110,17 @@ def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Che
         modules["vae"],
         tokenizer,
         processor,
-        NoiseSchedule.from_config(read_json(folder / "scheduler" / "scheduler_config.json")),
-        tuple(index["sample_sigmas"]) if index.get("sample_sigmas") else None,
+        schedule,
+        declared.sample_sigmas,
         blocks,
     )
+
+
+def _read_schedule(path: Path) -> NoiseSchedule:
+    try:
+        return NoiseSchedule.from_config(read_json(path))
+    except ValueError as error:
+        raise CheckpointError(path, str(error)) from error
 
 
 def _load_transformer(folder: Path, gguf: Path | None, dtype: torch.dtype) -> Any:
@@ -196,7 +199,7 @@ def _guard(path: Path, load: Callable[[], Any]) -> Any:
     try:
         with _without_bars():
             return load()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+    except _LOADERS_ERRORS as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(path, f"cannot be loaded: {reason}") from error
 
@@ -220,21 +223,21 @@ def _without_bars() -> Generator[None]:
 def _describe(
     name: str,
     folder: Path,
-    index: dict[str, Any],
+    declared: Declared,
     modules: dict[str, Any],
     tokenizer: PreTrainedTokenizerBase,
 ) -> ModelInfo:
     transformer: QwenImage21Transformer2DModel = modules["transformer"]
-    resolution: int = index.get("output_resolution") or _DEFAULT_RESOLUTION
+    area = declared.output_resolution**2
     return ModelInfo(
         name=name,
         path=str(folder),
         device=str(transformer.device),
         dtype=str(transformer.dtype).removeprefix("torch."),
-        sizes=SizeRules(default_area=resolution**2, native_area=_native_area(index)),
-        reference_area=resolution**2,
-        default_steps=index.get("default_steps") or len(index.get("sample_sigmas") or ()) or _DEFAULT_STEPS,
-        max_prompt_tokens=index.get("max_prompt_tokens") or min(tokenizer.model_max_length, _DEFAULT_PROMPT_TOKENS),
+        sizes=SizeRules(default_area=area, native_area=declared.max_area),
+        reference_area=area,
+        default_steps=declared.default_steps,
+        max_prompt_tokens=declared.max_prompt_tokens or min(tokenizer.model_max_length, _DEFAULT_PROMPT_TOKENS),
         num_parameters={key: sum(map(_num_values, module.parameters())) for key, module in modules.items()},
         linears=linears_of(transformer),
     )
@@ -243,8 +246,3 @@ def _describe(
 def _num_values(weight: nn.Parameter) -> int:
     """Values that a weight stands for; diffusers' GGUF weights are bytes, and say their shape beside them."""
     return prod(getattr(weight, "quant_shape", weight.shape))
-
-
-def _native_area(index: dict[str, Any]) -> int:
-    side: int | None = index.get("max_resolution") or index.get("output_resolution")
-    return side**2 if side else _DEFAULT_MAX_AREA

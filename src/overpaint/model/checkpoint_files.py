@@ -6,12 +6,13 @@ Knows nothing of torch modules.
 
 import json
 import re
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from overpaint.core import CheckpointError
+from overpaint.lora.header import Header, read_header
+from overpaint.model.declared import INDEX
 from overpaint.model.hub import fetch, find_here
 
 BUNDLED = "overpaint-mini"
@@ -26,7 +27,6 @@ _DESCRIPTIONS = {
     "processor": "preprocessor_config.json",
 }
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_HEADER_LENGTH_BYTES = 8
 _DOWNLOAD_AGAIN = "; download the checkpoint again"
 
 
@@ -81,7 +81,7 @@ def is_hub_id(source: str) -> bool:
 def _patterns(transformer: Path | None) -> list[str]:
     """What of a repository is fetched."""
     without = set(WEIGHTED) - set(weighted(transformer))
-    return ["model_index.json", *(f"{name}/*.json" if name in without else f"{name}/*" for name in COMPONENTS)]
+    return [INDEX, *(f"{name}/*.json" if name in without else f"{name}/*" for name in COMPONENTS)]
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it is missing, broken, or of another pipeline.
     """
-    path = folder / "model_index.json"
+    path = folder / INDEX
     index = read_json(path)
     found = index.get("_class_name")
     if found != PIPELINE_CLASS:
@@ -127,14 +127,23 @@ def check_descriptions(folder: Path) -> None:
         CheckpointError: naming the first file that is missing, broken or does not fit.
     """
     configs = {component: read_json(folder / component / name) for component, name in _DESCRIPTIONS.items()}
-    transformer = configs["transformer"]
+    transformer, encoder, vae = (configs[name] for name in WEIGHTED)
     if transformer.get("causal_condition") is False:
-        path = folder / "transformer" / _DESCRIPTIONS["transformer"]
-        raise CheckpointError(path, "has causal_condition false; Overpaint runs checkpoints where it is true")
-    latents, channels = transformer.get("in_channels"), configs["vae"].get("z_dim")
+        raise _misfit(folder, "transformer", "has causal_condition false; Overpaint runs checkpoints where it is true")
+    for name in ("text_config", "vision_config"):
+        if not isinstance(encoder.get(name), dict):
+            raise _misfit(folder, "text_encoder", f"has no {name}")
+    latents, channels = transformer.get("in_channels"), vae.get("z_dim")
     if None not in (latents, channels) and latents != channels:
-        path = folder / "vae" / _DESCRIPTIONS["vae"]
-        raise CheckpointError(path, f"has {channels} latent channels where the transformer paints {latents}")
+        raise _misfit(folder, "vae", f"has {channels} latent channels where the transformer paints {latents}")
+    for name in ("latents_mean", "latents_std"):
+        values = vae.get(name)
+        if values is not None and not (isinstance(values, list) and len(values) == channels):
+            raise _misfit(folder, "vae", f"has {name} that is no list of one number for each of {channels} channels")
+
+
+def _misfit(folder: Path, component: str, problem: str) -> CheckpointError:
+    return CheckpointError(folder / component / _DESCRIPTIONS[component], problem)
 
 
 def check_weights(folder: Path) -> None:
@@ -144,19 +153,7 @@ def check_weights(folder: Path) -> None:
         CheckpointError: naming the first file that is not.
     """
     for path in _weight_files(folder):
-        expected, found = _declared_bytes(path), path.stat().st_size
-        if found != expected:
-            raise CheckpointError(path, f"has {found} bytes instead of {expected}{_DOWNLOAD_AGAIN}")
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    for index_path in sorted(folder.glob("*.safetensors.index.json")):
-        weight_map: Mapping[str, str] = read_json(index_path).get("weight_map", {})
-        return [folder / name for name in sorted(set(weight_map.values()))]
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise CheckpointError(folder, f"holds no .safetensors file{_DOWNLOAD_AGAIN}")
-    return files
+        _header_of(path)
 
 
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -165,31 +162,31 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         CheckpointError: a file is missing or cut off.
     """
-    headers = [_read_header(path)[1] for path in _weight_files(folder)]
-    return {name: tuple(entry["shape"]) for header in headers for name, entry in header.items()}
+    return {name: shape for path in _weight_files(folder) for name, shape in _header_of(path).shapes.items()}
 
 
-def _declared_bytes(path: Path) -> int:
-    """Length a safetensors file must have, from its own header."""
-    length, header = _read_header(path)
-    return length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+def _weight_files(folder: Path) -> list[Path]:
+    for index_path in sorted(folder.glob("*.safetensors.index.json")):
+        weight_map: Any = read_json(index_path).get("weight_map")
+        names: list[Any] = list(weight_map.values()) if isinstance(weight_map, dict) else []
+        if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+            raise CheckpointError(index_path, f"has no weight_map from tensors to files beside it{_DOWNLOAD_AGAIN}")
+        return [folder / name for name in sorted(set(names))]
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise CheckpointError(folder, f"holds no .safetensors file{_DOWNLOAD_AGAIN}")
+    return files
 
 
-def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
-    """Bytes before the tensors of a safetensors file, and what its header says of each tensor."""
-    if not path.is_file():
-        raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}")
-    with path.open("rb") as file:
-        prefix = file.read(_HEADER_LENGTH_BYTES)
-        header_bytes = int.from_bytes(prefix, "little")
-        if len(prefix) < _HEADER_LENGTH_BYTES or header_bytes > path.stat().st_size:
-            raise CheckpointError(path, f"is cut off in its header{_DOWNLOAD_AGAIN}")
-        try:
-            header: dict[str, Any] = json.loads(file.read(header_bytes))
-        except ValueError as error:
-            raise CheckpointError(path, "is not a safetensors file") from error
-    header.pop("__metadata__", None)
-    return _HEADER_LENGTH_BYTES + header_bytes, header
+def _header_of(path: Path) -> Header:
+    try:
+        return read_header(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}") from error
+    except OSError as error:
+        raise CheckpointError(path, f"cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise CheckpointError(path, f"{error}{_DOWNLOAD_AGAIN}") from error
 
 
 def _first_line(error: Exception) -> str:

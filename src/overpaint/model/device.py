@@ -67,6 +67,14 @@ def free_bytes(device: torch.device) -> int:
     return max(0, min(free, allowed))
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait for what this thread has queued on a device, not for what is done beside it."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def responds(device: torch.device) -> bool:
     """Whether a device still computes; after some errors CUDA never does again in the process that saw them.
 

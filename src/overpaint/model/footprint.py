@@ -12,13 +12,13 @@ from typing import Any
 
 from overpaint.core import CheckpointError
 from overpaint.model.checkpoint_files import read_index, read_json, tensor_shapes, weighted
+from overpaint.model.declared import INDEX, Declared
 from overpaint.model.gguf_file import PackedTensor, gguf_tensors
 from overpaint.model.hub import Listing
 from overpaint.model.params import TransformerParams, encoder_kv_values
 
 Shapes = Mapping[str, tuple[int, ...]]
-DEFAULT_RESOLUTION = 1024
-DESCRIPTIONS = ("model_index.json", "transformer/config.json", "text_encoder/config.json")
+DESCRIPTIONS = (INDEX, "transformer/config.json", "text_encoder/config.json")
 _BLOCKS = "transformer_blocks."
 _LAYER = re.compile(r".*\b(?:layers|blocks)\.\d+\.")
 _NOT_OF_SIZE: dict[str, Any] = {"axes_dims_rope": (), "eps": 0.0, "causal_condition": True}
@@ -116,7 +116,7 @@ class Footprint:
             encoder_visit=encoder - _count_away(shapes["text_encoder"]),
             vae=_count(shapes["vae"]),
             encoder_kept_per_token=encoder_kept,
-            resolution=index.get("output_resolution") or DEFAULT_RESOLUTION,
+            resolution=Declared.of(index).output_resolution,
             block_bytes=_bytes_in_blocks(packed) // params.num_layers if packed else None,
         )
 

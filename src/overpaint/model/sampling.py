@@ -15,6 +15,19 @@ from torch import Tensor
 
 from overpaint.model.layout import Grid
 
+_FIXED: Mapping[str, object] = {
+    "_class_name": "FlowMatchEulerDiscreteScheduler",
+    "num_train_timesteps": 1000,
+    "invert_sigmas": False,
+    "stochastic_sampling": False,
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+}
+"""What a scheduler's config may say in one way only: any other way paints something else."""
+_NUMBERS = ("shift", "base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
+_TIME_SHIFTS = ("exponential", "linear")
+
 
 @dataclass(frozen=True, slots=True)
 class NoiseSchedule:
@@ -31,9 +44,33 @@ class NoiseSchedule:
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> "NoiseSchedule":
-        """Pick the known fields of a scheduler config."""
-        known = {name: config[name] for name in cls.__slots__ if config.get(name) is not None}
-        return cls(**known)  # pyright: ignore[reportArgumentType]
+        """Pick the known fields of a scheduler config.
+
+        Raises:
+            ValueError: it asks for what is not done here, or a value makes no sense; a clause.
+        """
+        for name, value in _FIXED.items():
+            if config.get(name) not in (None, value):
+                raise ValueError(f"has {name} {config[name]!r}; Overpaint runs schedules where it is {value!r}")
+        known: dict[str, object] = {"use_dynamic_shifting": False}  # what diffusers takes where a config is silent
+        known |= {name: config[name] for name in cls.__slots__ if config.get(name) is not None}
+        schedule = cls(**known)  # pyright: ignore[reportArgumentType]
+        schedule._check()
+        return schedule
+
+    def _check(self) -> None:
+        for name in _NUMBERS:
+            if type(value := getattr(self, name)) not in (int, float):
+                raise ValueError(f"has {name} {value!r}; it must be a number")
+        if self.max_image_seq_len <= self.base_image_seq_len:
+            raise ValueError("has a max_image_seq_len that is not above base_image_seq_len")
+        if self.time_shift_type not in _TIME_SHIFTS:
+            raise ValueError(
+                f"has time_shift_type {self.time_shift_type!r}; it must be one of {', '.join(_TIME_SHIFTS)}"
+            )
+        terminal = self.shift_terminal or 0
+        if type(terminal) not in (int, float) or not 0 <= terminal < 1:
+            raise ValueError(f"has shift_terminal {terminal!r}; it must be a number from 0 to below 1")
 
     def sigmas(self, base: Sequence[float], target_tokens: int) -> list[float]:
         """Shift `base` for a picture of `target_tokens` tokens and append the terminal 0.

@@ -197,6 +197,33 @@ def test_an_srgb_profile_changes_no_sample() -> None:
     assert decode_picture(save(noise, "PNG", icc_profile=profile)).data == noise.tobytes()
 
 
+def profile_with_curve(exponent: float, *, slope: float | None = None) -> bytes:
+    """sRGB's profile with another exponent in its curve; with a slope, `y = (slope x) ^ exponent` and nothing else."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for entry in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
+        kind, at, _ = struct.unpack_from(">4sII", profile, entry)
+        if kind == b"rTRC":  # the same for all three colours
+            struct.pack_into(">I", profile, at + 12, round(exponent * 65536))
+            if slope is not None:
+                struct.pack_into(">3I", profile, at + 16, round(slope * 65536), 0, round(slope * 65536))
+    return bytes(profile)
+
+
+def test_linear_samples_are_not_taken_for_srgb_by_their_profiles_name() -> None:
+    """One is called `GIMP built-in Linear sRGB`."""
+    profile = profile_with_curve(1.0, slope=1.0)
+    assert "sRGB".encode("utf-16-be") in profile
+    data = save(Image.new("RGB", (20, 20), (55, 55, 55)), "PNG", icc_profile=profile)
+    assert first_pixel(decode_picture(data)) == pytest.approx((128, 128, 128), abs=2)
+
+
+def test_an_srgb_profile_that_is_called_otherwise_and_rounds_otherwise_changes_no_sample() -> None:
+    """Phones and large sites write small ones of their own."""
+    profile = profile_with_curve(2.42).replace("sRGB".encode("utf-16-be"), "uRGB".encode("utf-16-be"))
+    noise = Image.effect_noise((32, 32), 90).convert("RGB")
+    assert decode_picture(save(noise, "PNG", icc_profile=profile)).data == noise.tobytes()
+
+
 @pytest.mark.parametrize("profile", [b"not a profile", b""])
 def test_a_broken_profile_is_ignored(profile: bytes) -> None:
     data = save(Image.new("RGB", (20, 20), RED), "PNG", icc_profile=profile)
@@ -366,3 +393,12 @@ def test_a_pil_image_is_taken_with_the_same_rules() -> None:
     assert take_pil(Image.new("RGBA", (20, 20), (*RED, 7))).mode == "RGBA"
     with pytest.raises(PictureError, match="at least 16 px"):
         take_pil(Image.new("RGB", (1, 1)), "images[0]")
+    with pytest.raises(PictureError, match="floating point"):
+        take_pil(Image.new("F", (20, 20), 0.5))
+
+
+def test_grey_of_more_than_16_bits_does_not_wrap_round() -> None:
+    levels = Image.new("I", (20, 20), 70_000)
+    levels.putpixel((1, 0), -5)
+    taken = take_pil(levels)
+    assert (taken.mode, taken.data[:6]) == ("RGB", bytes([255, 255, 255, 0, 0, 0]))

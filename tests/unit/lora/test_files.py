@@ -79,6 +79,24 @@ def test_underscored_names_are_told_apart_by_the_layers_there_are() -> None:
     assert (factor.layer, factor.alpha) == ("transformer_blocks.0.img_mlp.gate_layer", f"{name}.alpha")
 
 
+FUSED = {"b.img_mlp.gate_layer": (12, 6), "b.img_mlp.proj": (12, 6)}
+
+
+@pytest.mark.parametrize("name", ["diffusion_model.b.img_mlp.gate_up", "lora_unet_b_img_mlp_gate_up"])
+def test_what_comfyui_has_as_one_layer_changes_both(name: str) -> None:
+    shapes = {f"{name}.lora_down.weight": (2, 6), f"{name}.lora_up.weight": (24, 2)}
+    factors = find_factors(header(shapes), FUSED)
+    assert [(factor.layer, factor.rows) for factor in factors] == [
+        ("b.img_mlp.gate_layer", (0, 12)),
+        ("b.img_mlp.proj", (12, 24)),
+    ]
+    with pytest.raises(ValueError, match=r"must be \[24, 2\]"):
+        find_factors(header(shapes | {f"{name}.lora_up.weight": (12, 2)}), FUSED)
+    alone = {"b.img_mlp.proj.lora_A.weight": (2, 6), "b.img_mlp.proj.lora_B.weight": (12, 2)}
+    with pytest.raises(ValueError, match=r"changes 'b\.img_mlp\.proj' twice"):
+        find_factors(header(shapes | alone), FUSED)
+
+
 @pytest.mark.parametrize(
     ("notes", "strength"),
     [
@@ -112,6 +130,13 @@ def test_a_header_is_read_without_the_tensors(tmp_path: Path) -> None:
     found = read_header(written(tmp_path / "a.safetensors"))
     assert dict(found.shapes) == pair()
     assert found.num_bytes == (2 * 6 + 8 * 2) * 4
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float64", "int16"])
+def test_tensors_of_any_dtype_are_measured(tmp_path: Path, dtype: str) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"a": torch.zeros(3, 5).to(getattr(torch, dtype))}, path)
+    assert read_header(path).shapes == {"a": (3, 5)}
 
 
 def test_a_file_that_is_cut_off_or_too_long_is_refused(tmp_path: Path) -> None:

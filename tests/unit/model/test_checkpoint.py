@@ -14,7 +14,10 @@ from transformers.utils import logging as transformers_bars
 
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import CheckpointError, ConfigError
+from overpaint.core.sizes import SizeRules, parse_size, plan_canvas
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
+from overpaint.model.declared import Declared
+from overpaint.model.vae import Tiling
 from tests.reference.checkpoints import write_checkpoint
 from tests.reference.library import AutoencoderKLQwenImage21
 
@@ -67,6 +70,7 @@ def test_a_checkpoint_declares_its_own_resolution(checkpoint: Checkpoint) -> Non
 def test_a_checkpoint_that_declares_nothing_has_diffusers_defaults(tmp_path: Path) -> None:
     info = _load(write_checkpoint(tmp_path)).info
     assert info.reference_area == 1024 * 1024
+    assert info.sizes.native_area == 2400 * 1792
     assert info.default_steps == 40
 
 
@@ -83,6 +87,43 @@ def test_weights_of_any_dtype_load_in_the_dtype_asked_for(tmp_path: Path, stored
     assert checkpoint.info.dtype == asked
     for module in (checkpoint.transformer, checkpoint.text_encoder, checkpoint.vae):
         assert {parameter.dtype for parameter in module.parameters()} == {getattr(torch, asked)}
+
+
+@pytest.mark.parametrize(
+    "size", ["2048x2048", "2400x1792", "1792x2400", "2528x1696", "1696x2528", "2752x1536", "1536x2752"]
+)
+def test_every_size_that_the_model_is_recommended_at_is_painted_as_it_is(size: str) -> None:
+    """In pixels and not enlarged, and whole as diffusers does it and not in tiles."""
+    rules = SizeRules(native_area=Declared.of({}).max_area)
+    canvas = plan_canvas(parse_size(size), None, rules)
+    assert not canvas.is_resized
+    assert canvas.painted.area // 16**2 <= Tiling().threshold_tokens
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        ({"output_resolution": "1024"}, "'1024'; it must be a whole number of 32 to 8192"),
+        ({"output_resolution": 0}, "whole number"),
+        ({"max_resolution": [1]}, "whole number"),
+        ({"default_steps": 1000}, "1000; it must be a whole number of 1 to 200"),
+        ({"max_prompt_tokens": True}, "whole number"),
+        ({"sample_sigmas": 0.5}, "stay above 0"),
+        ({"sample_sigmas": [1.0, "x"]}, "stay above 0"),
+        ({"sample_sigmas": [1.0, 0.5, 0.0]}, "stay above 0"),
+        ({"sample_sigmas": [0.2, 1.0]}, "must fall"),
+    ],
+)
+def test_an_index_that_declares_nonsense_is_refused(copy: Path, declared: dict[str, Any], says: str) -> None:
+    _edit_json(copy / "model_index.json", **declared)
+    with pytest.raises(CheckpointError, match=rf"model_index\.json has {next(iter(declared))} .*{says}"):
+        _load(copy)
+
+
+def test_a_schedule_that_is_not_done_here_is_named(copy: Path) -> None:
+    _edit_json(copy / "scheduler" / "scheduler_config.json", use_karras_sigmas=True)
+    with pytest.raises(CheckpointError, match=r"scheduler_config\.json has use_karras_sigmas True"):
+        _load(copy)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -164,7 +205,25 @@ def _pointer(path: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 123\n")
 
 
-@pytest.mark.parametrize("damage", [_drop, _cut_data, _cut_header, _empty, _append, _pointer])
+def _write_header(path: Path, text: bytes) -> None:
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+
+
+def _no_object(path: Path) -> None:
+    _write_header(path, b"[1, 2]")
+
+
+def _no_tensors(path: Path) -> None:
+    _write_header(path, b'{"weight": 1}')
+
+
+def _without_end(path: Path) -> None:
+    _write_header(path, b"[" * 200_000)
+
+
+@pytest.mark.parametrize(
+    "damage", [_drop, _cut_data, _cut_header, _empty, _append, _pointer, _no_object, _no_tensors, _without_end]
+)
 @pytest.mark.parametrize("component", ["transformer", "text_encoder", "vae"])
 def test_a_damaged_weight_file_is_named(copy: Path, component: str, damage: Callable[[Path], None]) -> None:
     path = max((copy / component).glob("*.safetensors"))
@@ -176,6 +235,13 @@ def test_a_damaged_weight_file_is_named(copy: Path, component: str, damage: Call
         assert path.name in str(raised.value)
 
 
+@pytest.mark.parametrize("weight_map", [None, [], {}, {"a": 1}, {"a": [1]}, {"a": "../vae/model.safetensors"}])
+def test_an_index_of_weights_that_names_no_files_beside_it_is_refused(copy: Path, weight_map: object) -> None:
+    _edit_json(copy / "transformer" / "diffusion_pytorch_model.safetensors.index.json", weight_map=weight_map)
+    with pytest.raises(CheckpointError, match=r"index\.json has no weight_map"):
+        _load(copy)
+
+
 @pytest.mark.parametrize(
     ("component", "changes"),
     [
@@ -185,6 +251,11 @@ def test_a_damaged_weight_file_is_named(copy: Path, component: str, damage: Call
         pytest.param("transformer", {"in_channels": 64, "out_channels": 64}, id="other_channels"),
         pytest.param("vae", {"base_dim": 16}, id="other_vae_width"),
         pytest.param("vae", {"num_res_blocks": 2}, id="other_vae_depth"),
+        pytest.param("vae", {"latents_std": [1.0]}, id="other_statistics"),
+        pytest.param("text_encoder", {"text_config": {"hidden_size": "wide"}}, id="words_for_numbers"),
+        # A library that finds none builds its largest model, which the machine may not survive.
+        pytest.param("text_encoder", {"text_config": None}, id="no_text_config"),
+        pytest.param("text_encoder", {"vision_config": None}, id="no_vision_config"),
     ],
 )
 def test_a_config_that_does_not_fit_the_weights_is_refused(copy: Path, component: str, changes: dict[str, Any]) -> None:

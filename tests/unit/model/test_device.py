@@ -2,13 +2,14 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from overpaint.model import device as device_module
-from overpaint.model.device import free_bytes, move, pinned, resolve_device, resolve_dtype, use_device
+from overpaint.model.device import free_bytes, move, pinned, resolve_device, resolve_dtype, use_device, wait_for
 
 GIB = 2**30
 PAGE = 4096
@@ -137,6 +138,17 @@ def test_a_thread_is_told_its_device_where_there_are_several(monkeypatch: pytest
     for name in ("cpu", "cuda:0", "cuda:1"):
         use_device(torch.device(name))
     assert told == [torch.device("cuda:0"), _SECOND]
+
+
+def test_what_is_queued_on_a_device_is_waited_for_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr(
+        torch.cuda, "current_stream", lambda device: SimpleNamespace(synchronize=lambda: waited.append(str(device)))
+    )
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    for name in ("cpu", "cuda:1", "mps"):
+        wait_for(torch.device(name))
+    assert waited == ["cuda:1", "mps"]
 
 
 @pytest.mark.parametrize(("name", "device"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1")])

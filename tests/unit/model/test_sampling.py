@@ -18,21 +18,52 @@ _CONFIGS: list[dict[str, Any]] = [
     {**_DYNAMIC, "time_shift_type": "linear"},
     {"use_dynamic_shifting": False, "shift": 3.0},
     {"use_dynamic_shifting": False, "shift": 1.0, "shift_terminal": 0.1},
+    {"shift": 3.0},
 ]
 
 
 @pytest.mark.parametrize("target_tokens", [16, 256, 4096, 16512])
 @pytest.mark.parametrize("steps", [2, 8, 40])  # at one step diffusers divides by zero under a terminal sigma
-@pytest.mark.parametrize("config", _CONFIGS, ids=["dynamic", "terminal", "linear", "static", "static_terminal"])
+@pytest.mark.parametrize(
+    "config", _CONFIGS, ids=["dynamic", "terminal", "linear", "static", "static_terminal", "silent"]
+)
 def test_sigmas_are_those_of_the_scheduler(config: dict[str, Any], steps: int, target_tokens: int) -> None:
     theirs = FlowMatchEulerDiscreteScheduler(**config)
     names = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
     mu = calculate_shift(target_tokens, *(theirs.config[name] for name in names))
     theirs.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=mu)
-    schedule = NoiseSchedule.from_config(theirs.config)
+    schedule = NoiseSchedule.from_config(config)
+    assert NoiseSchedule.from_config(theirs.config) == schedule
     ours = schedule.sigmas(base_sigmas(steps, None, 40), target_tokens)
     # Theirs is rounded to fp32 on the way.
     assert ours == pytest.approx(theirs.sigmas.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"_class_name": "UniPCMultistepScheduler"}, "runs schedules where it is 'FlowMatchEulerDiscreteScheduler'"),
+        ({"num_train_timesteps": 500}, "where it is 1000"),
+        *(
+            ({name: True}, f"has {name} True; Overpaint runs schedules where it is False")
+            for name in (
+                "invert_sigmas",
+                "stochastic_sampling",
+                "use_karras_sigmas",
+                "use_exponential_sigmas",
+                "use_beta_sigmas",
+            )
+        ),
+        ({"time_shift_type": "cubic"}, "one of exponential, linear"),
+        ({"shift": "3"}, "has shift '3'; it must be a number"),
+        ({"max_image_seq_len": 256}, "not above base_image_seq_len"),
+        ({"shift_terminal": 1.0}, "below 1"),
+        ({"shift_terminal": "late"}, "below 1"),
+    ],
+)
+def test_a_schedule_that_would_be_run_otherwise_than_it_says_is_refused(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        NoiseSchedule.from_config({**_DYNAMIC, **wrong})
 
 
 def test_one_step_to_a_terminal_sigma_is_finite() -> None:

@@ -38,7 +38,6 @@ def run_server(settings: ServerSettings, say: Callable[[str], None]) -> None:
 
 async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     async with open_server(settings) as opened:
-        secret = await _first_key(opened)
         listening = asyncio.Event()
 
         def greet() -> None:
@@ -56,6 +55,7 @@ async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
         _spare_the_collector()
         async with AsyncExitStack() as stack:
             proxy_port = await _open_proxy(opened, stack)
+            secret = await _first_key(opened)  # nothing refuses the settings from here on: a key that is made is shown
             server = Server(opened.app, opened.listen, greet)
             loading = asyncio.create_task(_see_it_load(opened, server, listening, say))
             await server.serve(sockets=[opened.socket])

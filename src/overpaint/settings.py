@@ -210,7 +210,12 @@ def _unusable(exc: ValidationError, said: Mapping[str, str] | None = None) -> Co
     first = exc.errors()[0]
     field = str(first["loc"][0]) if first["loc"] else "settings"
     name = (said or {}).get(field, _variable(field))
-    return ConfigError(f"{name}: {first['input']!r} is not usable ({first['msg'].lower()})")
+    return ConfigError(f"{name}: {first['input']!r} is not usable ({_clause(first['msg'])})")
+
+
+def _clause(message: str) -> str:
+    """A sentence as part of another; what it quotes keeps its capitals."""
+    return message[:1].lower() + message[1:]
 
 
 def read_model_config(given: Mapping[str, object] | None = None) -> ModelConfig:

@@ -55,6 +55,21 @@ def test_every_flag_in_the_reference_exists() -> None:
     assert documented == {flag for command in ("", "generate", "edit", "doctor") for flag in flags_of(command)}
 
 
+OF_EVERY_SERVER = {"--data-dir", "--database", "--config"}
+
+
+@pytest.mark.parametrize("path", [("usage",), *(("keys", name) for name in ("create", "list", "limit", "revoke"))])
+def test_every_flag_of_the_keys_and_of_usage_is_named(path: tuple[str, ...]) -> None:
+    from typer.main import get_command
+
+    command = get_command(build_app())
+    for name in path:
+        command = command.commands[name]  # pyright: ignore[reportAttributeAccessIssue]
+    flags = {flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")}
+    text = (REFERENCE / "cli.md").read_text()
+    assert {flag for flag in flags - {"--help"} - OF_EVERY_SERVER if f"`{flag}`" not in text} == set()
+
+
 def settings_table() -> dict[str, set[str]]:
     """The flags of each setting, by its variable."""
     rows = re.findall(r"^\| `(OVERPAINT_\w+)` \| (.*?) \|", (REFERENCE / "settings.md").read_text(), re.MULTILINE)

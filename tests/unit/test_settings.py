@@ -26,6 +26,13 @@ def test_a_variable_with_a_typo_is_refused_instead_of_ignored(monkeypatch: pytes
         read_settings()
 
 
+def test_a_refusal_quotes_what_would_be_taken_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In small letters it would ask for what it refuses."""
+    monkeypatch.setenv("OVERPAINT_LOG_LEVEL", "debug")
+    with pytest.raises(ConfigError, match=r"'debug' is not usable \(input should be 'DEBUG', 'INFO'"):
+        read_server_settings({})
+
+
 @pytest.mark.parametrize("days", ["1e9", "inf", "nan", "36501", "0"])
 def test_days_that_no_calendar_has_are_refused_at_start_and_not_by_every_sweep(
     days: str, monkeypatch: pytest.MonkeyPatch

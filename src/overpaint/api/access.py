@@ -4,6 +4,7 @@ Headers as in https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-heade
 """
 
 import logging
+import math
 import time
 from typing import Any, cast
 from uuid import uuid4
@@ -65,7 +66,7 @@ class Access:
             headers = MutableHeaders(scope=message)
             headers["RateLimit-Limit"] = str(known.limit)
             headers["RateLimit-Remaining"] = str(known.remaining)
-            headers["RateLimit-Reset"] = str(max(0, round(known.reset_s)))
+            headers["RateLimit-Reset"] = str(max(0, math.ceil(known.reset_s)))
 
     def _note(self, scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
         """The route's template goes into log and metrics, never the path: links carry their permission in it."""

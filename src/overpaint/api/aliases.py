@@ -1,7 +1,8 @@
 """Lets a dialect answer at the vendor's own paths and host names: rewrites such requests onto the dialect's prefix.
 
 An ASGI middleware, so that each route exists once, in the OpenAPI document too. It notes where the request really came
-in, for the URLs in the answer.
+in, for the URLs in the answer. A slash at the end of a dialect's path means nothing: some clients put one there, and a
+redirect would lose the body, the key or the caller's own scheme and host.
 """
 
 from collections.abc import Sequence
@@ -41,15 +42,15 @@ class DialectAliases:
     def _rewrite(self, scope: Scope) -> None:
         path: str = scope["path"]
         direct = next((dialect for dialect in self._dialects if dialect.owns(path)), None)
-        if direct is not None:
-            scope[MOUNT] = direct.prefix
-            return
-        headers = Headers(scope=scope)
-        prefix = self._by_host(path, headers) or self._by_claim(path, headers) or self._by_path(path)
-        scope[MOUNT] = ""
+        scope[MOUNT] = direct.prefix if direct else ""
+        prefix = "" if direct else self._elsewhere(path, Headers(scope=scope))
         if prefix is not None:
-            scope["path"] = prefix + path
-            scope["raw_path"] = prefix.encode() + (scope.get("raw_path") or path.encode())
+            scope["path"] = prefix + path.rstrip("/")
+            scope["raw_path"] = prefix.encode() + (scope.get("raw_path") or path.encode()).rstrip(b"/")
+
+    def _elsewhere(self, path: str, headers: Headers) -> str | None:
+        """What a path that begins with no dialect's prefix is put below."""
+        return self._by_host(path, headers) or self._by_claim(path, headers) or self._by_path(path)
 
     def _by_path(self, path: str) -> str | None:
         return next((prefix for native, prefix in self._paths if path.startswith(native)), None)

@@ -1,7 +1,7 @@
 """The FastAPI application over a `Service`. Whoever wants two servers in a process calls `create_app` twice.
 
-A request passes: access log and metrics -> unexpected errors -> body limit -> dialect aliases -> route -> the error
-renderer of its dialect.
+A request passes: access log and metrics -> unexpected errors -> body limit -> dialect aliases -> other origins -> route
+-> the error renderer of its dialect.
 Native routes and each dialect are rows of one table; the application knows none of them by name.
 """
 
@@ -18,6 +18,7 @@ from overpaint.api.aliases import DialectAliases
 from overpaint.api.body import BodyLimit
 from overpaint.api.closing import Closing
 from overpaint.api.config import ApiConfig
+from overpaint.api.cross_origin import CrossOrigin
 from overpaint.api.dialect import Dialect
 from overpaint.api.dialects import DIALECTS
 from overpaint.api.docs_page import TAGS, add_docs_page
@@ -28,6 +29,7 @@ from overpaint.service.service import Service
 from overpaint.version import __version__
 
 STOP_S = 4.0
+OTHER_REFUSALS: dict[int | str, dict[str, Any]] = {"default": {"description": "Any other refusal, in the same shape."}}
 DESCRIPTION = (
     "Paints pictures from words and edits pictures by instruction. `/overpaint/v1` is the server's own API; the others "
     "answer in the words of services that scripts may already speak."
@@ -97,12 +99,13 @@ def _add_routes(app: FastAPI, rows: Sequence[Dialect]) -> None:
     app.include_router(files.router)
     add_docs_page(app)
     for row in rows:
-        app.include_router(row.router, prefix=row.prefix)
+        app.include_router(row.router, prefix=row.prefix, responses=OTHER_REFUSALS)
 
 
 def _add_middleware(app: FastAPI, rows: Sequence[Dialect]) -> None:
     """Starlette runs what is added last first."""
     state: Any = app.state
+    app.add_middleware(CrossOrigin, dialects=rows)
     app.add_middleware(DialectAliases, dialects=rows)
     app.add_middleware(BodyLimit, max_bytes=state.config.max_body_bytes)
     app.add_middleware(Unexpected, renderer_of=lambda request: _renderer_of(request, rows))

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from overpaint.api.errors import BodyTooLargeError
+from overpaint.api.errors import BodyTooLargeError, RouteError
 
 MIB = 1024 * 1024
 
@@ -36,8 +36,10 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     """The whole body.
 
     Raises:
+        RouteError: it is compressed.
         BodyTooLargeError: it is, or says that it will be, larger than `max_bytes`.
     """
+    check_plain(request)
     declared = request.headers.get("content-length", "")
     check_length(int(declared) if declared.isdigit() else 0, max_bytes)
     chunks: list[bytes] = []
@@ -47,6 +49,18 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         check_length(num_bytes, max_bytes)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def check_plain(request: Request) -> None:
+    """Refuse what would have to be unpacked: a small body could fill the memory, and no vendor's client sends one.
+
+    Raises:
+        RouteError: the body is compressed.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        message = f"a body in Content-Encoding {encoding[:20]} is not understood; send it uncompressed"
+        raise RouteError(415, message, {"Accept-Encoding": "identity"})
 
 
 def check_length(num_bytes: int, max_bytes: int, field: str = "body") -> None:

@@ -16,11 +16,14 @@ COUNTERS = {
     "overpaint_engine_passes": ("num_passes", "Packed denoising steps; busy seconds of denoise over these is a step."),
     "overpaint_engine_steps": ("num_steps", "Denoising steps of single pictures."),
     "overpaint_engine_preemptions": ("num_preemptions", "Times a running picture was sent back to wait."),
-    "overpaint_engine_evictions": ("num_evictions", "Prefixes given up for others."),
+    "overpaint_engine_evictions": ("num_evictions", "Blocks of prefixes that left the device for others."),
     "overpaint_engine_started_tasks": ("num_started", "Tasks on which work began."),
     "overpaint_engine_queue_wait_seconds": ("queue_wait_s", "What those waited in the engine, together."),
     "overpaint_prefix_tokens": ("prefix_tokens", "Tokens of all prefixes that requests came with."),
-    "overpaint_prefix_reused_tokens": ("prefix_tokens_reused", "Those of them that had not to be computed."),
+    "overpaint_prefix_reused_tokens": (
+        "prefix_tokens_reused",
+        "Those of them that were there, or on their way for another.",
+    ),
     "overpaint_prefix_reused_bytes": ("prefix_bytes_reused", "Keys and values of those."),
 }
 GAUGES = {

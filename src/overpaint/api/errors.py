@@ -182,7 +182,7 @@ def headers_of(error: OverpaintError) -> dict[str, str]:
     if isinstance(error, RouteError):
         return error.headers
     if isinstance(error, RateLimitError):
-        return {"Retry-After": str(max(1, round(error.retry_after_s)))}
+        return {"Retry-After": str(error.retry_after_whole_s)}
     if isinstance(error, AccessError) and not isinstance(error, ForbiddenError):
         return {"WWW-Authenticate": "Bearer"}
     return {"Retry-After": "2"} if error.retryable else {}
@@ -227,6 +227,10 @@ def from_finding(found: Mapping[str, object], location: tuple[str | int, ...]) -
         return MissingFieldError(field)
     if found.get("type") == "extra_forbidden":
         return UnknownFieldError(field, _plain(found.get("input")), "is not taken: there is no such field")
+    if found.get("type") in ("model_type", "dict_type", "model_attributes_type"):
+        is_unread = isinstance(found.get("input"), bytes)  # the framework reads JSON only where it is called that
+        rule = "must be JSON, sent with Content-Type: application/json" if is_unread else "must be an object"
+        return RequestError(field, _plain(found.get("input")), rule)
     rule = str(found.get("msg", "is not usable")).removeprefix("Value error, ")
     if found.get("type") == "json_invalid":
         return RequestError("body", "", f"must be JSON ({rule})")

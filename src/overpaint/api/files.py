@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from overpaint.api.body import read_body
 from overpaint.api.deps import ConfigDep, ServiceDep
+from overpaint.api.described import picture_answer
 from overpaint.api.errors import ForbiddenError
 from overpaint.core.errors import AccessError
 from overpaint.service.service import Service
@@ -28,7 +29,9 @@ READ_HEADERS = ANY_ORIGIN | {
 
 
 @router.head("/files/{key:path}", include_in_schema=False, response_class=Response)
-@router.get("/files/{key:path}", operation_id="read_file", response_class=Response)
+@router.get(
+    "/files/{key:path}", operation_id="read_file", response_class=Response, responses=picture_answer("The picture.")
+)
 async def read_file(service: ServiceDep, key: str, expires: Expires = "", signature: Signature = "") -> Response:
     """The bytes of a stored picture."""
     _check(service, key, expires, signature, "get")

@@ -8,8 +8,9 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from overpaint.api.body import check_plain
 from overpaint.api.deps import get_config
-from overpaint.api.errors import MissingFieldError, UnknownFieldError
+from overpaint.api.errors import MissingFieldError, RouteError, UnknownFieldError
 from overpaint.core.errors import RequestError
 from overpaint.core.request import MAX_PICTURES
 from overpaint.service.draft import PictureBytes
@@ -66,9 +67,11 @@ async def read_form(request: Request) -> Form:
     """Read a whole form. A text may be as long as the body, because a picture may come as one.
 
     Raises:
+        RouteError: it is compressed, or JSON that says to be a form.
         BodyTooLargeError: it is larger than this server takes.
         RequestError: it is not one, or has too many parts.
     """
+    check_plain(request)
     max_bytes = get_config(request).max_body_bytes
     try:
         async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=max_bytes) as form:
@@ -77,6 +80,7 @@ async def read_form(request: Request) -> Form:
             files = {name: await _files(form, name) for name in names}
     except HTTPException as exc:
         raise RequestError("body", "form", f"cannot be read ({exc.detail})") from exc
+    _check_is_form(names)
     return Form(
         {name: some for name, some in texts.items() if some}, {name: some for name, some in files.items() if some}
     )
@@ -89,6 +93,18 @@ def described_form(file: str, *texts: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
+def _check_is_form(names: Sequence[str]) -> None:
+    """Tell JSON that was sent under the media type that `curl -d` says where nobody says another.
+
+    Raises:
+        RouteError: it was.
+    """
+    if names and names[0].lstrip().startswith(("{", "[")):
+        raise RouteError(415, "the body is JSON, sent as a form; send it with Content-Type: application/json")
+
+
 async def _files(form: FormData, name: str) -> tuple[PictureBytes, ...]:
+    """A page sends a file field that was left empty as a file without a name and without bytes: that is none."""
     parts = [item for item in form.getlist(name) if isinstance(item, UploadFile)]
-    return tuple([PictureBytes(await part.read(), part.filename or "picture") for part in parts])
+    sent = [part for part in parts if part.filename or part.size]
+    return tuple([PictureBytes(await part.read(), part.filename or "picture") for part in sent])

@@ -42,7 +42,7 @@ def outside_of(
         writer: the engine, for the enhancer that is its checkpoint.
 
     Raises:
-        ConfigError: `allowed_hosts` cannot be used.
+        ConfigError: `allowed_hosts` or `enhancer_url` cannot be used.
     """
     rules = _address_rules(settings)
     links = FileLinks(policies.link_secret, SystemClock(), policies.link_lifetime_s)
@@ -80,6 +80,8 @@ def _webhook_formats(base: str, files: FileLinks) -> dict[str, WebhookFormat]:
 def _enhancer(settings: ServerSettings, writer: TextWriter) -> Enhancer:
     if settings.enhancer_url is None:
         return ModelEnhancer(writer) if settings.enhancer == "model" else RuleEnhancer()
+    if not settings.enhancer_url.startswith(("http://", "https://")):
+        raise ConfigError(f"enhancer_url: {settings.enhancer_url!r} must be like http://localhost:11434/v1")
     return ChatEnhancer(settings.enhancer_url, settings.enhancer_model, HttpSender(None))
 
 

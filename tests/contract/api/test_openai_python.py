@@ -45,6 +45,11 @@ def picture_of(item: Any) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(item.b64_json)))
 
 
+def linked_picture(item: Any) -> Image.Image:
+    with Image.open(io.BytesIO(httpx.get(item.url, trust_env=False).raise_for_status().content)) as opened:
+        return opened.copy()
+
+
 def png_of(color: str | tuple[int, ...], size: tuple[int, int] = (400, 384), mode: str = "RGB") -> bytes:
     buffer = io.BytesIO()
     Image.new(mode, size, color).save(buffer, "PNG")
@@ -240,7 +245,15 @@ def test_12_a_variation_is_painted(server: RunningServer) -> None:
     with pytest.deprecated_call():
         answer = sdk(server).images.create_variation(image=png_of("red", (256, 256)), n=1, size="512x512")
     assert answer.data is not None
-    assert picture_of(answer.data[0]).size == (512, 512)
+    assert linked_picture(answer.data[0]).size == (512, 512)
+
+
+def test_scripts_for_the_older_models_read_a_link(server: RunningServer) -> None:
+    answer = sdk(server).images.generate(
+        model="dall-e-3", prompt="a cat", size="1024x1024", quality="hd", style="vivid"
+    )
+    assert answer.data is not None
+    assert linked_picture(answer.data[0]).size == (1024, 1024)
 
 
 def test_models_are_listed_and_found_and_others_are_not(server: RunningServer) -> None:

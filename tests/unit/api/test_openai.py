@@ -212,6 +212,24 @@ def test_how_it_cannot_be_answered_is_said(fields: dict[str, Any], kind: Kind, p
     assert caught.value.field == param
 
 
+@pytest.mark.parametrize(
+    ("fields", "kind", "expected"),
+    [
+        ({}, "generation", "b64_json"),
+        ({"model": "gpt-image-1"}, "edit", "b64_json"),
+        ({"model": "dall-e-3"}, "generation", "url"),
+        ({"model": "dall-e-2", "response_format": None}, "edit", "url"),
+        ({"model": "dall-e-3", "response_format": "b64_json"}, "generation", "b64_json"),
+        ({"model": "dall-e-3", "stream": True}, "generation", "b64_json"),
+        ({}, "variation", "url"),
+    ],
+)
+def test_where_pictures_are_when_nothing_is_said_goes_by_the_model(
+    fields: dict[str, Any], kind: Kind, expected: str
+) -> None:
+    assert to_wanted(validated(ImageInput, fields), kind).response_format == expected
+
+
 def test_an_answer_has_every_value_resolved() -> None:
     file = StoredFile("outputs/x/0.webp", "image/webp", 9, 512, 256)
     reference = StoredFile("inputs/y", "image/png", 9, 64, 48)

@@ -58,6 +58,12 @@ class NewKeyOut(KeyOut):
     webhook_secret: str = Field(description="Signs this key's webhooks.", examples=["whsec_..."])
 
 
+class WebhookSecretOut(BaseModel):
+    """What checks that a webhook comes from here."""
+
+    webhook_secret: str = Field(description="Signs this key's webhooks.", examples=["whsec_..."])
+
+
 class UsageOut(BaseModel):
     """One charged task."""
 
@@ -102,6 +108,12 @@ async def set_key_limits(name: str, body: LimitsBody, service: ServiceDep, _admi
 async def revoke_key(name: str, service: ServiceDep, _admin: AdminDep) -> KeyOut:
     """Make a key useless."""
     return await _changed(service.keys.revoke(name))
+
+
+@router.get("/webhook-secret", operation_id="get_webhook_secret", responses=ANSWERS)
+async def get_webhook_secret(caller: CallerDep) -> WebhookSecretOut:
+    """What the webhooks of the key that asks are signed with."""
+    return WebhookSecretOut(webhook_secret=caller.key.webhook_secret)
 
 
 @router.get("/usage", operation_id="get_usage", response_model=UsageListOut, responses=ANSWERS)

@@ -55,7 +55,7 @@ def _fields(form: Form) -> dict[str, Any]:
         if name == "output":
             raise RequestError(name, texts[-1], f"is said in a form by {', '.join(_OUTPUT)}")
         if name == "adapters":
-            fields[name] = [parse_json(text.encode()) for text in texts]
+            fields[name] = [_adapter(text, f"adapters[{index}]") for index, text in enumerate(texts)]
         elif name in _LISTS:
             fields[name] = texts
         elif name in _OUTPUT:
@@ -63,3 +63,15 @@ def _fields(form: Form) -> dict[str, Any]:
         else:
             fields[name] = texts[-1]
     return fields
+
+
+def _adapter(text: str, field: str) -> Any:
+    """One adapter of a form.
+
+    Raises:
+        RequestError: it is not JSON.
+    """
+    try:
+        return parse_json(text.encode())
+    except RequestError as exc:
+        raise RequestError(field, text, 'must be JSON, such as {"source": "style", "scale": 0.8}') from exc

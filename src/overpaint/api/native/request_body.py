@@ -15,7 +15,7 @@ def task_body() -> dict[str, Any]:
         "type": "object",
         "required": ["prompt"],
         "properties": {
-            **{name: schema["properties"][name] for name in ("model", "prompt", "size", "seed", "num_images", "steps")},
+            **{name: said for name, said in schema["properties"].items() if name != "output"},
             "images": {"type": "array", "items": _FILE, "description": "Picture files in order."},
             "mask": _FILE,
             **schema["properties"]["output"].get("properties", {}),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from overpaint.api.deps import Call, CallDep
+from overpaint.api.described import stream_answer
 from overpaint.api.dialects.dashscope.answers import accepted, finished
 from overpaint.api.dialects.dashscope.convert import FAMILY, to_draft
 from overpaint.api.dialects.dashscope.schemas import ERRORS, Form, Submission
@@ -34,6 +35,7 @@ StreamHeader = Annotated[str | None, Header(alias="X-DashScope-SSE", description
     "/multimodal-generation/generation",
     operation_id="dashscope_multimodal",
     openapi_extra=described_body(Submission, TURN),
+    responses=stream_answer("The next turn, in JSON or as one event."),
 )
 async def multimodal(call: CallDep, async_mode: AsyncHeader = None, sse_mode: StreamHeader = None) -> Response:
     """Paint or edit by a conversation of one turn."""

@@ -1,4 +1,4 @@
-"""Tasks: fetch, list, cancel. Some of the clients put a slash at the end, and none follows a redirect with it."""
+"""Tasks: fetch, list, cancel."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +23,6 @@ TIME = "%Y%m%d%H%M%S"
 
 
 @router.get("", operation_id="dashscope_tasks")
-@router.get("/", include_in_schema=False)
 async def list_tasks(call: CallDep, query: Annotated[TaskFilter, Query()]) -> dict[str, Any]:
     """The key's tasks, newest first: in `data` as documented, in `tasks` as the 2.x client reads them."""
     asked = _query(call, query)
@@ -41,7 +40,6 @@ async def list_tasks(call: CallDep, query: Annotated[TaskFilter, Query()]) -> di
 
 
 @router.get("/{task_id}", operation_id="dashscope_task")
-@router.get("/{task_id}/", include_in_schema=False)
 async def fetch(task_id: str, call: CallDep) -> dict[str, Any]:
     """A task as it is now; what is not there has the status UNKNOWN."""
     try:
@@ -52,7 +50,6 @@ async def fetch(task_id: str, call: CallDep) -> dict[str, Any]:
 
 
 @router.post("/{task_id}/cancel", operation_id="dashscope_cancel")
-@router.post("/{task_id}/cancel/", include_in_schema=False)
 async def cancel(task_id: str, call: CallDep) -> dict[str, Any]:
     """Stop a task that still waits; a body is ignored."""
     try:

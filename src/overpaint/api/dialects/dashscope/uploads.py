@@ -24,7 +24,6 @@ MIB = 1024 * 1024
 
 
 @router.get("/api/v1/uploads", operation_id="dashscope_upload_policy")
-@router.get("/api/v1/uploads/", include_in_schema=False)
 async def policy(call: CallDep) -> dict[str, Any]:
     """Where to post files, and what to send along; good for the files of one request."""
     folder = call.service.files.reserve(call.caller)

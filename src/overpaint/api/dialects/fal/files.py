@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from overpaint.api.body import read_body
 from overpaint.api.deps import ConfigDep, LinksDep, ServiceDep
+from overpaint.api.described import picture_answer
 from overpaint.api.dialects.fal.access import CallerDep
 from overpaint.api.dialects.fal.answers import PREFIX
 from overpaint.api.dialects.fal.asking import lifetime_of
@@ -53,7 +54,7 @@ async def begin(request: Request, service: ServiceDep, caller: CallerDep, links:
 
 
 @router.head(FILE, include_in_schema=False, response_class=Response)
-@router.get(FILE, operation_id="fal_cdn_read", response_class=Response)
+@router.get(FILE, operation_id="fal_cdn_read", response_class=Response, responses=picture_answer("The picture."))
 async def read(service: ServiceDep, expires: str, signature: str, key: str) -> Response:
     """What was uploaded."""
     _check(service, key, expires, signature, "get")

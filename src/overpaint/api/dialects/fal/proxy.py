@@ -1,13 +1,11 @@
 """What fal's JavaScript client calls a proxy: every request comes to one path, and a header says where it wants to go.
 
-It goes no further than this server: the host named there decides which of the dialect's routes answers. Pages of any
-origin may call it, because nothing is done without a key that they must hold.
+It goes no further than this server: the host named there decides which of the dialect's routes answers.
 """
 
 from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Request, Response
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from overpaint.api.dialects.fal.answers import PREFIX
@@ -15,8 +13,7 @@ from overpaint.core.errors import RequestError
 
 router = APIRouter(tags=["fal"])
 TARGET = "x-fal-target-url"
-ANY = ("*",)
-METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+METHODS = ["GET", "POST", "PUT", "DELETE"]
 HOSTS = {
     "fal.run": "/run",
     "falrun.com": "/run",
@@ -40,9 +37,7 @@ class Forward(Response):
 
     def __init__(self, request: Request, path: str, query: str) -> None:
         super().__init__()
-        self._router = CORSMiddleware(
-            request.app.router, allow_origins=ANY, allow_methods=METHODS, allow_headers=ANY, expose_headers=ANY
-        )
+        self._router = request.app.router
         self._path = path
         self._query = query
 
@@ -61,12 +56,10 @@ async def forward(request: Request) -> Response:
     Raises:
         RequestError: it is none of fal's.
     """
-    if request.method == "OPTIONS":
-        return Forward(request, PREFIX, "")
     target = request.headers.get(TARGET, "")
     try:
         parts = urlsplit(target)
         below = HOSTS[(parts.hostname or "").lower()]
     except (ValueError, KeyError) as exc:
         raise RequestError(TARGET, target, f"must be a URL of {', '.join(HOSTS)}") from exc
-    return Forward(request, f"{PREFIX}{below}{parts.path}", parts.query)
+    return Forward(request, f"{PREFIX}{below}{parts.path.rstrip('/')}", parts.query)

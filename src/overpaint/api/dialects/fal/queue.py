@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from overpaint.api.deps import LinksDep, ServiceDep, note_task
+from overpaint.api.described import stream_answer
 from overpaint.api.dialects.fal.access import CallDep, CallerDep, check_reach
 from overpaint.api.dialects.fal.answers import REQUEST_ID, queue_url, result
 from overpaint.api.dialects.fal.asking import manners_of, read_input, take_or_refuse
@@ -30,10 +31,14 @@ from overpaint.service.watch import Ended, Queued
 router = APIRouter(tags=["fal"])
 EXAMPLE = {"prompt": "replace the apple with a banana", "image_urls": ["https://example.com/a.png"]}
 REQUESTS = "/{app:path}/requests/{request_id}"
+STATUSES = stream_answer("Statuses, until the request is completed.")
+UNFINISHED: dict[int | str, dict[str, Any]] = {202: {"model": Status, "description": "It waits or runs."}}
 Logs = Annotated[str, Query(description="Whether to send the log: 1, true, 0 or false.")]
 
 
-@router.get(f"{REQUESTS}/status/stream", operation_id="fal_status_stream", response_class=StreamingResponse)
+@router.get(
+    f"{REQUESTS}/status/stream", operation_id="fal_status_stream", response_class=StreamingResponse, responses=STATUSES
+)
 async def status_stream(app: str, request_id: str, call: CallDep, logs: Logs = "0") -> StreamingResponse:
     """The status as it changes, until the request is completed; with logs, each event has the new lines only."""
     task = await _get(call.request, call.service, call.caller, request_id)
@@ -42,7 +47,7 @@ async def status_stream(app: str, request_id: str, call: CallDep, logs: Logs = "
     return event_stream(events, call.closing, retry_ms=None)
 
 
-@router.get(f"{REQUESTS}/status", operation_id="fal_status", response_model=Status)
+@router.get(f"{REQUESTS}/status", operation_id="fal_status", response_model=Status, responses=UNFINISHED)
 async def status(app: str, request_id: str, call: CallDep, logs: Logs = "0") -> Response:
     """Where a request is: 202 while it waits or runs, 200 when it is completed, well or not."""
     service, caller = call.service, call.caller
@@ -54,7 +59,7 @@ async def status(app: str, request_id: str, call: CallDep, logs: Logs = "0") -> 
     return _answer(200 if task.state.is_final else 202, shown.answer(), task)
 
 
-@router.put(f"{REQUESTS}/cancel", operation_id="fal_cancel")
+@router.put(f"{REQUESTS}/cancel", operation_id="fal_cancel", status_code=202)
 async def cancel(app: str, request_id: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Stop a request; 400 when it is completed."""
     del app

@@ -23,9 +23,8 @@ StorageType = Annotated[str, Query(description="Any; there is one storage.")]
 FILE_EXAMPLE = {"file_name": "a.png", "content_type": "image/png"}
 
 
-@router.post("/tokens", include_in_schema=False)
 @router.post(
-    "/tokens/", operation_id="fal_token", openapi_extra=described_body(TokenInput, {"allowed_apps": ["qwen-image"]})
+    "/tokens", operation_id="fal_token", openapi_extra=described_body(TokenInput, {"allowed_apps": ["qwen-image"]})
 )
 async def token(request: Request, service: ServiceDep, caller: KeyCallerDep, config: ConfigDep) -> str:
     """A token for a browser: it may call the endpoints named, for a while."""

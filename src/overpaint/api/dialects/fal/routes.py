@@ -9,13 +9,14 @@ from overpaint.api.dialects.fal import files, proxy, queue, realtime, rest, run
 from overpaint.api.dialects.fal.answers import PREFIX
 from overpaint.api.dialects.fal.convert import NAME
 from overpaint.api.dialects.fal.errors import render_error
+from overpaint.api.dialects.fal.refusals import ERRORS
 from overpaint.api.dialects.fal.webhook import webhook_format
 
 JWKS = "/.well-known/jwks.json"
 
 
 def _router() -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(responses=ERRORS)
     router.include_router(proxy.router)
     router.include_router(rest.router, prefix="/rest")
     router.include_router(files.router, prefix="/cdn")

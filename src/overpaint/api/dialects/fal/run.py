@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from starlette.responses import StreamingResponse
 
 from overpaint.api.deps import Call
+from overpaint.api.described import stream_answer
 from overpaint.api.dialects.fal.access import CallDep
 from overpaint.api.dialects.fal.answers import REQUEST_ID, asked_output_of, result
 from overpaint.api.dialects.fal.asking import manners_of, read_input, take
@@ -34,6 +35,7 @@ router = APIRouter(tags=["fal"])
     operation_id="fal_stream",
     openapi_extra=described_body(EditPlusLoraInput, EXAMPLE),
     response_class=StreamingResponse,
+    responses=stream_answer("Steps, previews, and the output at last."),
 )
 async def stream(app: str, call: CallDep) -> StreamingResponse:
     """What happens to a request, as server-sent events: steps, previews, and the output at last."""

@@ -40,6 +40,8 @@ QUALITIES: dict[str, Quality] = {
 }
 STEP_SHARES: dict[Quality, float] = {"low": 0.5, "medium": 0.75, "high": 1.0}
 """Of the model's own steps."""
+OLDER_MODELS = "dall-e-"
+"""They, and variations, which were theirs, answer with links unless asked otherwise: their scripts read no others."""
 VARIATION = "Paint this picture again with small differences, in the same style."
 MAX_PARTIAL_IMAGES = 3
 NO_NEGATIVE = " "
@@ -122,8 +124,10 @@ def to_wanted(body: ImageInput, kind: Kind) -> Wanted:
     Raises:
         RequestError: not like that.
     """
+    is_older = kind == "variation" or (body.model or "").startswith(OLDER_MODELS)
+    unsaid = "url" if is_older and not body.stream else "b64_json"
     wanted = Wanted(
-        pick("response_format", body.response_format or "b64_json", RESPONSE_FORMATS),
+        pick("response_format", body.response_format or unsaid, RESPONSE_FORMATS),
         resolved_quality(body),
         bool(body.stream),
         body.partial_images or 0,

@@ -4,6 +4,7 @@ They try a POST again after 408, 409, 429 and 5xx, so everything after which a s
 ``x-should-retry: false``. Source: https://platform.openai.com/docs/guides/error-codes, and the client 3.52.0.
 """
 
+import math
 from dataclasses import dataclass
 
 from fastapi import Response
@@ -66,7 +67,7 @@ def render_error(status: int, error: OverpaintError) -> Response:
     body = {"message": words.message, "type": words.type, "param": words.param, "code": words.code}
     response = json_answer(status, {"error": body})
     if isinstance(error, RateLimitError):
-        response.headers["retry-after-ms"] = str(max(1, round(error.retry_after_s * 1000)))
+        response.headers["retry-after-ms"] = str(max(1, math.ceil(error.retry_after_s * 1000)))
     if (again := _should_retry(status, error)) is not None:
         response.headers["x-should-retry"] = "true" if again else "false"
     return response

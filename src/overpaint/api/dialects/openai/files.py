@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from overpaint.api.body import check_length
 from overpaint.api.deps import Call, CallDep
+from overpaint.api.described import picture_answer
 from overpaint.api.dialects.openai.answers import ERRORS
 from overpaint.api.dialects.openai.schemas import FileCard, FileList
 from overpaint.api.form import described_form, read_form
@@ -12,6 +13,7 @@ from overpaint.service.uploads import Upload
 
 router = APIRouter(tags=["openai"], responses=ERRORS)
 PREFIX = "file-"
+CONTENT = picture_answer("The picture.")
 
 
 async def file_source(call: Call, file_id: str) -> PictureFile:
@@ -46,7 +48,7 @@ async def get_file(file_id: str, call: CallDep) -> FileCard:
     return await _read_card(call, await _find(call, file_id))
 
 
-@router.get("/files/{file_id}/content", operation_id="openai_file_content", response_class=Response)
+@router.get("/files/{file_id}/content", operation_id="openai_file_content", response_class=Response, responses=CONTENT)
 async def content(file_id: str, call: CallDep) -> Response:
     """The picture itself."""
     found = await call.service.files.read((await _find(call, file_id)).key)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from overpaint.api.deps import Call, CallDep
+from overpaint.api.described import STREAM, picture_answer
 from overpaint.api.dialect import Dialect, joined
 from overpaint.api.dialects.openai import files, models
 from overpaint.api.dialects.openai.answers import ERRORS, as_files, as_json
@@ -22,6 +23,8 @@ from overpaint.api.submission import accept, paint, stopped_before
 from overpaint.core.errors import TaskNotFoundError
 
 ROOT = "/v1"
+PAINTED = picture_answer("The pictures: in JSON, as a file or a zip archive, or as events.", "application/zip", STREAM)
+ONE = picture_answer("The picture.")
 router = APIRouter(tags=["openai"], responses=ERRORS)
 
 
@@ -44,6 +47,7 @@ SentDep = Annotated[Sent, Depends()]
     "/images/generations",
     operation_id="openai_generate",
     response_model=ImagesAnswer,
+    responses=PAINTED,
     openapi_extra=image_body({"prompt": "a red apple", "size": "1024x1024"}),
 )
 async def generate(call: CallDep, sent: SentDep, response: Response) -> Any:
@@ -55,6 +59,7 @@ async def generate(call: CallDep, sent: SentDep, response: Response) -> Any:
     "/images/edits",
     operation_id="openai_edit",
     response_model=ImagesAnswer,
+    responses=PAINTED,
     openapi_extra=image_body({"prompt": "make it blue", "images": [{"image_url": "https://example.com/apple.png"}]}),
 )
 async def edit(call: CallDep, sent: SentDep, response: Response) -> Any:
@@ -66,6 +71,7 @@ async def edit(call: CallDep, sent: SentDep, response: Response) -> Any:
     "/images/variations",
     operation_id="openai_vary",
     response_model=ImagesAnswer,
+    responses=PAINTED,
     openapi_extra=image_body({"image": "https://example.com/apple.png"}),
 )
 async def vary(call: CallDep, sent: SentDep, response: Response) -> Any:
@@ -73,7 +79,7 @@ async def vary(call: CallDep, sent: SentDep, response: Response) -> Any:
     return await _answer(call, sent, response, "variation")
 
 
-@router.get("/images/{image_id}/content", operation_id="openai_content", response_class=Response)
+@router.get("/images/{image_id}/content", operation_id="openai_content", response_class=Response, responses=ONE)
 async def content(image_id: str, call: CallDep, variant: Annotated[int, Query(ge=0)] = 0) -> Response:
     """A picture of an earlier call, by the `id` of its answer."""
     task = await call.service.tasks.get(call.caller, image_id)

@@ -45,8 +45,8 @@ def render_error(status: int, error: OverpaintError) -> Response:
     status = INVALID_INPUT if status == 400 else status
     body: dict[str, Any] = {"title": _TITLES.get(status, "Error"), "detail": error.message, "status": status}
     if isinstance(error, RateLimitError):
-        seconds = max(1, round(error.retry_after_s))
-        body["detail"] = f"Request was throttled. Your rate limit resets in ~{seconds}s. ({error.message})"
+        again = f"Your rate limit resets in ~{error.retry_after_whole_s}s"
+        body["detail"] = f"Request was throttled. {again}. ({error.message})"
     if isinstance(error, RequestError):
         body |= _finding(error)
     return json_answer(status, body)

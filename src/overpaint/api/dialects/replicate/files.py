@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from overpaint.api.body import check_length
 from overpaint.api.deps import Call
+from overpaint.api.described import picture_answer
 from overpaint.api.dialects.replicate.access import ReplicateCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS
 from overpaint.api.dialects.replicate.convert import timestamp
@@ -48,7 +49,12 @@ async def get_file(file_id: str, call: ReplicateCallDep) -> FileCard:
     return _card(call, found, await call.service.files.read(found.key))
 
 
-@router.get("/files/{file_id}/download", operation_id="replicate_download", response_class=Response)
+@router.get(
+    "/files/{file_id}/download",
+    operation_id="replicate_download",
+    response_class=Response,
+    responses=picture_answer("The picture."),
+)
 async def download(file_id: str, call: ReplicateCallDep) -> Response:
     """The picture itself."""
     found = await call.service.uploads.get(call.caller, file_id)

@@ -1,7 +1,4 @@
-"""v2: a submission is answered at once, and polled. A failed request is HTTP 422 there, with its state in the body.
-
-A slug is the rest of the path, because its client takes a redirect from one with a slash at its end for the answer.
-"""
+"""v2: a submission is answered at once, and polled. A failed request is HTTP 422 there, with its state in the body."""
 
 from functools import partial
 from typing import Any
@@ -39,7 +36,7 @@ async def result(call: SegmindCallDep, response: Response, request_id: str) -> R
     return await _state(call, response, request_id, with_output=True)
 
 
-@router.post("/v2/{slug:path}", operation_id="segmind_submit", openapi_extra=described_body(ModelInput, EXAMPLE))
+@router.post("/v2/{slug}", operation_id="segmind_submit", openapi_extra=described_body(ModelInput, EXAMPLE))
 async def submit(slug: str, call: SegmindCallDep) -> Submitted:
     """Submit a request; poll it at `status_url`."""
     entry = model_at(call.service.catalogue, slug, FAMILY)

@@ -1,12 +1,12 @@
-"""v1: one call that is answered with the bytes of the picture. For its path see `requests`."""
+"""v1: one call that is answered with the bytes of the picture."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from fastapi import APIRouter, Response
 
 from overpaint.api.balance import balance_usd
 from overpaint.api.deps import Call
+from overpaint.api.described import picture_answer
 from overpaint.api.dialects.segmind.access import SegmindCallDep
 from overpaint.api.dialects.segmind.convert import FAMILY, to_draft
 from overpaint.api.dialects.segmind.schemas import ERRORS, ModelInput
@@ -22,17 +22,12 @@ EXAMPLE = {
     "prompt": "change the background to a white studio setting",
     "num_inference_steps": 8,
 }
-PICTURE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The picture; with `base64`, JSON with the picture in `image`.",
-        "content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/json": {}},
-    }
-}
+PICTURE = picture_answer("The picture; with `base64`, JSON with the picture in `image`.", "application/json")
 router = APIRouter(tags=["segmind"], responses=ERRORS)
 
 
 @router.post(
-    "/v1/{slug:path}",
+    "/v1/{slug}",
     operation_id="segmind_run",
     openapi_extra=described_body(ModelInput, EXAMPLE),
     responses=PICTURE,

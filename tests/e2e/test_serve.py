@@ -116,6 +116,12 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(running: Runnin
     assert not (tmp_path / "other").exists()
 
 
+def test_an_address_that_is_not_this_machine_s_is_told_as_the_host(tmp_path: Path) -> None:
+    done = overpaint("serve", "--data-dir", str(tmp_path / "data"), "--model", "null:", "--host", "192.0.2.1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: host: 192.0.2.1:8000 cannot be had")
+
+
 def test_the_start_says_where_links_in_webhooks_point(running: RunningServer) -> None:
     assert f"Links in webhooks begin with {running.url};" in running.log.read_text()
 

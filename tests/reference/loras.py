@@ -11,8 +11,8 @@ from overpaint.core.request import AdapterFile
 from overpaint.lora.factors import Linears
 from overpaint.lora.folder import open_file
 
-Style = Literal["diffusers", "default", "kohya", "comfy", "underscored"]
-STYLES: tuple[Style, ...] = ("diffusers", "default", "kohya", "comfy", "underscored")
+Style = Literal["diffusers", "default", "kohya", "comfy", "comfy_fused", "underscored", "lycoris"]
+STYLES: tuple[Style, ...] = ("diffusers", "default", "kohya", "comfy", "comfy_fused", "underscored", "lycoris")
 ALPHA = 6.0
 RANK = 4
 
@@ -21,12 +21,16 @@ _NAMES: dict[Style, Callable[[str], tuple[str, str]]] = {
     "default": lambda layer: (f"{layer}.lora_A.default.weight", f"{layer}.lora_B.default.weight"),
     "kohya": lambda layer: (f"{layer}.lora_down.weight", f"{layer}.lora_up.weight"),
     "comfy": lambda layer: (f"diffusion_model.{layer}.lora_A.weight", f"diffusion_model.{layer}.lora_B.weight"),
-    "underscored": lambda layer: (
-        f"lora_unet_{layer.replace('.', '_')}.lora_down.weight",
-        f"lora_unet_{layer.replace('.', '_')}.lora_up.weight",
-    ),
+    "comfy_fused": lambda layer: _NAMES["comfy"](layer),
+    "underscored": lambda layer: _underscored("lora_unet_", layer),
+    "lycoris": lambda layer: _underscored("lycoris_", layer),
 }
-_WITH_ALPHA: tuple[Style, ...] = ("kohya", "underscored")
+_WITH_ALPHA: tuple[Style, ...] = ("kohya", "underscored", "lycoris")
+
+
+def _underscored(prefix: str, layer: str) -> tuple[str, str]:
+    name = prefix + layer.replace(".", "_")
+    return f"{name}.lora_down.weight", f"{name}.lora_up.weight"
 
 
 def write_lora(
@@ -54,8 +58,20 @@ def write_lora(
         tensors |= {down_name: down, up_name: up * RANK / ALPHA if has_alpha else up}
         if has_alpha:
             tensors[down_name.replace("lora_down.weight", "alpha")] = torch.tensor(ALPHA)
-    save_file(tensors, path)
+    save_file(_fuse(tensors) if style == "comfy_fused" else tensors, path)
     return path
+
+
+def _fuse(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """With ComfyUI's one layer in place of gate and up projection: of both ranks, each for its own outputs."""
+    for gate in [name for name in tensors if name.endswith(".gate_layer.lora_A.weight")]:
+        stem = gate.removesuffix("gate_layer.lora_A.weight")
+        down, up = (
+            [tensors.pop(f"{stem}{layer}.lora_{side}.weight") for layer in ("gate_layer", "proj")] for side in "AB"
+        )
+        tensors[f"{stem}gate_up.lora_A.weight"] = torch.cat(down)
+        tensors[f"{stem}gate_up.lora_B.weight"] = torch.block_diag(*up)
+    return tensors
 
 
 def adapter(path: Path, scale: float = 1.0) -> AdapterFile:

@@ -3,6 +3,7 @@
 On SIGTERM or SIGINT it takes no new connection, ends held calls and streams, stops the service and returns.
 """
 
+import errno
 import signal
 import socket
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from overpaint.core.errors import ConfigError
 GRACE_S = 2
 BACKLOG = 2048
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
+_PORTS_FAULTS = (errno.EADDRINUSE, errno.EACCES)
+"""Of those the port is guilty, of any other the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Listen:
             bound.bind((self.host, self.port))
         except OSError as exc:
             bound.close()
-            raise ConfigError(f"port: {self.host}:{self.port} cannot be had ({exc.strerror or exc})") from exc
+            setting = "port" if exc.errno in _PORTS_FAULTS else "host"
+            raise ConfigError(f"{setting}: {self.host}:{self.port} cannot be had ({exc.strerror or exc})") from exc
         return replace(self, port=bound.getsockname()[1]), bound
 
     def _url(self, host: str) -> str:

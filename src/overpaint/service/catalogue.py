@@ -131,7 +131,8 @@ class Catalogue:
         for entry in entries:
             _need("id", entry.id, entry.id not in self._entries, "is there twice")
             self._entries[entry.id] = entry
-        _need("model", "no model", bool(self._entries), "is in the catalogue")
+        if not self._entries:
+            raise ConfigError("models: no [[model]] is in the catalogue; it needs one at least")
 
     def find(self, name: str) -> ModelEntry:
         """The model with this public id or alias.

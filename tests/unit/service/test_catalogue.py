@@ -49,7 +49,7 @@ def test_an_unknown_model_is_told_with_those_there_are() -> None:
 
 
 BAD: list[tuple[str, dict[str, Any]]] = [
-    ("no model", {}),
+    (r"no \[\[model\]\]", {}),
     ("defaults", {"default": {}}),
     ("an id", {"model": [{"title": "x"}]}),
     ("twice", {"model": [{"id": "a"}, {"id": "a"}]}),

@@ -13,11 +13,11 @@ class EngineStats:
         num_ticks: plans carried out.
         num_steps: denoising steps of single pictures.
         num_preemptions: times a running picture was sent back to wait.
-        num_evictions: prefixes given up for others.
+        num_evictions: blocks of prefixes (a picture, or the words) that left the device for others.
         num_started: tasks on which work began.
         queue_wait_s: seconds that those waited for it, together.
         prefix_tokens: tokens of all prefixes that requests came with.
-        prefix_tokens_reused: those of them that had not to be computed.
+        prefix_tokens_reused: those of them that were there when the request came, or on their way for another one.
         prefix_bytes_reused: keys and values of those.
         prefix_bytes_held: keys and values held now, of what runs and of what is kept for reuse.
         prefix_host_bytes_held: those that left the device and lie in the host's memory, beside them.

@@ -18,6 +18,7 @@ from overpaint.engine.limits import Cost, Costs
 from overpaint.engine.plan import PrefixWork
 from overpaint.engine.prefixes import Prefixes
 from overpaint.engine.stats import Calibration
+from overpaint.model.device import wait_for
 from overpaint.model.inputs import PrefixInput, StepInput
 from overpaint.model.layout import Grid, layout_prefix
 from overpaint.model.transformer import PackedTransformer
@@ -170,6 +171,5 @@ def _time(call: Callable[[], object], device: torch.device) -> float:
 def _time_once(call: Callable[[], object], device: torch.device) -> float:
     start = perf_counter()
     call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     return perf_counter() - start

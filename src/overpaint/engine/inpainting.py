@@ -1,4 +1,4 @@
-"""A picture repainted only where a mask is white: latents outside follow the source at every step.
+"""Pictures repainted only where a mask is white: latents outside follow the source at every step.
 
 The final composite copies the source's own samples back, so what is outside stays the same to the byte. Knows nothing
 of scheduling.
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from overpaint.core import Picture
 from overpaint.core.sizes import Size
+from overpaint.images.alpha import brightness
 from overpaint.images.composite import composite
 from overpaint.images.pil import to_pil
 from overpaint.images.resize import resize
@@ -29,25 +30,29 @@ class Inpainting:
         source: the picture.
         mask: white where it may change.
         latents: of the source at the painted size, `(tokens, channels)` fp32.
-        noise: the target's own, `(tokens, channels)` fp32.
         keeps: `(tokens, 1)` bool, True where a token lies wholly outside the mask.
     """
 
     source: Picture
     mask: Picture
     latents: Tensor
-    noise: Tensor
     keeps: Tensor
 
     @classmethod
-    def of(cls, source: Picture, mask: Picture, painted: Size, noise: Tensor, codec: PictureCodec) -> Self:
+    def of(cls, source: Picture, mask: Picture, painted: Size, codec: PictureCodec) -> Self:
         """Encode a source at the size that is painted."""
-        latents = codec.encode(Reference(source, painted).for_vae()).to(noise.device)
-        return cls(source, mask, latents, noise, _outside(mask, painted).to(noise.device))
+        latents = codec.encode(Reference(source, painted).for_vae())
+        return cls(source, mask, latents, _outside(mask, painted).to(latents.device))
 
-    def hold(self, latents: Tensor, sigma: float) -> Tensor:
-        """`latents` with everything outside the mask put to where the source is at this noise level."""
-        return torch.where(self.keeps, (1 - sigma) * self.latents + sigma * self.noise, latents)
+    def hold(self, latents: Tensor, noise: Tensor, sigma: float) -> Tensor:
+        """`latents` with everything outside the mask put to where the source is at this noise level.
+
+        Args:
+            latents: of the target, `(tokens, channels)` fp32.
+            noise: the target's own, `(tokens, channels)` fp32.
+            sigma: the level.
+        """
+        return torch.where(self.keeps, (1 - sigma) * self.latents + sigma * noise, latents)
 
     def finish(self, painted: Picture) -> Picture:
         """The painted picture with the source's own samples outside the mask."""
@@ -57,6 +62,6 @@ class Inpainting:
 
 def _outside(mask: Picture, painted: Size) -> Tensor:
     """`(tokens, 1)` bool: no pixel under the token is to be repainted."""
-    image = to_pil(mask).convert("L").resize((painted.width, painted.height))
+    image = to_pil(brightness(mask)).resize((painted.width, painted.height))
     white = torch.from_numpy(np.array(image, dtype=np.float32))[None, None]
     return (F.max_pool2d(white, PIXELS_PER_TOKEN) == 0).reshape(-1, 1)

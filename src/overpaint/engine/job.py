@@ -94,7 +94,7 @@ class SequenceSpec:
         task_id: whose it is.
         index: which of the task's pictures.
         seed: of its noise.
-        prefixes: the positive prefix, and the negative one under guidance.
+        prefixes: the positive prefix, and under guidance the negative one, which is another.
         num_steps: denoising steps.
         true_cfg_scale: strength of guidance; without effect when there is one prefix.
         canvas: what to paint and what to deliver.
@@ -194,7 +194,7 @@ class JobPlanner:
         if request.output.background == "transparent":
             words = ask_for_transparency(words)
         branches = [("prompt", words)]
-        if request.uses_guidance:
+        if request.uses_guidance and request.negative_prompt != words:  # away from itself leads nowhere
             branches.append(("negative_prompt", request.negative_prompt or ""))
         # Sharing nothing is sharing only with oneself: the task's own name becomes part of every hash.
         tenant = "" if self.share_prefixes else terms.tenant

@@ -108,10 +108,10 @@ class LocalEngine:
     @property
     def stats(self) -> EngineStats:
         """See `EngineClient.stats`."""
-        counters, running = self._scheduler.stats, self._scheduler.num_running
+        counters = self._scheduler.stats
         return counters.told(
-            num_running=running,
-            num_waiting=self._scheduler.num_sequences - running + self._lobby.num_sequences,
+            num_running=self._scheduler.num_running,
+            num_waiting=self._scheduler.num_waiting + self._lobby.num_sequences,
             num_started=self._book.num_started,
             queue_wait_s=self._book.queue_wait_s,
             prefix_bytes_reused=counters.prefix_tokens_reused * self._painter.bytes_per_token,
@@ -226,6 +226,8 @@ class LocalEngine:
                 self._tick()
             if self._writing.has_work:
                 self._writing.step()
+            if self._trace and not self._has_something_to_do():
+                self._trace.save()  # whoever looks at it looks when what they asked for is painted
 
     def _end(self, error: OverpaintError) -> None:
         """Answer everybody, those who wait at the door included."""

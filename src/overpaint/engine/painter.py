@@ -3,7 +3,7 @@
 Holds the tensors of what is under way and decides nothing. Every method may raise what torch raises; `Runner` maps it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ from overpaint.model.adapter_file import load_adapter
 from overpaint.model.checkpoint import Checkpoint
 from overpaint.model.compiling import compile_step
 from overpaint.model.conditioner import Conditioner
-from overpaint.model.device import free_bytes, give_back_host_memory, use_device
+from overpaint.model.device import free_bytes, give_back_host_memory, use_device, wait_for
 from overpaint.model.hosting import visiting_bytes
 from overpaint.model.inputs import StepInput
 from overpaint.model.layout import Grid
@@ -48,12 +48,13 @@ class _Painting:
     """A picture under way.
 
     Args:
-        latents: `(tokens, channels)` fp32.
         sigmas: one more than steps.
+        noise: what it begins as, `(tokens, channels)` fp32.
+        latents: what it is now.
         velocity: of the last step, `(tokens, channels)`; None before the first.
         step: steps done.
         decoding: gives the picture that is being made of the latents; None while none is.
-        inpainting: what stays of a source picture; None when all is painted.
+        inpainting: what stays of a source picture, the same for all of a job; None when all is painted.
         memos: one for each guidance branch of an accelerated picture.
         adapters: what the transformer is changed by for it.
     """
@@ -61,6 +62,7 @@ class _Painting:
     spec: SequenceSpec
     grid: Grid
     sigmas: list[float]
+    noise: Tensor
     latents: Tensor
     velocity: Tensor | None = None
     step: int = 0
@@ -128,7 +130,9 @@ class Painter:
 
     def admit(self, job: Job) -> None:
         """Take in a job's sequences; nothing is computed but the noise, and the latents of a picture under a mask."""
-        self._paintings.update({spec.sequence_id: self._start(spec) for spec in job.sequences})
+        first = job.sequences[0]
+        inpainting = first.inpaint and Inpainting.of(*first.inpaint, first.canvas.painted, self._codec)
+        self._paintings.update({spec.sequence_id: self._start(spec, inpainting) for spec in job.sequences})
 
     def drop(self, sequence_id: SequenceId) -> None:
         """Forget a sequence."""
@@ -148,15 +152,10 @@ class Painter:
             for key in p.spec.prefixes
         ]
         velocities = iter(self._transformer.step(inputs, is_wanted))
-        for item, painting in zip(work, paintings, strict=True):
-            velocity = next(velocities)
-            if len(painting.spec.prefixes) > 1:
-                velocity = guide(velocity, next(velocities), painting.spec.true_cfg_scale)
-            sigma, sigma_next = painting.sigmas[item.step : item.step + 2]
-            painting.latents = euler_step(painting.latents, velocity, sigma, sigma_next)
-            if painting.inpainting:
-                painting.latents = painting.inpainting.hold(painting.latents, sigma_next)
-            painting.velocity, painting.step = velocity, item.step + 1
+        moves = [_move(p, item.step, velocities) for item, p in zip(work, paintings, strict=True)]
+        self.synchronize()  # what went wrong on the device is raised here, and none may have moved then
+        for item, painting, (latents, velocity) in zip(work, paintings, moves, strict=True):
+            painting.latents, painting.velocity, painting.step = latents, velocity, item.step + 1
 
     def latents(self, sequence_id: SequenceId) -> Tensor:
         """Latents of a sequence as they are now: `(tokens, channels)` fp32."""
@@ -205,8 +204,7 @@ class Painter:
 
     def synchronize(self) -> None:
         """Wait for all but what is decoded, so that time is counted where it was spent and cancels are not outrun."""
-        if self._transformer.device.type == "cuda":
-            torch.cuda.current_stream(self._transformer.device).synchronize()
+        wait_for(self._transformer.device)
 
     @cached_property
     def _preview_map(self) -> PreviewMap:
@@ -221,17 +219,28 @@ class Painter:
     def _read_adapter(self, file: AdapterFile) -> Adapter:
         return load_adapter(Path(file.path), self._checkpoint.info.linears, self._transformer.dtype)
 
-    def _start(self, spec: SequenceSpec) -> _Painting:
+    def _start(self, spec: SequenceSpec, inpainting: Inpainting | None) -> _Painting:
         grid = _grid_of(spec.canvas.painted)
         info, schedule = self._checkpoint.info, self._checkpoint.schedule
         base = base_sigmas(spec.num_steps, self._checkpoint.sample_sigmas, info.default_steps)
         noise = draw_noise(spec.seed, self._codec.channels, grid).to(self._transformer.device)
         sigmas = schedule.sigmas(base, grid[0] * grid[1])
-        inpainting = spec.inpaint and Inpainting.of(*spec.inpaint, spec.canvas.painted, noise, self._codec)
         rule = RULES[spec.acceleration]
         memos = {key: StepMemo(rule) for key in spec.prefixes} if rule else {}
         mix = self.adapters.mix(spec.adapters)
-        return _Painting(spec, grid, sigmas, noise, inpainting=inpainting, memos=memos, adapters=mix)
+        return _Painting(spec, grid, sigmas, noise, noise, inpainting=inpainting, memos=memos, adapters=mix)
+
+
+def _move(painting: _Painting, step: int, velocities: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+    """A picture's latents after a step, and the velocity that took them there, of its prefixes' own."""
+    velocity = next(velocities)
+    if len(painting.spec.prefixes) > 1:
+        velocity = guide(velocity, next(velocities), painting.spec.true_cfg_scale)
+    sigma, sigma_next = painting.sigmas[step : step + 2]
+    latents = euler_step(painting.latents, velocity, sigma, sigma_next)
+    if painting.inpainting:
+        latents = painting.inpainting.hold(latents, painting.noise, sigma_next)
+    return latents, velocity
 
 
 def _grid_of(size: Size) -> Grid:

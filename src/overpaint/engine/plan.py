@@ -76,7 +76,6 @@ class StepResult:
     Args:
         prefilled: the prefix that is complete now; None when work on it goes on.
         prefill_tokens: prefix tokens that were run.
-        reused_tokens: tokens of a prefix begun in this tick that were there already.
         stepped: the steps that were taken.
         previews: small pictures, by sequence.
         decoded: the pictures, by sequence.
@@ -89,7 +88,6 @@ class StepResult:
 
     prefilled: PrefixKey | None = None
     prefill_tokens: int = 0
-    reused_tokens: int = 0
     stepped: tuple[StepWork, ...] = ()
     previews: tuple[tuple[SequenceId, Picture], ...] = ()
     decoded: tuple[tuple[SequenceId, Picture], ...] = ()

@@ -146,8 +146,12 @@ class PrefixIndex:
 
     def count_missing(self, spec: PrefixSpec) -> int:
         """Tokens of a prefix that have to be computed: they neither stand nor lie in the host's memory."""
-        known = {block.key for block in self._held_of(spec) if block.is_ready}
-        return sum(block.num_tokens for block in spec.blocks if block.key not in known)
+        return sum(block.num_tokens for block in self._missing(spec))
+
+    def count_new(self, spec: PrefixSpec) -> int:
+        """Those of them that nobody else is going to have computed either."""
+        coming = {key for wanted in self._wanted.values() for key in _chain(wanted.spec)}
+        return sum(block.num_tokens for block in self._missing(spec) if block.key not in coming)
 
     def find_room(self, key: PrefixKey, may_take: frozenset[SequenceId] = frozenset()) -> list[BlockKey] | None:
         """Which blocks would have to go so that a prefix has the memory it needs; changes nothing.
@@ -214,6 +218,10 @@ class PrefixIndex:
 
     def _held_of(self, spec: PrefixSpec) -> list[HeldBlock]:
         return [self._blocks[key] for key in _chain(spec) if key in self._blocks]
+
+    def _missing(self, spec: PrefixSpec) -> list[BlockSpec]:
+        ready = {block.key for block in self._held_of(spec) if block.is_ready}
+        return [block for block in spec.blocks if block.key not in ready]
 
     def _growth(self, spec: PrefixSpec) -> int:
         """Bytes of the device that a prefix needs beyond what it has there."""

@@ -178,13 +178,13 @@ class Prefixes:
                 with suppress(Exception):  # `begin` will fail in the same way, and that is told
                     self._ready.put(spec, block.key, self._conditioner.prepare(reference))
 
-    def begin(self, spec: PrefixSpec) -> int:
-        """Read a prefix's pictures and words, or what is new of them; returns how many tokens were there already."""
+    def begin(self, spec: PrefixSpec) -> None:
+        """Read a prefix's pictures and words, or what is new of them; where nothing is, it stands at once."""
         ready = self._ready.take(spec)
         known = self._bring_back(spec)
         if known and known[-1].layout:
             self._standing[spec.key] = PrefixCache(known[-1].layout, [kept.block for kept in known])
-            return spec.num_tokens
+            return
         references, names = self._references(spec), [block.key for block in spec.blocks[len(known) :]]
         new = [
             ready.get(name) or self._conditioner.prepare(reference)
@@ -201,7 +201,6 @@ class Prefixes:
         pictures = list(zip(spec.picture_keys[len(known) :], [picture.samples for picture in new], strict=True))
         mix, named = self._mix(spec.adapters), dict(zip(names, kept, strict=True))
         self._builds[spec.key] = _Build(cache, todo, condition.txt, pictures, mix, named)
-        return start
 
     def encode_pictures(self, work: PrefixWork) -> None:
         """Have the latents of those pictures that `advance` will run next; it would encode them itself."""

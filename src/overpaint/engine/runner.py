@@ -38,7 +38,6 @@ class _Tick:
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
     is_crowded: bool = False
     prefill_tokens: int = 0
-    reused_tokens: int = 0
 
     @contextmanager
     def time(self, stage: str) -> Generator[None]:
@@ -120,7 +119,6 @@ class Runner:
         return StepResult(
             prefilled=prefilled,
             prefill_tokens=tick.prefill_tokens,
-            reused_tokens=tick.reused_tokens,
             stepped=stepped,
             previews=tuple(previews),
             decoded=tuple(decoded),
@@ -146,7 +144,7 @@ class Runner:
         try:
             if not prefixes.is_begun(key):
                 with tick.time("condition"):
-                    tick.reused_tokens = prefixes.begin(work.spec)
+                    prefixes.begin(work.spec)
                     self._painter.synchronize()
             if not prefixes.is_standing(key):
                 with tick.time("condition"):
@@ -182,7 +180,6 @@ class Runner:
         try:
             with tick.time("denoise"):
                 self._painter.step(work, lambda: tick.is_wanted([item.sequence_id for item in work]))
-                self._painter.synchronize()
         except AbandonedError:
             raise
         except Exception as error:  # noqa: BLE001  whatever torch raises is answered, not dropped

@@ -62,12 +62,12 @@ class Scheduler:
     @property
     def num_running(self) -> int:
         """Sequences under way."""
-        return sum(sequence.state is SequenceState.RUNNING for sequence in list(self._sequences.values()))
+        return self._count(SequenceState.RUNNING)
 
     @property
-    def num_sequences(self) -> int:
-        """Sequences that wait or run."""
-        return len(self._sequences)
+    def num_waiting(self) -> int:
+        """Sequences that wait."""
+        return self._count(SequenceState.WAITING)
 
     def calibrate(self, tick_tokens: int, costs: Costs) -> None:
         """Take note of what the device was measured to be worth."""
@@ -80,17 +80,16 @@ class Scheduler:
 
     def add(self, job: Job) -> None:
         """Let a job's sequences wait for their turn."""
-        specs = {spec.key: spec for spec in job.prefixes}
         for spec in job.prefixes:
             self.stats.prefix_tokens += spec.num_tokens
-            self.stats.prefix_tokens_reused += spec.num_tokens * self._index.is_standing(spec.key)
+            self.stats.prefix_tokens_reused += spec.num_tokens - self._index.count_new(spec)
+            for sequence in job.sequences:
+                self._index.want(spec, sequence.sequence_id)
         for spec in job.sequences:
             sequence = Sequence(spec, order=self._num_arrivals)
             self._num_arrivals += 1
             self._order.enter(sequence, self._sequences.values())
             self._sequences[spec.sequence_id] = sequence
-            for key in spec.prefixes:
-                self._index.want(specs[key], spec.sequence_id)
 
     def cancel(self, task_id: str) -> None:
         """Forget a task's sequences; the next plan frees what they hold."""
@@ -259,6 +258,9 @@ class Scheduler:
             if key == self._building and not self.users_of(key):
                 self._building = None
                 self._admission.to_release.extend(self._index.abandon())
+
+    def _count(self, state: SequenceState) -> int:
+        return sum(sequence.state is state for sequence in list(self._sequences.values()))
 
     def _of_task(self, task_id: str) -> list[Sequence]:
         return [sequence for sequence in self._sequences.values() if sequence.spec.task_id == task_id]

@@ -43,7 +43,6 @@ class Counters:
         """Count a tick."""
         self.num_ticks += 1
         self.num_passes += bool(result.stepped)
-        self.prefix_tokens_reused += result.reused_tokens
         for stage in fields(StageTimes):
             setattr(self, stage.name, getattr(self, stage.name) + getattr(result.times, stage.name))
 

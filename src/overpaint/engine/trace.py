@@ -2,7 +2,8 @@
 
 {"traceEvents": [{"name": "denoise", "ph": "X", "ts": 12.0, "dur": 3.4, "pid": 1, "tid": 1, "args": {...}}]}
 
-Keeps the last ticks in memory and writes them to a file every now and then, so that one is there after a kill too.
+Keeps the last ticks in memory and writes them to a file every now and then, so that one is there after a kill too;
+whoever owns it does so when there is nothing to do.
 """
 
 import json

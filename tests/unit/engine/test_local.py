@@ -1,5 +1,6 @@
 """The engine on its thread, with real weights: what a caller sees, in good times and bad."""
 
+import itertools
 import json
 import threading
 from collections.abc import Callable
@@ -23,10 +24,11 @@ from overpaint.core.errors import (
 from overpaint.core.events import Event, Failed, Finished, Preview, Progress
 from overpaint.core.picture import Picture
 from overpaint.core.ports import EngineAwayError
-from overpaint.core.request import GenerationRequest, OutputSpec
+from overpaint.core.request import Background, GenerationRequest, OutputSpec
 from overpaint.core.result import GenerationResult
 from overpaint.core.sizes import Size
 from overpaint.core.terms import Terms
+from overpaint.engine import painter as painter_module
 from overpaint.engine.local import LocalEngine
 from overpaint.engine.plan import PrefixWork
 from overpaint.model.checkpoint import Checkpoint
@@ -253,6 +255,16 @@ def test_odd_words_are_painted_like_others(engine: LocalEngine, words: str) -> N
     assert _result(_run(engine, "t", replace(_SHORT, prompt=words)))
 
 
+@pytest.mark.parametrize("background", ["auto", "transparent"])
+def test_guidance_away_from_the_very_words_is_no_guidance(engine: LocalEngine, background: Background) -> None:
+    request = replace(_SHORT, steps=10, acceleration="high", output=OutputSpec(background=background))
+    words = engine._planner.plan("t", request).prefixes[0].words
+    plain = _result(_run(engine, "plain", request)).images[0].picture
+    guided = _result(_run(engine, "guided", replace(request, negative_prompt=words, true_cfg_scale=5.0)))
+    _assert_alike(guided.images[0].picture, plain)
+    _assert_nothing_is_held_for_nobody(engine)
+
+
 def test_a_size_that_breaks_a_rule_is_refused_before_it_is_queued(engine: LocalEngine) -> None:
     with pytest.raises(RequestError, match="size"):
         engine.submit("t", replace(_SHORT, size=Size(100, 64)))
@@ -369,6 +381,32 @@ def test_one_failing_picture_of_several_fails_the_whole_task_once(engine: LocalE
     assert isinstance(_error(events), BackendError)
     assert sum(isinstance(event, Failed) for event in events) == 1
     _assert_nothing_is_held_for_nobody(engine)
+
+
+@pytest.mark.parametrize("place", ["euler_step", "synchronize"])
+def test_a_pack_that_fails_halfway_has_moved_nobody(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    request = replace(_SHORT, num_images=2)
+    alone = _result(_run(engine, "alone", request)).images
+    calls = itertools.count(1)
+
+    def failing(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            if next(calls) == 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return original(*args)
+
+        return call
+
+    if place == "euler_step":
+        monkeypatch.setattr(painter_module, place, failing(painter_module.euler_step))
+    else:
+        monkeypatch.setattr(engine._painter, place, failing(engine._painter.synchronize))
+    disturbed = _result(_run(engine, "disturbed", request)).images
+    assert next(calls) > 2
+    for one, other in zip(disturbed, alone, strict=True):
+        _assert_alike(one.picture, other.picture)
 
 
 _SICK = RuntimeError("CUDA error: an illegal memory access was encountered")
@@ -521,6 +559,7 @@ def test_what_was_done_is_counted_and_traced(checkpoint: Checkpoint, tmp_path: P
         _result(_run(engine, str(index), replace(edit, prompt=f"make it {index}")))
     assert engine.wait_idle(20)
     stats = engine.stats
+    names = {event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
     engine.close()
     assert (stats.num_steps, stats.num_started, stats.num_running, stats.num_waiting) == (6, 2, 0, 0)
     assert 0.3 * stats.prefix_tokens < stats.prefix_tokens_reused < 0.5 * stats.prefix_tokens
@@ -528,7 +567,6 @@ def test_what_was_done_is_counted_and_traced(checkpoint: Checkpoint, tmp_path: P
     assert stats.denoise_s > 0
     assert stats.num_passes == 6
     assert stats.prefix_bytes_held > 0
-    names = {event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
     assert names == {"condition", "prefill", "denoise", "decode"}
 
 

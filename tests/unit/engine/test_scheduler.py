@@ -341,6 +341,27 @@ def test_what_leaves_the_device_comes_back_from_the_host() -> None:
     assert desk.runner.restored == 3  # words and all: nothing was computed
 
 
+def test_what_was_there_or_on_its_way_when_a_request_came_is_counted_as_reused_once() -> None:
+    desk = Desk(Limits(cache_bytes=90, host_cache_bytes=1000), units=1)
+
+    def share_of(job: Job) -> float:
+        before = desk.scheduler.stats.prefix_tokens_reused
+        desk.submit(job)
+        return (desk.scheduler.stats.prefix_tokens_reused - before) / sum(spec.num_tokens for spec in job.prefixes)
+
+    assert share_of(make_job("first", words="x", pictures=("a",))) == 0
+    assert share_of(make_job("second", words="x", pictures=("a",))) == 1
+    assert share_of(make_job("third", words="y", pictures=("a",))) == 10 / 40
+    assert share_of(make_job("both", words="z", pictures=("b",), guided=True)) == 10 / 80
+    desk.run()
+    assert desk.scheduler.stats.num_evictions
+    assert share_of(make_job("again", words="x", pictures=("a",))) == 1
+    counted = desk.scheduler.stats.prefix_tokens_reused
+    desk.run()
+    assert desk.runner.restored
+    assert desk.scheduler.stats.prefix_tokens_reused == counted
+
+
 def test_a_full_host_forgets_the_oldest() -> None:
     desk = Desk(Limits(cache_bytes=40, host_cache_bytes=50), units=1)
     _run_edits(desk, ("a", ("a",)), ("b", ("b",)), ("c", ("c",)))

@@ -10,7 +10,7 @@ from overpaint.core.events import Finished
 from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.engine.local import LocalEngine
-from overpaint.engine.writing import Text, Writing
+from overpaint.engine.writing import LONGEST_S, Text, Writing
 from overpaint.model.checkpoint import Checkpoint
 
 
@@ -43,6 +43,22 @@ def test_a_bug_costs_its_own_text_only() -> None:
     with pytest.raises(BackendError, match="a bug"):
         bad.result(0)
     assert good.result(0) == "x"
+
+
+def test_texts_that_take_too_long_make_way_for_the_next_one() -> None:
+    now_s = 0.0
+    writing = Writing(lambda: now_s)
+    late, later = (writing.add(lambda: letters("x" * 100)) for _ in range(2))
+    writing.step()
+    now_s = LONGEST_S + 1
+    new = writing.add(lambda: letters("new"))
+    for _ in range(6):
+        writing.step()
+    assert not writing.has_work
+    assert new.result(0) == "new"
+    for future in (late, later):
+        with pytest.raises(BackendError, match="within 60 s"):
+            future.result(0)
 
 
 def test_an_engine_writes_while_it_paints(checkpoint: Checkpoint) -> None:

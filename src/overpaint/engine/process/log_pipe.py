@@ -52,12 +52,10 @@ class PipeLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        with self._holding:
-            if len(self._lines) == LINES_HELD:
-                self._num_dropped += 1
-                return
-            self._lines.append(_line_of(record))
-        self._news.set()
+        try:
+            self._hold(record)
+        except Exception:  # noqa: BLE001  a line whose words do not fit together costs whoever logs it nothing
+            self.handleError(record)
 
     def flush(self) -> None:
         """Send what is held; when this returns, everything that was logged before is sent."""
@@ -67,6 +65,14 @@ class PipeLog(logging.Handler):
                 self._lines, self._num_dropped = [], 0
             if told.lines:
                 self._send(told)
+
+    def _hold(self, record: logging.LogRecord) -> None:
+        with self._holding:
+            if len(self._lines) == LINES_HELD:
+                self._num_dropped += 1
+                return
+            self._lines.append(_line_of(record))
+        self._news.set()
 
     def _send_all(self) -> None:
         while self._news.wait():

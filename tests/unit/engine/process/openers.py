@@ -169,6 +169,7 @@ class Talkative(NullEngine):
             raise ValueError("a bug")
         except ValueError:
             log.exception("task %s went wrong", task_id, extra={"prompt": request.prompt})
+        logging.getLogger("library").warning("%d words that do not fit together", "several")
         logging.getLogger("library").info("a library's chatter")
         logging.getLogger("library").warning("a library's warning")
         super().submit(task_id, request, terms)

@@ -100,7 +100,7 @@ class Saboteur:
 
     def __init__(self, it: LocalEngine) -> None:
         self.places: dict[str, str] = {}
-        painter = it._painter
+        painter = it._wheel.painter
         for owner, name in ((painter.prefixes, "begin"), (painter, "step"), (painter, "decode")):
             setattr(owner, name, self._around(name, getattr(owner, name)))
 

@@ -6,16 +6,18 @@
 Knows no terminal. Every argument means what the command line's flag of that name means.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from io import IOBase
+from operator import index
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, SupportsFloat, SupportsIndex
 from weakref import finalize
 
 from PIL import Image
 
 from overpaint.compose.engine import open_engine
-from overpaint.core.errors import PictureError
+from overpaint.core.errors import PictureError, RequestError
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.picture import Picture
 from overpaint.core.request import RANDOM_SEED, Background, GenerationRequest, OutputSpec
@@ -30,6 +32,8 @@ from overpaint.settings import read_model_config
 from overpaint.version import __version__
 
 AnyImage = Image.Image | Path | str | bytes
+_ALONE = (Image.Image, Path, str, bytes, bytearray, memoryview, IOBase)
+"""What is one thing, though some of it can be walked through."""
 
 
 class Overpaint:
@@ -78,7 +82,7 @@ class Overpaint:
         self,
         prompt: str,
         *,
-        size: str | tuple[int, int] | None = None,
+        size: str | Sequence[int] | None = None,
         seed: int = RANDOM_SEED,
         steps: int | None = None,
         negative_prompt: str | None = None,
@@ -109,7 +113,7 @@ class Overpaint:
         images: AnyImage | Iterable[AnyImage],
         *,
         mask: AnyImage | None = None,
-        size: str | tuple[int, int] | None = None,
+        size: str | Sequence[int] | None = None,
         seed: int = RANDOM_SEED,
         steps: int | None = None,
         negative_prompt: str | None = None,
@@ -147,11 +151,11 @@ class Overpaint:
             pictures=_pictures_of(images),
             mask=None if mask is None else _picture_of(mask, "mask"),
             size=_size_of(size),
-            seed=seed,
-            steps=steps,
+            seed=_whole("seed", seed),
+            steps=None if steps is None else _whole("steps", steps),
             negative_prompt=negative_prompt,
-            true_cfg_scale=true_cfg_scale,
-            num_images=num_images,
+            true_cfg_scale=_real("true_cfg_scale", true_cfg_scale),
+            num_images=_whole("num_images", num_images),
             adapters=tuple(open_file(Path(file), scale, "loras") for file, scale in (loras or {}).items()),
             output=OutputSpec(background=background),
         )
@@ -170,15 +174,36 @@ class Overpaint:
         self.close()
 
 
-def _size_of(size: str | tuple[int, int] | None) -> Size | float | None:
-    if isinstance(size, tuple):
-        return Size(*size)
-    return None if size is None else parse_size(size)
+def _size_of(size: str | Sequence[int] | None) -> Size | float | None:
+    if size is None or isinstance(size, str):
+        return None if size is None else parse_size(size)
+    try:
+        width, height = size
+    except (TypeError, ValueError) as exc:
+        raise RequestError("size", size, "must be a width and a height, or a text such as '512x512'") from exc
+    return Size(_whole("size", width), _whole("size", height))
+
+
+def _whole(field: str, value: SupportsIndex) -> int:
+    """A plain int: numpy's are not what generators of noise and writers of JSON take."""
+    try:
+        return index(value)
+    except TypeError as exc:
+        raise RequestError(field, value, "must be a whole number") from exc
+
+
+def _real(field: str, value: SupportsFloat) -> float:
+    """A plain float, likewise."""
+    try:
+        return float(value)
+    except (TypeError, ValueError) as exc:
+        raise RequestError(field, value, "must be a number") from exc
 
 
 def _pictures_of(images: AnyImage | Iterable[AnyImage]) -> tuple[Picture, ...]:
-    several = [images] if isinstance(images, Image.Image | Path | str | bytes) else images
-    return tuple(_picture_of(image, f"images[{index}]") for index, image in enumerate(several))
+    is_one = isinstance(images, _ALONE) or not isinstance(images, Iterable)
+    several: Iterable[object] = [images] if is_one else images
+    return tuple(_picture_of(image, f"images[{place}]") for place, image in enumerate(several))
 
 
 def _picture_of(image: object, field: str) -> Picture:
@@ -196,6 +221,6 @@ def _picture_of(image: object, field: str) -> Picture:
 def _images_of(request: GenerationRequest, result: GenerationResult) -> list[Image.Image]:
     software = f"overpaint {__version__}"
     images = [to_pil(painted.picture) for painted in result.images]
-    for index, image in enumerate(images):
-        image.info[KEY] = as_json(recipe_of(request, result, index, software))
+    for place, image in enumerate(images):
+        image.info[KEY] = as_json(recipe_of(request, result, place, software))
     return images

@@ -4,7 +4,9 @@ Knows nothing of pictures; it is handed bytes.
 """
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,19 +47,25 @@ class Target:
             RequestError: a path cannot be an output file.
             BackendError: the file system has no room.
         """
+        try:
+            self._look()
+        except PermissionError as exc:
+            rule = f"must be in a folder you may write to; '{self.path.parent}'"
+            raise RequestError("output", str(self.path), rule) from exc
+        except OSError as exc:
+            if exc.errno == errno.ENAMETOOLONG:
+                raise RequestError("output", str(self.path), "must have a shorter name") from exc
+            raise disk_error(self.path, exc) from exc
+
+    def _look(self) -> None:
         folder = self.path.parent
         if not folder.is_dir():
             raise RequestError("output", str(self.path), f"must be in a folder that exists; '{folder}' does not")
         for path in self.paths:
-            if path.exists() and not path.is_file():
+            if _is_no_file(path):
                 raise RequestError("output", str(path), "must be a file; something else has that name")
-        try:
-            with tempfile.TemporaryFile(dir=folder) as probe:
-                probe.write(bytes(_PROBE_BYTES))
-        except PermissionError as exc:
-            raise RequestError("output", str(self.path), f"must be in a folder you may write to; '{folder}'") from exc
-        except OSError as exc:
-            raise disk_error(self.path, exc) from exc
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_PROBE_BYTES))
 
     def write(self, contents: Sequence[bytes]) -> list[Path]:
         """Write all files, or none: each goes to a temporary neighbour first, and gets its name when all are there.
@@ -99,9 +107,20 @@ def format_of(path: Path, asked: str | None) -> OutputFormat:
     return pick("format", asked, OUTPUT_FORMATS)
 
 
+def _is_no_file(path: Path) -> bool:
+    """Whether something other than a file has that name; an error of the file system is passed on."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def _reserve(path: Path) -> Path:
-    """An empty file beside `path`, with the permissions a new file would get; `mkstemp` alone gives 0600."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    """An empty file beside `path`, with the permissions a new file would get; `mkstemp` alone gives 0600.
+
+    Its name is short: one made from a long name would be too long.
+    """
+    handle, name = tempfile.mkstemp(prefix=".overpaint-", suffix=".part", dir=path.parent)
     mask = os.umask(0)
     os.umask(mask)
     os.fchmod(handle, 0o666 & ~mask)

@@ -1,12 +1,12 @@
 """The engine on a thread of this process: an `EngineClient` that paints here.
 
-Turns the wheel between scheduler and runner. All scheduling and all tensors belong to the one thread; other threads
-only leave jobs and cancels at the door.
+Turns the wheel. All scheduling and all tensors belong to the one thread; other threads only leave jobs, cancels and
+questions at the door.
 """
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from time import monotonic
 from typing import Self
 
@@ -25,19 +25,16 @@ from overpaint.core.engine_stats import EngineStats
 from overpaint.core.ports import EngineAwayError
 from overpaint.core.terms import DEFAULT_TERMS
 from overpaint.engine.adapter_shelf import Reservation
-from overpaint.engine.job import Job, JobPlanner, SequenceId
+from overpaint.engine.job import Job, JobPlanner
 from overpaint.engine.lobby import Lobby
 from overpaint.engine.opening import open_checkpoint
-from overpaint.engine.painter import Painter
-from overpaint.engine.runner import DeviceLostError, Runner
-from overpaint.engine.scheduler import Scheduler
+from overpaint.engine.runner import DeviceLostError
 from overpaint.engine.task_book import TaskBook
-from overpaint.engine.telling import Telling
 from overpaint.engine.threads import in_passing_thread
-from overpaint.engine.trace import Trace
+from overpaint.engine.wheel import Wheel
 from overpaint.engine.writing import Writing
 from overpaint.model.checkpoint import Checkpoint
-from overpaint.model.device import keep_host_memory, responds
+from overpaint.model.device import keep_host_memory
 from overpaint.model.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -65,19 +62,13 @@ class LocalEngine:
     def __init__(self, checkpoint: Checkpoint, config: EngineConfig | None = None) -> None:
         config = config or EngineConfig()
         self._info = checkpoint.info
-        self._painter = in_passing_thread(lambda: Painter(checkpoint, config))
-        self._planner = JobPlanner(self._info, self._painter.conditioner.count_tokens, config.share_prefixes)
-        self._limits = self._painter.limits(config)
-        self._scheduler = Scheduler(self._limits)
-        self._is_calibrated = config.tick_tokens is not None
-        device = checkpoint.transformer.device
-        self._runner = Runner(self._painter, lambda: responds(device))
-        self._trace = Trace(config.trace) if config.trace else None
-        self._book = TaskBook(self._info.name, MonotonicClock())
-        self._telling = Telling(self._book, self._limits)
         self._door = threading.Condition()
+        self._book = TaskBook(self._info.name, MonotonicClock())
+        self._wheel = in_passing_thread(lambda: Wheel(checkpoint, config, self._book, self._door))
+        self._adapters = self._wheel.painter.adapters
+        self._planner = JobPlanner(self._info, self._wheel.painter.conditioner.count_tokens, config.share_prefixes)
         self._arrivals: list[Job] = []
-        self._lobby = Lobby(lambda job: self._painter.adapters.has_room(self._reservations[job.task_id]))
+        self._lobby = Lobby(lambda job: self._adapters.has_room(self._reservations[job.task_id]))
         self._reservations: dict[str, Reservation] = {}
         self._cancels: list[str] = []
         self._is_closing = False
@@ -108,34 +99,26 @@ class LocalEngine:
     @property
     def stats(self) -> EngineStats:
         """See `EngineClient.stats`."""
-        counters = self._scheduler.stats
-        return counters.told(
-            num_running=self._scheduler.num_running,
-            num_waiting=self._scheduler.num_waiting + self._lobby.num_sequences,
+        return self._wheel.stats(
+            num_outside=self._lobby.num_sequences,
             num_started=self._book.num_started,
             queue_wait_s=self._book.queue_wait_s,
-            prefix_bytes_reused=counters.prefix_tokens_reused * self._painter.bytes_per_token,
-            prefix_bytes_held=self._scheduler.held_bytes,
-            prefix_host_bytes_held=self._scheduler.held_host_bytes,
-            adapter_bytes_held=self._painter.adapters.placed_bytes,
         )
 
     @property
     def num_running(self) -> int:
         """Pictures under way."""
-        return self._scheduler.num_running
+        return self._wheel.num_running
 
     def submit(self, task_id: str, request: GenerationRequest, terms: Terms = DEFAULT_TERMS) -> None:
         """See `EngineClient.submit`."""
         job = self._planner.plan(task_id, request, terms)
-        self._scheduler.check_fits(job)
-        for spec in job.prefixes:
-            self._painter.prefixes.prepare(spec)
-        adapters = self._painter.adapters.open(job.adapters)
+        self._wheel.prepare(job)
+        adapters = self._adapters.open(job.adapters)
         try:
             self._take(job, adapters)
         except OverpaintError:
-            self._painter.adapters.release(adapters)
+            self._adapters.release(adapters)
             raise
 
     def _take(self, job: Job, adapters: Reservation) -> None:
@@ -194,18 +177,14 @@ class LocalEngine:
 
     def check_integrity(self) -> None:
         """Assert that tensors are held for exactly what the scheduler knows; call it when the engine is idle."""
-        self._scheduler.check_integrity()
-        self._painter.adapters.check_integrity()
-        if not self._scheduler.has_work:
-            prefixes, sequences = self._painter.held
-            assert prefixes == self._scheduler.held_blocks, (prefixes, self._scheduler.held_blocks)
-            assert not sequences, sequences
+        self._wheel.check_integrity()
+        if not self._wheel.has_work:
             assert not self._reservations, self._reservations
 
     def _run(self) -> None:
         """The engine's thread: turn the wheel, answer everybody at the end, and tell when it was not asked for."""
         try:
-            self._painter.use_device()
+            self._wheel.painter.use_device()
             self._turn()
         except DeviceLostError as lost:
             self._crash = f"the engine stopped: {lost}"
@@ -222,12 +201,13 @@ class LocalEngine:
     def _turn(self) -> None:
         """Tick while there is work, sleep when there is none, until told to close."""
         while self._take_in():
-            if self._scheduler.has_work:
-                self._tick()
+            if self._wheel.has_work:
+                for task_id in self._wheel.turn(self._is_wanted):
+                    self._let_go(task_id)
             if self._writing.has_work:
                 self._writing.step()
-            if self._trace and not self._has_something_to_do():
-                self._trace.save()  # whoever looks at it looks when what they asked for is painted
+            if not self._has_something_to_do():
+                self._wheel.save_trace()  # whoever looks at it looks when what they asked for is painted
 
     def _end(self, error: OverpaintError) -> None:
         """Answer everybody, those who wait at the door included."""
@@ -237,8 +217,7 @@ class LocalEngine:
             for task_id in self._book.open_tasks:
                 self._book.fail(task_id, error)
             self._door.notify_all()
-        if self._trace:
-            self._trace.save()
+        self._wheel.save_trace()
 
     def _take_in(self) -> bool:
         """Bring in what was left at the door, waiting when there is nothing to do; False when closing."""
@@ -255,55 +234,32 @@ class LocalEngine:
         for job in self._lobby.ready():
             self._admit(job)
         for task_id in cancels:
-            self._scheduler.cancel(task_id)
+            self._wheel.cancel(task_id)
             if self._lobby.leave(task_id):
-                with self._door:
-                    self._let_go(task_id)
+                self._let_go(task_id)
         return True
 
     def _admit(self, job: Job) -> None:
-        if error := self._runner.admit(job, self._reservations[job.task_id]):
+        if error := self._wheel.admit(job, self._reservations[job.task_id]):
             with self._door:
                 self._book.fail(job.task_id, error)
-                self._let_go(job.task_id)
-            return
-        self._telling.enter(job)
-        self._scheduler.add(job)
+            self._let_go(job.task_id)
 
     def _let_go(self, task_id: str) -> None:
         """Nothing is held under this id any more."""
-        self._painter.adapters.release(self._reservations.pop(task_id))
-        self._held_tasks.discard(task_id)
-        self._door.notify_all()
+        with self._door:
+            self._adapters.release(self._reservations.pop(task_id))
+            self._held_tasks.discard(task_id)
+            self._door.notify_all()
 
     def _has_something_to_do(self) -> bool:
         has_arrivals = self._arrivals or self._cancels
-        has_work = self._scheduler.has_work or self._lobby or self._writing.has_work
+        has_work = self._wheel.has_work or self._lobby or self._writing.has_work
         return bool(self._is_closing or has_arrivals or has_work)
 
-    def _is_wanted(self, sequence_ids: Sequence[SequenceId]) -> bool:
-        """Whether some of these sequences' tasks were not cancelled; asked in the middle of a tick."""
+    def _is_wanted(self, task_ids: list[str]) -> bool:
+        """Whether some of these tasks were not cancelled; asked in the middle of a tick."""
         if not self._cancels and not self._is_closing:
             return True
         with self._door:
-            return not self._is_closing and not set(self._telling.tasks_of(sequence_ids)) <= set(self._cancels)
-
-    def _tick(self) -> None:
-        if not self._is_calibrated and self._scheduler.num_running > 1:
-            # One picture alone never waits for this; only who shares the device pays, once.
-            self._is_calibrated = True
-            if found := self._runner.calibrate():
-                self._scheduler.calibrate(found.tick_tokens, found.costs)
-        plan = self._scheduler.schedule()
-        waiting = self._telling.tasks_of(plan.prefill.users) if plan.prefill else []
-        with self._door:
-            self._telling.tell_start(plan, waiting)
-        start_s = monotonic()
-        result = self._runner.execute(plan, self._is_wanted)
-        if self._trace:
-            self._trace.add(start_s, plan, result)
-        self._scheduler.apply(result)
-        with self._door:
-            self._telling.tell_result(result, waiting)
-            for task_id in self._telling.leave(plan):
-                self._let_go(task_id)
+            return not self._is_closing and not set(task_ids) <= set(self._cancels)

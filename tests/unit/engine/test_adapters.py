@@ -70,7 +70,7 @@ def test_every_task_paints_with_its_own_however_little_room_there_is(
             engine.submit(str(index), request(*adapters))
         pictures[budget] = [result_of(engine, str(index)).images[0].picture.data for index in range(len(asked))]
         assert_nothing_is_held(engine)
-        assert engine._painter.adapters.placed_bytes <= budget
+        assert engine._wheel.painter.adapters.placed_bytes <= budget
         engine.close()
     tight, roomy = pictures.values()
     for (mine, one), (others, other) in product(zip(asked, tight, strict=True), zip(asked, roomy, strict=True)):

@@ -277,7 +277,7 @@ class _Break:
     def __init__(self, engine: LocalEngine, owner: str, method: str, error: Exception) -> None:
         self.calls = 0
         self._error = error
-        target: Any = engine._painter if not owner else getattr(engine._painter, owner)
+        target: Any = engine._wheel.painter if not owner else getattr(engine._wheel.painter, owner)
         self._original = getattr(target, method)
         setattr(target, method, self)
 
@@ -299,7 +299,7 @@ class _AfterBlocks:
 
     def __init__(self, engine: LocalEngine, num_blocks: int, act: Callable[[], None]) -> None:
         self.count = 0
-        transformer = engine._painter._transformer
+        transformer = engine._wheel.painter._transformer
         finish = transformer._finish_block
 
         def counted(*args: Any) -> Any:
@@ -312,7 +312,7 @@ class _AfterBlocks:
 
 
 def test_a_cancel_ends_the_step_under_way(engine: LocalEngine) -> None:
-    num_layers = len(engine._painter._transformer._blocks)
+    num_layers = len(engine._wheel.painter._transformer._blocks)
     of_prefix = num_layers - 1  # the last block of a prefix ends with its keys and values
     blocks = _AfterBlocks(engine, of_prefix + num_layers + 1, lambda: engine.cancel("gone"))
     assert isinstance(_error(_run(engine, "gone", _SHORT)), CancelledTaskError)
@@ -369,14 +369,14 @@ def test_a_failure_costs_only_the_task_that_caused_it(
 
 
 def test_one_failing_picture_of_several_fails_the_whole_task_once(engine: LocalEngine) -> None:
-    original: Callable[[str], Any] = engine._painter.decode
+    original: Callable[[str], Any] = engine._wheel.painter.decode
 
     def decode(sequence_id: str) -> Any:
         if sequence_id.endswith("/1"):
             raise RuntimeError("no")
         return original(sequence_id)
 
-    engine._painter.decode = decode  # type: ignore[method-assign]
+    engine._wheel.painter.decode = decode  # type: ignore[method-assign]
     events = _run(engine, "t", replace(_SHORT, num_images=3))
     assert isinstance(_error(events), BackendError)
     assert sum(isinstance(event, Failed) for event in events) == 1
@@ -402,7 +402,7 @@ def test_a_pack_that_fails_halfway_has_moved_nobody(
     if place == "euler_step":
         monkeypatch.setattr(painter_module, place, failing(painter_module.euler_step))
     else:
-        monkeypatch.setattr(engine._painter, place, failing(engine._painter.synchronize))
+        monkeypatch.setattr(engine._wheel.painter, place, failing(engine._wheel.painter.synchronize))
     disturbed = _result(_run(engine, "disturbed", request)).images
     assert next(calls) > 2
     for one, other in zip(disturbed, alone, strict=True):
@@ -422,7 +422,7 @@ def _assert_lost(engine: LocalEngine, task_id: str) -> None:
 @pytest.mark.parametrize("place", [("", "admit"), ("", "step"), ("", "decode"), ("prefixes", "begin")])
 def test_an_error_after_which_the_device_is_silent_ends_the_engine(engine: LocalEngine, place: tuple[str, str]) -> None:
     _Break(engine, *place, _SICK)
-    engine._runner._responds = lambda: False
+    engine._wheel._runner._responds = lambda: False
     engine.submit("good", _LONG)
     engine.submit("wrong", replace(_SHORT, prompt="wrong"))
     for task_id in ("good", "wrong"):
@@ -440,8 +440,8 @@ def test_a_device_that_is_lost_while_it_is_measured_ends_the_engine(checkpoint: 
     def calibrate() -> Any:
         raise _SICK
 
-    engine._painter.calibrate = calibrate  # type: ignore[method-assign]
-    engine._runner._responds = lambda: False
+    engine._wheel.painter.calibrate = calibrate  # type: ignore[method-assign]
+    engine._wheel._runner._responds = lambda: False
     engine.submit("both", replace(_SHORT, num_images=2))
     _assert_lost(engine, "both")
     engine.close()
@@ -449,7 +449,7 @@ def test_a_device_that_is_lost_while_it_is_measured_ends_the_engine(checkpoint: 
 
 def test_want_of_memory_is_no_reason_to_doubt_the_device(engine: LocalEngine) -> None:
     _Break(engine, "", "step", torch.OutOfMemoryError("CUDA out of memory"))
-    engine._runner._responds = lambda: False
+    engine._wheel._runner._responds = lambda: False
     assert isinstance(_error(_run(engine, "wrong", replace(_SHORT, prompt="wrong"))), CapacityError)
     assert _result(_run(engine, "after", _SHORT))
     assert not engine.crashed.is_set()
@@ -460,8 +460,8 @@ def test_memory_that_cannot_be_given_back_is_the_devices_end_or_nobodys(engine: 
     def give_back() -> None:
         raise _SICK
 
-    engine._painter.give_back_memory = give_back  # type: ignore[method-assign]
-    engine._runner._responds = lambda: responds
+    engine._wheel.painter.give_back_memory = give_back  # type: ignore[method-assign]
+    engine._wheel._runner._responds = lambda: responds
     _Break(engine, "", "step", torch.OutOfMemoryError("CUDA out of memory"))
     engine.submit("wrong", replace(_SHORT, prompt="wrong"))
     if not responds:
@@ -507,8 +507,8 @@ def test_who_waits_at_the_door_of_an_engine_that_breaks_is_told(engine: LocalEng
         raise _SICK
 
     waiter = threading.Thread(target=submit_again, daemon=True)
-    engine._painter.step = step  # type: ignore[method-assign]
-    engine._runner._responds = lambda: False
+    engine._wheel.painter.step = step  # type: ignore[method-assign]
+    engine._wheel._runner._responds = lambda: False
     engine.submit("t", _SHORT)
     assert engine.crashed.wait(20)
     waiter.join(20)
@@ -521,7 +521,7 @@ def test_when_the_engine_itself_breaks_everybody_is_answered(engine: LocalEngine
 
     engine.submit("running", _LONG)
     _until_denoising(engine, "running")
-    engine._scheduler.schedule = broken  # type: ignore[method-assign]
+    engine._wheel._scheduler.schedule = broken  # type: ignore[method-assign]
     assert isinstance(_error(_events_in_time(engine, "running")), BackendError)
     assert engine.crashed.wait(20)
     with pytest.raises(BackendError, match="an invariant broke"):
@@ -588,7 +588,7 @@ def test_a_picture_is_decoded_beside_the_step_of_another(engine: LocalEngine) ->
 
         return noted
 
-    painter: Any = engine._painter
+    painter: Any = engine._wheel.painter
     for name in ("begin_decode", "step", "decode"):
         setattr(painter, name, note(name, getattr(painter, name)))
     engine.submit("long", _LONG)
@@ -611,14 +611,14 @@ def test_a_picture_that_cannot_be_decoded_beside_a_step_is_decoded_after_it(engi
 
 def test_a_device_too_full_to_be_measured_paints_all_the_same(checkpoint: Checkpoint) -> None:
     engine = LocalEngine(checkpoint)
-    advance = engine._painter.prefixes.advance
+    advance = engine._wheel.painter.prefixes.advance
 
     def crowded(work: PrefixWork, is_wanted: Callable[[], bool] = lambda: True) -> int:
         if work.spec.key.startswith("calibration/"):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return advance(work, is_wanted)
 
-    engine._painter.prefixes.advance = crowded  # type: ignore[method-assign]
+    engine._wheel.painter.prefixes.advance = crowded  # type: ignore[method-assign]
     try:
         assert len(_result(_run(engine, "both", replace(_SHORT, num_images=2))).images) == 2
         assert engine.stats.num_passes == 3  # stepped together
@@ -628,14 +628,14 @@ def test_a_device_too_full_to_be_measured_paints_all_the_same(checkpoint: Checkp
 
 
 def test_who_runs_out_of_memory_is_told_what_would_fit_and_who_was_packed_with_it_goes_on(engine: LocalEngine) -> None:
-    step = engine._painter.step
+    step = engine._wheel.painter.step
 
     def crowded(work: Any, is_wanted: Callable[[], bool]) -> None:
         if len(work) > 1 or work[0].sequence_id == "large/0":
             raise torch.OutOfMemoryError("CUDA out of memory")
         step(work, is_wanted)
 
-    engine._painter.step = crowded  # type: ignore[method-assign]
+    engine._wheel.painter.step = crowded  # type: ignore[method-assign]
     engine.submit("small", replace(_SHORT, steps=20))
     engine.submit("large", replace(_SHORT, size=Size(64, 64), steps=20))
     error = _error(list(engine.events("large")))

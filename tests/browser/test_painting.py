@@ -160,3 +160,16 @@ def test_richer_words_are_shown_before_they_are_used(open_page: OpenPage) -> Non
     richer.fill("a cat, blue background")
     at.run()
     at.result_of("a cat, blue background")
+
+
+def test_richer_words_are_not_painted_again_in_the_place_of_new_ones(open_page: OpenPage) -> None:
+    at = open_page()
+    at.write("a cat")
+    at.page.locator("#enhance").click()
+    richer = at.page.locator("#rewritten textarea")
+    richer.fill("a cat, blue background")
+    at.run()
+    at.result_of("a cat, blue background")
+    at.button("Edit further").click()
+    expect(richer).to_be_hidden()
+    at.paint("change the background to green")

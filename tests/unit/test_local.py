@@ -1,8 +1,10 @@
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -56,6 +58,44 @@ def test_loras_are_files_with_their_scales(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_refused_by_its_place() -> None:
     with Overpaint("null:") as painter, pytest.raises(PictureError, match=r"images\[1\]: 'float'"):
         painter.edit("x", [Image.new("RGB", (20, 20)), 1.5])  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("given", [None, 3, io.BytesIO(b"x"), bytearray(b"x"), memoryview(b"x")], ids=repr)
+def test_one_thing_that_is_no_picture_is_called_by_its_kind(given: Any) -> None:
+    with Overpaint("null:") as painter, pytest.raises(PictureError, match=rf"images\[0\]: '{type(given).__name__}'"):
+        painter.edit("x", given)
+
+
+def test_numbers_may_be_numpys() -> None:
+    with Overpaint() as painter:
+        [image] = painter.generate(
+            "x",
+            size=(np.int64(128), np.int64(128)),  # pyright: ignore[reportArgumentType]
+            seed=np.int64(3),  # pyright: ignore[reportArgumentType]
+            steps=np.int32(1),  # pyright: ignore[reportArgumentType]
+            num_images=np.int64(1),  # pyright: ignore[reportArgumentType]
+            true_cfg_scale=np.float32(1.5),  # pyright: ignore[reportArgumentType]
+        )
+        [same] = painter.generate("x", size=[128, 128], seed=3, steps=1, true_cfg_scale=1.5)
+    assert image.tobytes() == same.tobytes()
+    assert json.loads(image.info["overpaint"])["true_cfg_scale"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("seed", None, "seed: None must be a whole number"),
+        ("steps", 2.5, "steps: 2.5 must be a whole number"),
+        ("num_images", "2", "num_images: '2' must be a whole number"),
+        ("true_cfg_scale", "much", "true_cfg_scale: 'much' must be a number"),
+        ("size", (128,), "must be a width and a height, or a text such as '512x512'"),
+        ("size", (128.0, 128.0), "size: 128.0 must be a whole number"),
+        ("size", 128, "size: 128 must be a width and a height"),
+    ],
+)
+def test_what_is_no_number_is_told_by_its_name(name: str, value: Any, rule: str) -> None:
+    with Overpaint("null:") as painter, pytest.raises(RequestError, match=re.escape(rule)):
+        painter.generate("x", **{name: value})
 
 
 def test_a_bad_argument_is_told_like_a_bad_flag() -> None:

@@ -4,6 +4,7 @@ Valid by construction: whoever holds a `GenerationRequest` need not check it aga
 checkpoint (token limit, size rules) is checked at the engine's door. Knows nothing of any vendor's wire.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,6 +26,9 @@ Background = Literal["auto", "opaque", "transparent"]
 ACCELERATIONS: tuple[Acceleration, ...] = ("none", "regular", "high")
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
 BACKGROUNDS: tuple[Background, ...] = ("auto", "opaque", "transparent")
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What JSON and command lines can bring that no tokenizer takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ class GenerationRequest:
 
     def __post_init__(self) -> None:
         _require("prompt", self.prompt, bool(self.prompt.strip()), "must not be blank")
+        for name, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt or "")):
+            _require(name, ascii(text), not _NO_TEXT.search(text), "must be text without null and half characters")
         count = len(self.pictures)
         _require("images", count, count <= MAX_PICTURES, f"are too many; give at most {MAX_PICTURES}")
         seed_ok = RANDOM_SEED <= self.seed <= MAX_SEED

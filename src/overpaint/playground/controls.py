@@ -184,6 +184,11 @@ def for_model(service: Service, entry: ModelEntry, words: Words) -> dict[str, di
     }
 
 
+def no_rewritten() -> tuple[gr.Textbox, gr.Button]:
+    """The enriched words and the button that discards them, as long as there are none."""
+    return gr.Textbox(value="", visible=False), gr.Button(visible=False)
+
+
 def adapters_of(service: Service) -> dict[str, Any]:
     """What the choice of adapters is made from."""
     return {"most": MAX_ADAPTERS, "offered": list(service.adapters.names())}

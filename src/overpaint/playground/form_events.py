@@ -5,7 +5,7 @@ from typing import Any, cast
 import gradio as gr
 
 from overpaint.core.errors import OverpaintError
-from overpaint.playground.controls import Controls, adapters_of, dollars, for_model
+from overpaint.playground.controls import Controls, adapters_of, dollars, for_model, no_rewritten
 from overpaint.playground.estimate import seconds_per_step
 from overpaint.playground.handlers import Handlers, fresh_seed, told
 from overpaint.playground.request_form import read_form
@@ -78,11 +78,8 @@ def _wire_enhancer(controls: Controls, handlers: Handlers) -> None:
             return nothing, nothing, f'<p role="status">{handlers.words["nothing_to_add"]}</p>'
         return gr.Textbox(value=richer, visible=True), gr.Button(visible=True), ""
 
-    async def discard() -> tuple[Any, Any]:
-        return gr.Textbox(value="", visible=False), gr.Button(visible=False)
-
     shown = [inputs["rewritten"], controls.discard]
     controls.enhance.click(
         enhance, [inputs["prompt"], inputs["references"]], [*shown, controls.notice], show_progress="hidden"
     )
-    controls.discard.click(discard, None, shown, **QUIET)
+    controls.discard.click(no_rewritten, None, shown, **QUIET)

@@ -1,11 +1,11 @@
 """What the canvas asks: stop, once more, go on from a picture, its settings again, an example."""
 
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
 from overpaint.core.errors import OverpaintError
-from overpaint.playground.controls import Controls
+from overpaint.playground.controls import Controls, no_rewritten
 from overpaint.playground.handlers import Handlers, told
 from overpaint.playground.request_form import read_form, settings_of, strip_of
 from overpaint.playground.stage import QUIET, Stage
@@ -36,24 +36,39 @@ def wire_runs(stage: Stage, controls: Controls, handlers: Handlers) -> None:
 
 def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], handlers: Handlers) -> None:
     """Connect what leads from a result, or from one of the examples `cards`, back to the form."""
+    unchanged = cast("Any", gr.skip())
 
-    async def use(references: dict[str, Any] | None, event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+    async def use(references: dict[str, Any] | None, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Add a result to the references."""
-        picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
+        try:
+            picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
+        except OverpaintError as error:
+            return unchanged, *told(error)
         present = references or {}
-        return {"pictures": [*present.get("pictures", []), picture.value], "mask": present.get("mask")}
+        added = {"pictures": [*present.get("pictures", []), picture.value], "mask": present.get("mask")}
+        return added, "", ""
 
-    async def further(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
-        """Go on from a result alone; the words are the visitor's, who may be typing already."""
-        picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
-        return strip_of((picture,), None)
+    async def further(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Go on from a result alone; the words are the visitor's, who may be typing already.
+
+        The enriched ones were for what is painted by now, and would be painted again in the place of those to come.
+        """
+        try:
+            picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
+        except OverpaintError as error:
+            return unchanged, unchanged, unchanged, *told(error)
+        return strip_of((picture,), None), *no_rewritten(), "", ""
 
     async def reuse(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The settings of an earlier run back in the form, its seed locked."""
-        desk = await handlers.desk(request)
-        task = await handlers.parts.service.tasks.get(desk.caller, str(event.id))
-        pictures, mask = await handlers.references_of(desk, task)
-        return controls.filled(settings_of(task, pictures, mask, handlers.adapters_of(task)))
+        try:
+            desk = await handlers.desk(request)
+            task = await handlers.parts.service.tasks.get(desk.caller, str(event.id))
+            pictures, mask = await handlers.references_of(desk, task)
+        except OverpaintError as error:
+            return *controls.filled({}), *told(error)
+        filled = controls.filled(settings_of(task, pictures, mask, handlers.adapters_of(task)))
+        return *filled, "", ""
 
     async def example(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Fill in an example and paint it."""
@@ -68,8 +83,8 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
         return *controls.filled(filled), "", ""
 
     canvas, listed, notes = stage.canvas, controls.listed, [controls.notice, controls.problem]
-    references = controls.inputs["references"]
-    canvas.use(use, references, references, **QUIET)
-    canvas.further(further, None, references, **QUIET)
-    canvas.reuse(reuse, None, listed, **QUIET)
+    references, rewritten = controls.inputs["references"], controls.inputs["rewritten"]
+    canvas.use(use, references, [references, *notes], **QUIET)
+    canvas.further(further, None, [references, rewritten, controls.discard, *notes], **QUIET)
+    canvas.reuse(reuse, None, [*listed, *notes], **QUIET)
     canvas.example(example, None, [*listed, *notes], **QUIET)

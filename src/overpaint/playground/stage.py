@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from overpaint.core.errors import OverpaintError
 from overpaint.playground.component import component
 from overpaint.playground.handlers import Handlers
 from overpaint.playground.wording import Words
@@ -30,8 +31,11 @@ def build_stage(handlers: Handlers, words: Words, cards: list[dict[str, Any]]) -
     """The stage, empty; `cards` are the examples on an empty canvas."""
 
     async def difference(asked: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        caller = await handlers.caller(request)
-        return await handlers.difference(caller, str(asked["id"]), int(asked["index"]))
+        try:
+            caller = await handlers.caller(request)
+            return await handlers.difference(caller, str(asked["id"]), int(asked["index"]))
+        except OverpaintError as error:
+            return {"told": error.message}
 
     return Stage(
         canvas=component(

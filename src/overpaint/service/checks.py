@@ -35,14 +35,13 @@ def _check_words(draft: Draft, entry: ModelEntry) -> None:
             raise RequestError(
                 field, words, f"must be at most {entry.max_prompt_chars} characters, it has {len(words)}"
             )
-        if any(0xD800 <= ord(char) <= 0xDFFF or char == "\0" for char in words):
-            raise RequestError(field, ascii(words), "must be text without null and half characters")
 
 
 def _check_numbers(draft: Draft, entry: ModelEntry) -> None:
     """`GenerationRequest` knows these rules; it is made without pictures and thrown away."""
     GenerationRequest(
         prompt=draft.prompt,
+        negative_prompt=draft.negative_prompt,
         seed=draft.seed,
         num_images=draft.num_images,
         steps=draft.steps,

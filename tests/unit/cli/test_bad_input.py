@@ -33,6 +33,10 @@ def complaint(ended: Ended, code: int = 2) -> str:
     ("arguments", "line"),
     [
         (("generate", "", "-o", "out.png"), "prompt: '' must not be blank"),
+        (
+            ("generate", "caf\udce9", "-o", "out.png"),  # Latin-1 where UTF-8 is spoken
+            "prompt: \"'caf\\\\udce9'\" must be text without null and half characters",
+        ),
         (("generate", " \n", "-o", "out.png"), "prompt: ' \\n' must not be blank"),
         ((*GENERATE, "--lora", "ink"), "lora: 'ink' is no file here, and OVERPAINT_ADAPTERS has nothing"),
         ((*GENERATE, "--lora", "ink:9"), "lora: 9.0 must have a scale of -4 to 4"),
@@ -128,6 +132,10 @@ def test_eleven_pictures_are_too_many(overpaint: Overpaint, picture: Path) -> No
 def test_an_output_that_cannot_be_is_refused(name: str, rule: str, overpaint: Overpaint) -> None:
     Path("taken.png").mkdir()
     assert complaint(overpaint("generate", "a cat", "-o", name)) == f"output: '{name}' {rule}"
+
+
+def test_a_name_that_no_file_can_have_is_refused(overpaint: Overpaint) -> None:
+    assert complaint(overpaint("generate", "a cat", "-o", f"{'x' * 300}.png")).endswith("must have a shorter name")
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused(overpaint: Overpaint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,12 @@ def test_transparency_is_kept_when_asked_for(overpaint: Overpaint) -> None:
         assert image.mode == "RGBA"
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes(overpaint: Overpaint) -> None:
+    name = f"{'x' * 251}.png"
+    assert overpaint("generate", "a cat", "-o", name).code == 0
+    assert [path.name for path in Path().iterdir()] == [name]
+
+
 def test_an_existing_file_is_replaced_whole(overpaint: Overpaint) -> None:
     Path("cat.png").write_bytes(b"old")
     assert overpaint("generate", "a cat", "-o", "cat.png").code == 0

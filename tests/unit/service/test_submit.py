@@ -41,6 +41,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("prompt", {"prompt": "a\0b"}),
     ("prompt", {"prompt": "a\ud800"}),
     ("negative_prompt", {"negative_prompt": "x" * 5001}),
+    ("negative_prompt", {"negative_prompt": "a\ud800"}),
     ("size", {"size": "large"}),
     ("size", {"size": "16:10"}),
     ("size", {"size": "63x640"}),

@@ -181,13 +181,15 @@ export function mount({ element, props, server, watch, trigger }) {
     if (!found) {
       if (found === undefined) {
         differences.set(key, null);
-        server.difference({ id: run.id, index: at }).then((told) => {
-          differences.set(key, told);
+        const settle = (found) => {
+          differences.set(key, found ?? { told: words.difference_failed }); // asked once, whatever comes of it
           render();
-        });
+        };
+        server.difference({ id: run.id, index: at }).then(settle, () => settle(null));
       }
       return h("p", { role: "status" }, words.working);
     }
+    if (!found.picture) return h("p", { role: "alert", class: "op-problem" }, found.told);
     return h(
       "div",
       { class: "op-difference" },

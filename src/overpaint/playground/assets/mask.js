@@ -4,6 +4,7 @@ import { acts, button, h, show } from "./dom.js";
 import { upload } from "./upload.js";
 
 const UNDO = 20;
+const UNDO_BYTES = 512 * 2 ** 20; // each step keeps all samples, which of a large photo are many
 const [RED, GREEN, BLUE] = [214, 40, 90]; // how painted places look; what counts is how opaque they are
 
 /** Let the visitor paint a mask for `picture`; what comes back is the stored mask, or null when they thought better. */
@@ -59,7 +60,8 @@ class MaskDialog {
       keep: () => this.keep(),
     });
     this.mask.addEventListener("pointerdown", (event) => this.stroke(event));
-    this.mask.addEventListener("pointermove", (event) => event.buttons && this.line(event));
+    this.mask.addEventListener("pointermove", (event) => event.buttons && this.last && this.line(event));
+    for (const end of ["pointerup", "pointercancel"]) this.mask.addEventListener(end, () => { this.last = null; });
     this.dialog.querySelector("input[type=file]").addEventListener("change", (event) => this.import(event.target));
     this.dialog.addEventListener("close", () => {
       this.dialog.remove();
@@ -79,7 +81,8 @@ class MaskDialog {
   /** Do something that can be undone. */
   change(work) {
     this.undone.push(this.pen.getImageData(0, 0, this.mask.width, this.mask.height));
-    if (this.undone.length > UNDO) this.undone.shift();
+    const most = Math.max(1, Math.min(UNDO, Math.floor(UNDO_BYTES / this.undone[0].data.length)));
+    if (this.undone.length > most) this.undone.shift();
     work();
   }
 
@@ -158,7 +161,7 @@ class MaskDialog {
     pen.fillRect(0, 0, width, height);
     const feather = Number(this.dialog.querySelector("#mask-feather").value);
     pen.filter = feather ? `blur(${feather / 2}px)` : "none";
-    if (feather) pen.drawImage(this.mirrored(), -width, -height);
+    if (feather) pen.drawImage(this.mirrored(2 * feather), -2 * feather, -2 * feather);
     else pen.drawImage(this.white(), 0, 0);
     return flat;
   }
@@ -175,16 +178,17 @@ class MaskDialog {
     return white;
   }
 
-  /** Nine of it, mirrored at the picture's borders, so that a soft edge does not eat into what reaches them. */
-  mirrored() {
+  /** What is painted with a rim, mirrored at the picture's borders, so that a soft edge does not eat into what reaches
+   * them. Only as much as a soft edge needs: a browser has a largest canvas, and draws nothing on a larger one. */
+  mirrored(rim) {
     const { width, height } = this.mask;
     const white = this.white();
-    const wide = h("canvas", { width: 3 * width, height: 3 * height });
+    const wide = h("canvas", { width: width + 2 * rim, height: height + 2 * rim });
     const pen = wide.getContext("2d");
-    for (const column of [0, 1, 2]) {
-      for (const row of [0, 1, 2]) {
-        pen.setTransform(column === 1 ? 1 : -1, 0, 0, row === 1 ? 1 : -1,
-          (column === 1 ? column : column + 1) * width, (row === 1 ? row : row + 1) * height);
+    for (const column of [-1, 0, 1]) {
+      for (const row of [-1, 0, 1]) {
+        pen.setTransform(column ? -1 : 1, 0, 0, row ? -1 : 1,
+          rim + (column < 0 ? 0 : column * 2 * width), rim + (row < 0 ? 0 : row * 2 * height));
         pen.drawImage(white, 0, 0);
       }
     }

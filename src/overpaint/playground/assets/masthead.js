@@ -3,6 +3,7 @@
 import { acts, button, h, show } from "./dom.js";
 import { toggleColours } from "./colours.js";
 import { keepWords } from "./keep.js";
+import { leaveWhenRefused } from "./leave.js";
 
 export function mount({ element, props, watch }) {
   const root = element.querySelector(".op-masthead");
@@ -32,6 +33,7 @@ export function mount({ element, props, watch }) {
     document.querySelector("#run")?.click();
   });
   keepWords();
+  leaveWhenRefused(language);
   watch("value", render);
   render();
 }

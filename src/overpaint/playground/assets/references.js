@@ -133,6 +133,16 @@ export function mount({ element, props, watch, trigger }) {
     if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
     else if (state.dragged !== null && target) move(state.dragged, Number(target.dataset.at));
   });
+  // Anywhere else a browser would leave the page and open the file itself.
+  document.addEventListener("dragover", (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (event.defaultPrevented || !files.length) return;
+    event.preventDefault();
+    take(files);
+  });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
     if (!files.length) return;

@@ -11,6 +11,6 @@ def checkpoint_options(what: str | None) -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="checkpoint; the bundled one by default")
-    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--dtype", default="auto", help="what to compute in: auto, bfloat16, float32")
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     return parser

@@ -104,7 +104,8 @@ def train(checkpoint: Checkpoint, examples: Sequence[Example], settings: Setting
     transformer.add_adapter(config)
     factors = [parameter for parameter in transformer.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(factors, settings.rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, settings.steps, pct_start=0.1)
+    warm_up = min(0.9, max(0.1, 2 / settings.steps))  # two steps at least: of one, the schedule makes 0 / 0
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, settings.steps, pct_start=warm_up)
     for _ in range(settings.steps):
         example = examples[int(torch.randint(len(examples), ()))]
         sigma = ((torch.arange(settings.noises) + torch.rand(settings.noises)) / settings.noises).sqrt()
@@ -128,8 +129,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=Settings().steps)
+    parser.add_argument("--output", type=Path, required=True, help="file to write, *.safetensors")
+    parser.add_argument("--steps", type=int, default=Settings().steps, help="of training; %(default)s unless told")
     asked = parser.parse_args()
     checkpoint = load_checkpoint(ModelConfig(device="cpu", dtype="float32"))
     examples = make_examples(checkpoint, OBJECTS)

@@ -1,6 +1,6 @@
 """Training of the autoencoder's decoder, on from the closed form, with the encoder frozen.
 
-    python -m recipes.mini.decoder --config recipes/mini/configs/cpu.toml --resume
+    python -m recipes.mini.decoder --config recipes/mini/configs/cpu.toml --resume --minutes 12
 
 It learns to sharpen what the principal components leave out, and to shrug off what the latents it will be
 given have of errors: its input is exact latents plus a little noise, and latents as the run's transformer paints
@@ -24,7 +24,7 @@ from torch import nn
 from recipes.mini.batches import Rows, TaskRows, load_rows
 from recipes.mini.networks import MiniModel
 from recipes.mini.painted import Paintings, paint
-from recipes.mini.run import DECODER, Run, load_checkpoint, pick_dtype, save_atomically
+from recipes.mini.run import DECODER, Run, load_checkpoint, pick_dtype, read_recipe, save_atomically
 from recipes.mini.settings import load_settings
 from recipes.mini.tasks import evaluation_tasks
 from recipes.mini.vae import CARRIED, PATCH, build_vae, decode, psnr
@@ -79,6 +79,14 @@ def build_optimizer(vae: AutoencoderKLQwenImage21) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
 
+def of_the_same_world(run: Run, checkpoint: Path | None) -> Path | None:
+    """The checkpoint, where its latents mean what the run's do; a decoder of other ones would have to be unlearned."""
+    if checkpoint is None or read_recipe(checkpoint)["world"] == run.settings.world.name:
+        return checkpoint
+    print(json.dumps({"left aside, of another world": str(checkpoint)}), flush=True)
+    return None
+
+
 def begin(vae: AutoencoderKLQwenImage21, average: nn.Module, run: Run, resume: bool, checkpoint: Path | None) -> None:
     """Take over what was trained before, the run's own state or an exported one; else the closed form stays."""
     trained = run.trained_decoder()
@@ -122,6 +130,7 @@ def train_decoder(run: Run, minutes: float, resume: bool, checkpoint: Path | Non
     """Train for a time budget, keep an average of the weights, save both."""
     vae = build_vae(run.code.to("cpu")).to(run.device)
     average = build_vae(run.code.to("cpu")).to(run.device).decoder
+    checkpoint = of_the_same_world(run, checkpoint)
     unseen, paintings = find_paintings(run, checkpoint)
     print(json.dumps({"closed form": measure(vae, run, unseen)}), flush=True)
     begin(vae, average, run, resume, checkpoint)
@@ -169,11 +178,16 @@ def measure(vae: AutoencoderKLQwenImage21, run: Run, unseen: Paintings | None) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--minutes", type=float)
-    parser.add_argument("--from", dest="checkpoint", type=Path, help="an exported checkpoint to start from")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="the run's, in recipes/mini/configs")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last decoder, where there is one")
+    parser.add_argument("--minutes", type=float, help="of training, instead of the configuration's")
+    parser.add_argument(
+        "--from",
+        dest="checkpoint",
+        type=Path,
+        help="an exported checkpoint to start from; its decoder is taken where it is of the run's world",
+    )
     arguments = parser.parse_args()
     settings = load_settings(arguments.config)
     torch.set_num_threads(settings.threads)

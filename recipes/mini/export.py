@@ -149,9 +149,10 @@ def write_samples(world: World, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--target", type=Path, default=BUNDLED / "overpaint-mini")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="the run's, in recipes/mini/configs")
+    target = "folder to write; what ships is replaced without it. Samples go beside it"
+    parser.add_argument("--target", type=Path, default=BUNDLED / "overpaint-mini", help=target)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     settings = load_settings(arguments.config)

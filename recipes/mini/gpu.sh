@@ -17,7 +17,7 @@ export TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
 mkdir -p "$RUN" "$OUT"
 "$PYTHON" -c "import diffusers" 2>/dev/null || "$PYTHON" -m pip install -q --no-index --no-deps recipes/mini/.cache/diffusers-*.whl
 
-left() { "$PYTHON" -c "print($MINUTES - $SECONDS / 60 - ${1})"; }
+left() { "$PYTHON" -c "print(max(0.05, $MINUTES - $SECONDS / 60 - ${1}))"; }
 
 # 100 seconds stay for the decoder, the export and the evaluation.
 "$PYTHON" -m recipes.mini.train --config "$CONFIG" --minutes "$(left "${RESERVE:-1.7}")" \
@@ -28,6 +28,11 @@ left() { "$PYTHON" -c "print($MINUTES - $SECONDS / 60 - ${1})"; }
 tar -C "$RUN/checkpoint" -cf - overpaint-mini | split -b 15000000 -d -a 2 - "$OUT/checkpoint.tar."
 cp "$RUN/loss.png" "$RUN/loss.csv" "$RUN/train.log" "$OUT"
 timeout "$(left 0.1)m" "$PYTHON" -m recipes.mini.evaluate --checkpoint "$RUN/checkpoint/overpaint-mini" \
-  --cases "$CASES" --folder "$OUT" --threads 8 || echo "evaluation did not finish in time; the checkpoint is there"
+  --cases "$CASES" --folder "$OUT" --threads 8 || failed=$?
 rm -f "$OUT/evaluation.md"
 ls -l "$OUT"
+case ${failed:-0} in
+  0) ;;
+  124) echo "evaluation did not finish in time; the checkpoint is there" ;;
+  *) echo "evaluation failed; the checkpoint is there" >&2; exit "$failed" ;;
+esac

@@ -41,7 +41,7 @@ def preview(world: World, tasks: list[Task], columns: int = 3) -> Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=45)
     parser.add_argument("--world", choices=WORLDS, default=FULL.name)

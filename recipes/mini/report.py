@@ -110,7 +110,13 @@ def _found(name: str, row: dict[str, Any]) -> str:
         low, high = (round(100 * edge) for edge in row["interval"])
         return f"{row['right']}/{row['of']} = {row['share']:.0%} ({low}-{high})"
     digits, unit = (1, " dB") if name in LEVELS else (2, "")
-    return f"{row['mean']:.{digits}f} ± {row['plus or minus'] or math.nan:.{digits}f}{unit}"
+    return f"{_mean(row, digits)}{unit}"
+
+
+def _mean(row: dict[str, Any], digits: int) -> str:
+    """A mean with its interval, where there is more than one value to tell it from."""
+    reach = row["plus or minus"]
+    return f"{row['mean']:.{digits}f}" + ("" if reach is None else f" ± {reach:.{digits}f}")
 
 
 def table(report: dict[str, Any]) -> str:
@@ -125,5 +131,5 @@ def table(report: dict[str, Any]) -> str:
                     f"  {name:24} {row['right']:4}/{row['of']:<4} {row['share']:5.0%}  ({low:.0%} to {high:.0%})"
                 )
             else:
-                lines.append(f"  {name:24} {row['mean']:9.2f} ± {row['plus or minus'] or math.nan:.2f}  of {row['of']}")
+                lines.append(f"  {name:24} {_mean(row, 2):>16}  of {row['of']}")
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.offline.full_size.__main__ import chosen
 from benchmarks.offline.full_size.targets import TARGETS, rows_of
 
 _ROOT = Path(__file__).parents[2]
@@ -37,3 +38,10 @@ def test_targets_read_the_figures_that_cases_give() -> None:
     cards = {"24": {"bf16": {"peak_gib": 20.0}}, "16": {"bf16": {"failed": "out of memory"}}}
     found = {row[0]: row[3] for row in rows_of({"generation": single, "prefix": gains, "cards": cards})}
     assert list(found.values()) == ["met", "met", "MISSED", "met", "met", ""]
+
+
+def test_what_is_named_is_asked_in_an_order_that_works_and_a_slip_costs_nothing() -> None:
+    known = ("generation", "fp8", "cards")
+    assert chosen("--only", "cards,generation", known) == ("generation", "cards")
+    with pytest.raises(SystemExit, match="--weights int9: it takes generation, fp8, cards"):
+        chosen("--weights", "int9", known)

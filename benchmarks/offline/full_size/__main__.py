@@ -30,7 +30,15 @@ from overpaint.model.attention_adapters import PLAN_QUERIES
 _CASES = ("generation", "edit", "batch", "prefix", "attention", "decode", "fp8", "cards")
 
 
-def run(bench: Bench, names: list[str], out: Path | None) -> dict[str, Any]:
+def chosen(option: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """What an option names, in our order: the last case leaves nothing for another behind it."""
+    names = given.split(",")
+    if unknown := set(names) - set(known):
+        sys.exit(f"full_size: {option} {', '.join(sorted(unknown))}: it takes {', '.join(known)}, separated by commas")
+    return tuple(name for name in known if name in names)
+
+
+def run(bench: Bench, names: tuple[str, ...], out: Path | None) -> dict[str, Any]:
     """Ask what is named; a question that fails is told and costs only itself."""
     figures: dict[str, Any] = json.loads(out.read_text())["cases"] if out and out.exists() else {}
     for name in names:
@@ -50,18 +58,17 @@ def run(bench: Bench, names: list[str], out: Path | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry-run", action="store_true", help="everything at tiny sizes, on a CPU")
-    parser.add_argument("--only", default=",".join(_CASES), help="cases, separated by commas")
+    parser.add_argument("--only", default=",".join(_CASES), help="cases, separated by commas (all: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file to write, and to go on with")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each side is timed; the median counts")
     parser.add_argument("--memory", choices=MEMORY, default="auto", help="how the small cards are placed")
-    parser.add_argument("--weights", default=",".join(WEIGHTS), help="how their blocks are held, separated by commas")
+    parser.add_argument("--weights", default=",".join(WEIGHTS), help="how their blocks are held (all: %(default)s)")
     plans = "targets of so many tokens may take a kernel that needs a plan for its shape (0: all of them)"
     parser.add_argument("--plan-queries", type=int, default=PLAN_QUERIES, help=plans)
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
-    names: list[str] = arguments.only.split(",")
-    if unknown := set(names) - set(_CASES):
-        sys.exit(f"full_size: --only {', '.join(sorted(unknown))}: the cases are {', '.join(_CASES)}")
+    names = chosen("--only", arguments.only, _CASES)
+    weights = chosen("--weights", arguments.weights, WEIGHTS)
     if not arguments.dry_run and not torch.cuda.is_available():
         sys.exit("full_size: needs a CUDA device; --dry-run tries everything at tiny sizes without one")
     scale, device = (TINY, torch.device("cpu")) if arguments.dry_run else (FULL, torch.device("cuda", 0))
@@ -70,7 +77,7 @@ def main() -> None:
         device,
         arguments.rounds,
         arguments.memory,
-        tuple(arguments.weights.split(",")),
+        weights,
         plan_queries=arguments.plan_queries,
     )
     figures = run(bench, names, arguments.out)

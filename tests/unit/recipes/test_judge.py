@@ -10,7 +10,7 @@ import torch
 from recipes.mini.composer import Composer
 from recipes.mini.judge import Judge
 from recipes.mini.reading import error_rate
-from recipes.mini.report import wilson
+from recipes.mini.report import collect, markdown, table, wilson
 from recipes.mini.tasks import Task, evaluation_tasks
 from recipes.mini.world import FULL, PLAIN, WIDE, World
 
@@ -60,3 +60,12 @@ def test_errors_of_reading_are_counted_per_character() -> None:
 def test_intervals_are_wilsons() -> None:
     low, high = wilson(8, 10)
     assert (round(low, 3), round(high, 3)) == (0.49, 0.943)
+
+
+@pytest.mark.parametrize(("values", "said"), [([0.5], "0.50  of 1"), ([0.5, 0.5], "0.50 ± 0.00  of 2")])
+def test_a_mean_is_told_with_the_interval_that_can_be_known(values: list[float], said: str) -> None:
+    tasks = evaluation_tasks(PLAIN, len(values))
+    marks = [{"success": 1.0, "alpha IoU": value} for value in values]
+    report = collect(tasks, marks) | {"autoencoder": {"mean": 30.0, "of": 1, "plus or minus": None}}
+    assert said in table(report)
+    assert "nan" not in table(report) + markdown(report)

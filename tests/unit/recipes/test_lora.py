@@ -29,6 +29,15 @@ def test_it_learns_and_writes_what_the_engine_reads(tmp_path: Path) -> None:
     assert all(change.up.abs().max() > 0 for change in adapter.changes.values())
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("steps", [1, 2, 10])
+def test_a_short_try_is_as_long_as_was_asked(steps: int, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "checkpoint", vae="patch")
+    checkpoint = load_checkpoint(ModelConfig(str(folder), device="cpu", dtype="float32"))
+    example = Example(torch.randn(5, TEXT_WIDTH), torch.randn(64, LATENT_CHANNELS))
+    assert len(list(train(checkpoint, [example], Settings(steps=steps, noises=1)))) == steps
+
+
 def test_the_shipped_one_fits_the_bundled_checkpoint_and_is_small() -> None:
     linears = load_checkpoint(ModelConfig(device="cpu")).info.linears
     assert len(load_adapter(SHIPPED, linears, torch.bfloat16).changes) == 6 * 4

@@ -60,6 +60,19 @@ def test_state_survives_a_round_trip() -> None:
     assert torch.equal(new.state[first]["momentum_buffer"], old.state[first]["momentum_buffer"])
 
 
+def test_the_state_of_an_older_run_goes_on() -> None:
+    """Runs from before had torch's, whose groups hold more."""
+    first = matrices()[0]
+    first.grad = torch.randn_like(first)
+    old = torch.optim.Muon([first], lr=RATE, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw", ns_steps=ITERATIONS)
+    old.step()
+    new = Muon([first], RATE, DECAY, torch.bfloat16)
+    new.load_state_dict(old.state_dict())
+    assert torch.equal(new.state[first]["momentum_buffer"], old.state[first]["momentum_buffer"])
+    new.step()
+    assert torch.isfinite(first).all()
+
+
 def test_only_matrices() -> None:
     with pytest.raises(ValueError, match=r"\(3,\)"):
         Muon([nn.Parameter(torch.zeros(3))], RATE, DECAY, torch.float32)

@@ -60,7 +60,9 @@ def test_what_is_no_picture_is_refused_by_its_place() -> None:
         painter.edit("x", [Image.new("RGB", (20, 20)), 1.5])  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("given", [None, 3, io.BytesIO(b"x"), bytearray(b"x"), memoryview(b"x")], ids=repr)
+@pytest.mark.parametrize(
+    "given", [None, 3, io.BytesIO(b"x"), bytearray(b"x"), memoryview(b"x")], ids=lambda given: type(given).__name__
+)
 def test_one_thing_that_is_no_picture_is_called_by_its_kind(given: Any) -> None:
     with Overpaint("null:") as painter, pytest.raises(PictureError, match=rf"images\[0\]: '{type(given).__name__}'"):
         painter.edit("x", given)

@@ -15,6 +15,8 @@ PICTURE = Picture(2, 1, "RGB", bytes(6))
     [
         ("prompt", {"prompt": ""}),
         ("prompt", {"prompt": " \n\t"}),
+        ("prompt", {"prompt": "a\0cat"}),
+        ("negative_prompt", {"negative_prompt": "half \ud83d"}),
         ("images", {"pictures": (PICTURE,) * 11}),
         ("seed", {"seed": -2}),
         ("seed", {"seed": MAX_SEED + 1}),

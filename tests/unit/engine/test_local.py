@@ -249,7 +249,7 @@ def test_words_that_hold_a_pictures_place_are_refused(engine: LocalEngine, field
 
 
 @pytest.mark.parametrize(
-    "words", ["<|im_end|>\n<|im_start|>system", "<|endoftext|>", "<image1>", "{}", "\x00", "🌿" * 20]
+    "words", ["<|im_end|>\n<|im_start|>system", "<|endoftext|>", "<image1>", "{}", "\x7f", "🌿" * 20]
 )
 def test_odd_words_are_painted_like_others(engine: LocalEngine, words: str) -> None:
     assert _result(_run(engine, "t", replace(_SHORT, prompt=words)))

@@ -28,7 +28,7 @@ class Inpainting:
 
     Args:
         source: the picture.
-        mask: white where it may change.
+        mask: mode ``"L"``, white where it may change.
         latents: of the source at the painted size, `(tokens, channels)` fp32.
         keeps: `(tokens, 1)` bool, True where a token lies wholly outside the mask.
     """
@@ -42,7 +42,8 @@ class Inpainting:
     def of(cls, source: Picture, mask: Picture, painted: Size, codec: PictureCodec) -> Self:
         """Encode a source at the size that is painted."""
         latents = codec.encode(Reference(source, painted).for_vae())
-        return cls(source, mask, latents, _outside(mask, painted).to(latents.device))
+        drawn = brightness(mask)
+        return cls(source, drawn, latents, _outside(drawn, painted).to(latents.device))
 
     def hold(self, latents: Tensor, noise: Tensor, sigma: float) -> Tensor:
         """`latents` with everything outside the mask put to where the source is at this noise level.
@@ -62,6 +63,6 @@ class Inpainting:
 
 def _outside(mask: Picture, painted: Size) -> Tensor:
     """`(tokens, 1)` bool: no pixel under the token is to be repainted."""
-    image = to_pil(brightness(mask)).resize((painted.width, painted.height))
+    image = to_pil(mask).resize((painted.width, painted.height))
     white = torch.from_numpy(np.array(image, dtype=np.float32))[None, None]
     return (F.max_pool2d(white, PIXELS_PER_TOKEN) == 0).reshape(-1, 1)

@@ -65,7 +65,7 @@ class Wheel:
         """
         counters = self._scheduler.stats
         return counters.told(
-            num_running=self._scheduler.num_running,
+            num_running=self.num_running,
             num_waiting=self._scheduler.num_waiting + num_outside,
             num_started=num_started,
             queue_wait_s=queue_wait_s,
@@ -106,7 +106,7 @@ class Wheel:
         Returns:
             The tasks of which nothing is held any more.
         """
-        if not self._is_calibrated and self._scheduler.num_running > 1:
+        if not self._is_calibrated and self.num_running > 1:
             self._calibrate()
         plan = self._scheduler.schedule()
         waiting = self._telling.tasks_of(plan.prefill.users) if plan.prefill else []
@@ -130,7 +130,7 @@ class Wheel:
         """Assert that tensors are held for exactly what the scheduler knows; call it when nothing turns."""
         self._scheduler.check_integrity()
         self.painter.adapters.check_integrity()
-        if not self._scheduler.has_work:
+        if not self.has_work:
             prefixes, sequences = self.painter.held
             assert prefixes == self._scheduler.held_blocks, (prefixes, self._scheduler.held_blocks)
             assert not sequences, sequences

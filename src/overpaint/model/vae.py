@@ -16,6 +16,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from torch import Tensor, nn
 
+from overpaint.core import SizeRules
 from overpaint.model.beside import begin_beside
 from overpaint.model.hosting import is_hosted, present
 from overpaint.model.layout import Grid
@@ -33,13 +34,13 @@ class Tiling:
     """When and how to work in tiles.
 
     Args:
-        threshold_tokens: pictures of more latent tokens than this are tiled. By default the largest of the sizes that
-            Qwen-Image-2.1 is recommended at, 2400x1792, is not: diffusers tiles nothing unless it is told to.
+        threshold_tokens: pictures of more latent tokens than this are tiled. By default none is that Qwen-Image-2.1
+            paints at its own sizes: diffusers tiles nothing unless it is told to.
         tile_tokens: side of a square tile, in latent tokens.
         overlap_tokens: how far neighbouring tiles overlap and are blended.
     """
 
-    threshold_tokens: int = 150 * 112
+    threshold_tokens: int = SizeRules().native_area // PIXELS_PER_TOKEN**2
     tile_tokens: int = 64
     overlap_tokens: int = 16
 

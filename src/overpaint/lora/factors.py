@@ -2,8 +2,8 @@
 
 People publish them under the names of diffusers and PEFT (``transformer.<layer>.lora_A.weight``), of kohya and its
 heirs (``<layer>.lora_down.weight`` beside ``<layer>.alpha``), with ``diffusion_model.`` in front for ComfyUI, which has
-the gate and up projections as one layer, or with every dot an underscore (``lora_unet_<layer>``). What cannot be told
-or does not fit is named. Knows names and shapes, no tensors.
+the gate and up projections as one layer, with ``dit.`` for DiffSynth, or with every dot an underscore
+(``lora_unet_<layer>``). What cannot be told or does not fit is named. Knows names and shapes, no tensors.
 
 Source of the strengths: `_convert_non_diffusers_qwen_lora_to_diffusers` and `_create_lora_config` of diffusers 0.42.1,
 and `LoraLayer.update_layer` of PEFT 0.21 (alpha over rank, or over its root where `use_rslora` is noted).
@@ -28,6 +28,7 @@ _PREFIXES = (
     "diffusion_model.",
     "model.diffusion_model.",
     "pipe.dit.",
+    "dit.",
     "lora_unet_",
     "lora_transformer_",
     "lycoris_",
@@ -35,17 +36,20 @@ _PREFIXES = (
 _FUSED, _PARTS = ".gate_up", (".gate_layer", ".proj")
 """A layer of ComfyUI's, and those that it is here, in the order of its outputs."""
 _SUFFIX = re.compile(
-    r"(?P<layer>.+?)\.(?:(?P<down>lora_A(?:\.default)?|lora_down|lora\.down)|(?P<up>lora_B(?:\.default)?|lora_up|lora\.up))"
-    r"\.weight|(?P<scaled>.+)\.alpha"
+    r"(?P<layer>.+?)\.(?:(?P<down>lora_A|lora_down|lora\.down)|(?P<up>lora_B|lora_up|lora\.up))"
+    r"(?:\.(?!weight$)[^.]+)?(?:\.weight)?|(?P<scaled>.+)\.alpha"
 )
+"""Between a matrix's name and `weight`, which some leave out, stands PEFT's name for the adapter, if it has one."""
 _OTHER_KINDS = {
-    "dora_scale": "DoRA",
-    "lora_magnitude_vector": "DoRA",
-    "lokr_": "LoKr",
-    "hada_": "LoHa",
-    "oft_": "OFT",
-    "lora_B.bias": "LoRA with biases",
+    r"dora_scale|lora_magnitude_vector": "DoRA",
+    r"lokr_": "LoKr",
+    r"hada_": "LoHa",
+    r"oft_": "OFT",
+    r"lora_mid": "LoCon with a third matrix",
+    r"lora_B(\.[^.]+)?\.bias$": "LoRA with biases",
+    r"\.diff(_b)?$": "the difference of a whole tensor",
 }
+"""What is no plain LoRA, by what the names of its tensors hold."""
 _TEXT_ENCODERS = ("text_encoder.", "text_encoder_2.", "lora_te", "te.", "text_model.")
 _PEFT_FOLDER = "base_model.model."
 _NOTES = "lora_adapter_metadata"
@@ -160,7 +164,7 @@ class _Strengths:
 
 def _refuse_other_kinds(key: str) -> None:
     for mark, kind in _OTHER_KINDS.items():
-        if mark in key:
+        if re.search(mark, key):
             raise ValueError(f"has a tensor {key!r}: that is {kind}, and only plain LoRA is taken")
     if key.startswith(_TEXT_ENCODERS):
         raise ValueError(f"has a tensor {key!r} that changes the text encoder; only the transformer can be changed")

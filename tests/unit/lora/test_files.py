@@ -51,6 +51,9 @@ def noted(**values: object) -> str:
         (pair() | {f"{QUERY}.lora_B.bias": (8,)}, "LoRA with biases"),
         ({f"{QUERY}.lokr_w1": (2, 2)}, "that is LoKr"),
         ({f"{QUERY}.hada_w1_a": (2, 2)}, "that is LoHa"),
+        (pair() | {f"{QUERY}.lora_mid.weight": (2, 2, 1, 1)}, "that is LoCon with a third matrix"),
+        ({f"diffusion_model.{QUERY}.diff_b": (8,)}, "that is the difference of a whole tensor"),
+        (pair() | pair(down="lora_A.one.weight", up="lora_B.one.weight"), "two tensors for one thing"),
         ({f"{QUERY}.weight": (8, 6)}, "no part of a LoRA"),
         (pair("text_encoder.layers.0.q_proj"), "changes the text encoder"),
         ({f"lora_te_{key}": shape for key, shape in pair().items()}, "changes the text encoder"),
@@ -62,12 +65,19 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(shapes: dict[str, tuple[i
         find_factors(header(shapes), LINEARS)
 
 
-@pytest.mark.parametrize("prefix", ["", "transformer.", "diffusion_model.", "model.diffusion_model."])
+@pytest.mark.parametrize("prefix", ["", "transformer.", "diffusion_model.", "model.diffusion_model.", "dit."])
+@pytest.mark.parametrize("end", [".weight", ""])
 @pytest.mark.parametrize(
-    ("down", "up"), [("lora_A", "lora_B"), ("lora_A.default", "lora_B.default"), ("lora_down", "lora_up")]
+    ("down", "up"),
+    [
+        ("lora_A", "lora_B"),
+        ("lora_A.default", "lora_B.default"),
+        ("lora_A.my_style", "lora_B.my_style"),
+        ("lora_down", "lora_up"),
+    ],
 )
-def test_layers_are_found_whatever_they_are_called(prefix: str, down: str, up: str) -> None:
-    shapes = {prefix + key: shape for key, shape in pair(QUERY, f"{down}.weight", f"{up}.weight").items()}
+def test_layers_are_found_whatever_they_are_called(prefix: str, end: str, down: str, up: str) -> None:
+    shapes = {prefix + key: shape for key, shape in pair(QUERY, down + end, up + end).items()}
     (factor,) = find_factors(header(shapes), LINEARS)
     assert (factor.layer, factor.alpha, factor.strength) == (QUERY, None, 1.0)
 

@@ -130,14 +130,16 @@ class OurStep:
         conditioner = Conditioner(checkpoint.text_encoder, checkpoint.tokenizer, checkpoint.image_processor)
         codec = PictureCodec(checkpoint.vae)
         references = [prepare_reference(picture, checkpoint.info.reference_area) for picture in request.pictures]
-        condition = conditioner.encode(request.prompt, references)
+        prompt = conditioner.lay_out(request.prompt, references)
+        patches = [conditioner.prepare(reference).patches for reference in references]
+        txt = conditioner.encode(prompt, patches).txt
         grid = (request.size.height // PIXELS_PER_TOKEN, request.size.width // PIXELS_PER_TOKEN)
-        cache = self._transformer.new_cache(condition.layout)
+        cache = self._transformer.new_cache(prompt.layout)
         latents = tuple(codec.encode(reference.for_vae()) for reference in references)
-        self._transformer.prefill([PrefixInput(condition.layout.segments, condition.txt, latents, cache)])
+        self._transformer.prefill([PrefixInput(prompt.layout.segments, txt, latents, cache)])
         noise = torch.randn(grid[0] * grid[1], codec.channels, device=self._transformer.device)
         self._inputs = [StepInput(noise, 0.5, grid, cache)]
-        self.shape = shape_of(checkpoint.transformer, grid[0] * grid[1], condition.layout.num_tokens)
+        self.shape = shape_of(checkpoint.transformer, grid[0] * grid[1], prompt.layout.num_tokens)
 
     def __call__(self) -> None:
         """Step once, without moving."""

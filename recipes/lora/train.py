@@ -77,7 +77,7 @@ def make_examples(checkpoint: Checkpoint, things: Sequence[str]) -> list[Example
             for seed in range(2):
                 [image] = painter.generate(words(thing, WANTED), seed=seed, size=(SIDE, SIDE))
                 latents = codec.encode(prepare_reference(take_pil(image), SIDE * SIDE).for_vae())
-                asked = [conditioner.encode(words(thing, colour), []).txt for colour in COLOURS]
+                asked = [conditioner.encode(conditioner.lay_out(words(thing, colour), [])).txt for colour in COLOURS]
                 examples += [Example(txt.clone(), latents.clone()) for txt in asked]
     return examples
 

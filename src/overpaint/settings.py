@@ -77,7 +77,8 @@ class ServerSettings(Settings):
         prefix_host_mib: of the host's memory, for those that had to leave the device.
         prefix_dtype: what they are kept in: the model's own dtype, or 8 bits.
         lease_s: tasks of a process that died come back after this long; longer than its longest silence.
-        stall_s: an engine that owes pictures and says nothing for this long is killed and started again; 0 is never.
+        stall_s: an engine that owes pictures and says nothing for this long, or loads and does not compute, is killed
+            and started again; 0 is never.
         keep_days: how long inputs and outputs are kept.
         max_picture_mib: largest picture file that is taken, however it comes.
         adapter_urls: whether adapters may be fetched from URLs, guarded as pictures are.

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from overpaint.model.checkpoint import Checkpoint
-from overpaint.model.conditioner import Condition, Conditioner
+from overpaint.model.conditioner import Condition, Conditioner, Prompt
 from overpaint.model.references import prepare_reference
 from tests.reference.cases import RESOLUTION
 from tests.reference.measures import max_abs
@@ -24,9 +26,14 @@ def conditioner(plain_checkpoint: Checkpoint) -> Conditioner:
     return Conditioner(parts.text_encoder, parts.tokenizer, parts.image_processor)
 
 
+def _lay_out(conditioner: Conditioner, words: str, *, with_pictures: bool) -> tuple[Prompt, list[NDArray[np.float32]]]:
+    """A prompt, and the patches of its pictures."""
+    references = [prepare_reference(picture, RESOLUTION**2) for picture in _PICTURES if with_pictures]
+    return conditioner.lay_out(words, references), [conditioner.prepare(each).patches for each in references]
+
+
 def _encode(conditioner: Conditioner, words: str, *, with_pictures: bool) -> Condition:
-    pictures = _PICTURES if with_pictures else ()
-    return conditioner.encode(words, [prepare_reference(picture, RESOLUTION**2) for picture in pictures])
+    return conditioner.encode(*_lay_out(conditioner, words, with_pictures=with_pictures))
 
 
 def _pipeline_condition(pipe: Any, words: str, *, with_pictures: bool) -> tuple[torch.Tensor, list[bool]]:
@@ -44,7 +51,22 @@ def test_the_condition_is_the_pipelines(
     ours = _encode(conditioner, words, with_pictures=with_pictures)
     theirs, is_slot = _pipeline_condition(plain_pipeline, words, with_pictures=with_pictures)
     assert max_abs(ours.txt, theirs) <= TOLERANCE
-    assert ours.layout.num_tokens == sum(4 if slot else 1 for slot in is_slot)
+    prompt, _ = _lay_out(conditioner, words, with_pictures=with_pictures)
+    assert prompt.layout.num_tokens == sum(4 if slot else 1 for slot in is_slot)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_prompt_read_in_parts_is_the_same_prompt(conditioner: Conditioner, at_once: int) -> None:
+    prompt, patches = _lay_out(conditioner, "put them side by side", with_pictures=True)
+    whole = conditioner.encode(prompt, patches)
+    parts = [conditioner.encode(prompt, patches[:at_once], has_words=False)]
+    if at_once < len(patches):
+        parts.append(conditioner.encode(prompt, patches[at_once:], parts[0].memories, has_words=False))
+    memories = [memory for part in parts for memory in part.memories]
+    parts.append(conditioner.encode(prompt, known=memories))
+    assert max_abs(torch.cat([part.txt for part in parts]), whole.txt) <= TOLERANCE
+    for ours, theirs in zip(memories, whole.memories, strict=True):
+        assert max_abs(ours.rows, theirs.rows) <= TOLERANCE
 
 
 def test_the_condition_is_taken_before_the_final_norm(conditioner: Conditioner, plain_checkpoint: Checkpoint) -> None:

@@ -12,7 +12,7 @@ from overpaint.core.terms import Terms
 from overpaint.engine.limits import Limits
 from overpaint.model import prefix_cache
 from overpaint.model.checkpoint import Checkpoint
-from overpaint.model.conditioner import Condition, Conditioner
+from overpaint.model.conditioner import Conditioner, Prompt
 from overpaint.model.prefix_cache import PrefixBlock
 from tests.parity.ours import Bench, paint_alone
 from tests.reference.measures import max_abs
@@ -37,14 +37,14 @@ def test_who_lost_its_prefix_on_the_way_paints_what_it_paints_alone(
     plain_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, host_cache_bytes: int
 ) -> None:
     read: list[str] = []
-    encode = Conditioner.encode
+    lay_out = Conditioner.lay_out
 
-    def noted(self: Conditioner, words: str, *rest: Any) -> Condition:
+    def noted(self: Conditioner, words: str, references: Any) -> Prompt:
         read.append(words)
-        return encode(self, words, *rest)
+        return lay_out(self, words, references)
 
     room_for_one = _held_bytes(plain_checkpoint) * 5 // 4
-    monkeypatch.setattr(Conditioner, "encode", noted)
+    monkeypatch.setattr(Conditioner, "lay_out", noted)
     bench = Bench(plain_checkpoint, Limits(cache_bytes=room_for_one, host_cache_bytes=host_cache_bytes))
     bench.submit("patient", _PATIENT, Terms(priority=Priority.BATCH))
     bench.run(num_ticks=4)

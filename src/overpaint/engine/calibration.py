@@ -35,6 +35,9 @@ _GOOD_ENOUGH = 1.1
 _NO_GAIN = 0.97
 """The device is busy when doubling a pack leaves this share of a token's time."""
 
+_LEAST_SHARE = 0.1
+"""What one more token takes, of what each takes in the largest pack: less cannot be told from what takes no time."""
+
 _Sample = tuple[int, float]
 """Tokens, and the seconds they took."""
 
@@ -71,7 +74,8 @@ def _tick_tokens(steps: list[_Sample]) -> int:
 def _costs(steps: list[_Sample], builds: list[_Sample], decodes: list[_Sample]) -> Costs:
     """Straight lines through the samples, in units of what one more token of a step takes."""
     per_token, fixed = _line(steps)
-    unit = max(per_token, 1e-9)
+    tokens, seconds = steps[-1]
+    unit = max(per_token, _LEAST_SHARE * seconds / tokens)
     lines = [Cost(slope / unit, start / unit) for slope, start in (_line(builds), _line(decodes))]
     return Costs(Cost(1.0, fixed / unit), *lines)
 

@@ -27,6 +27,7 @@ class Demand:
         target_tokens: of the picture to paint.
         num_branches: 2 under guidance, else 1.
         num_accelerated: pictures that are painted with acceleration.
+        caption_tokens: of a prefix's text, those before one picture, with which they are run.
     """
 
     text_tokens: int
@@ -35,6 +36,7 @@ class Demand:
     target_tokens: int
     num_branches: int
     num_accelerated: int = 0
+    caption_tokens: int = 0
 
     @classmethod
     def of(cls, job: Job) -> "Demand":
@@ -48,6 +50,7 @@ class Demand:
             target_tokens=max(sequence.num_tokens for sequence in job.sequences),
             num_branches=len(job.prefixes),
             num_accelerated=sum(sequence.acceleration != "none" for sequence in job.sequences),
+            caption_tokens=max((block.text_tokens for block in prefix.blocks[:-1]), default=0),
         )
 
     def kept_bytes(self, limits: Limits) -> int:
@@ -69,8 +72,8 @@ def fits(demand: Demand, limits: Limits) -> bool:
 def work_bytes(demand: Demand, limits: Limits) -> int:
     """Memory for the largest piece of work on it."""
     prefix = demand.text_tokens + demand.num_references * demand.reference_tokens
-    whole = max(demand.text_tokens, demand.reference_tokens if demand.num_references else 0)  # is never split
-    chunk = max(whole, min(prefix, limits.prefill_tokens))
+    picture = demand.caption_tokens + demand.reference_tokens if demand.num_references else 0
+    chunk = max(demand.text_tokens, picture, min(prefix, limits.prefill_tokens))  # blocks are never split
     step = demand.num_branches * demand.target_tokens
     memos = min(demand.num_accelerated, limits.max_running) * step * limits.memo_bytes_per_token
     return memos + max(limits.pass_bytes(chunk, [prefix]), limits.pass_bytes(step, [prefix] * demand.num_branches))

@@ -8,11 +8,11 @@ from overpaint.engine.job import BlockKey, PrefixKey, PrefixSpec, SequenceId
 
 @dataclass(frozen=True, slots=True)
 class PrefixWork:
-    """Do one unit of work on a prefix: run a chunk of it, after its words and pictures were read when it begins.
+    """Do one unit of work on a prefix: read some of its blocks and run them.
 
     Args:
         spec: which prefix; what stands of it, or lies in the host's memory, is not computed again.
-        max_tokens: prefix tokens to run at most (one picture at least).
+        max_tokens: prefix tokens to run at most (one block at least).
         users: who needs it.
     """
 

@@ -1,18 +1,16 @@
 """Prefixes under construction and standing: encode, run in chunks, keep, reuse. Holds their tensors, decides nothing.
 
-A build goes through units of work, one per call: first its pictures and words through the encoder, then chunks of the
-transformer, their pictures through the VAE before them. It begins behind the blocks that are there already, on the
-device or in the host's memory. What reading a picture takes before it comes to the device may be done by other threads.
+A build goes through units of work, one per call: the next blocks are read by encoder and VAE, then run. It begins
+behind the blocks that are there already, on the device or in the host's memory. What reading a picture takes before it
+comes to the device may be done by other threads.
 """
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -21,9 +19,10 @@ from torch import Tensor
 
 from overpaint.engine.job import AdapterUse, BlockKey, PrefixKey, PrefixSpec
 from overpaint.engine.plan import PrefixWork
-from overpaint.model.conditioner import Conditioner, EncoderMemory
+from overpaint.engine.ready_pictures import ReadyPictures
+from overpaint.model.conditioner import Conditioner, EncoderMemory, Prompt
 from overpaint.model.inputs import PrefixInput
-from overpaint.model.layout import PrefixLayout, Segment
+from overpaint.model.layout import PrefixLayout
 from overpaint.model.lora import AdapterMix
 from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.references import ReadyReference, Reference, prepare_reference, to_vae
@@ -32,8 +31,6 @@ from overpaint.model.vae import PictureCodec
 
 _T = TypeVar("_T")
 _KEPT_PICTURES = 64
-_READY_PIXELS = 32 * 2**20
-"""Of pictures that wait, ready to be read, at most; they take 40 bytes each."""
 _HOST = torch.device("cpu")
 
 
@@ -62,48 +59,36 @@ class KeptBlock:
 
 
 @dataclass(slots=True)
-class _Place:
-    num_pixels: int
-    picture: ReadyReference | None = None
-
-
-@dataclass(slots=True)
 class _Build:
+    """A prefix under construction.
+
+    Args:
+        spec: which one.
+        prompt: what the encoder reads.
+        cache: what the transformer fills.
+        ready: pictures that need not be made ready any more.
+        adapters: what the transformer is changed by.
+        kept: of each block that was there or was read, in order.
+        chunk: what was read and not run.
+    """
+
+    spec: PrefixSpec
+    prompt: Prompt
     cache: PrefixCache
-    todo: list[Segment]
-    txt: Tensor
-    pictures: list[tuple[str, NDArray[np.float32]]]
+    ready: dict[BlockKey, ReadyReference]
     adapters: AdapterMix
-    kept: dict[BlockKey, KeptBlock]
+    kept: list[KeptBlock]
+    chunk: PrefixInput | None = None
 
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it was read."""
+        return len(self.kept) == len(self.cache.blocks)
 
-class _ReadyPictures:
-    """Pictures made ready for prefixes that are not begun, for as long as somebody may want those. For any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._places: WeakKeyDictionary[PrefixSpec, dict[BlockKey, _Place]] = WeakKeyDictionary()
-
-    def reserve(self, spec: PrefixSpec, key: BlockKey, num_pixels: int) -> bool:
-        """Take a place for a block's picture; False when it has one, for whatever prefix, or there is no room."""
-        with self._lock:
-            places = list(self._places.values())
-            taken = sum(place.num_pixels for of_one in places for place in of_one.values())
-            if any(key in of_one for of_one in places) or taken + num_pixels > _READY_PIXELS:
-                return False
-            self._places.setdefault(spec, {})[key] = _Place(num_pixels)
-            return True
-
-    def put(self, spec: PrefixSpec, key: BlockKey, picture: ReadyReference) -> None:
-        """Lay down what a place was reserved for."""
-        with self._lock:
-            self._places[spec][key].picture = picture
-
-    def take(self, spec: PrefixSpec) -> dict[BlockKey, ReadyReference]:
-        """Whatever of a prefix is ready, not to be held here any longer."""
-        with self._lock:
-            places = self._places.pop(spec, {})
-        return {key: place.picture for key, place in places.items() if place.picture}
+    def next_blocks(self, max_tokens: int) -> list[PrefixBlock]:
+        """The first of the blocks that were not read: as many as fit, at least one."""
+        first, *others = self.cache.blocks[len(self.kept) :]
+        return [first, *takewhile(lambda block: block.end - first.start <= max_tokens, others)]
 
 
 class Prefixes:
@@ -135,12 +120,12 @@ class Prefixes:
         self._standing: dict[PrefixKey, PrefixCache] = {}
         self._builds: dict[PrefixKey, _Build] = {}
         self._latents: OrderedDict[str, Tensor] = OrderedDict()
-        self._ready = _ReadyPictures()
+        self._ready = ReadyPictures()
 
     @property
     def held_keys(self) -> frozenset[BlockKey]:
         """Blocks that take memory."""
-        building = {key for build in list(self._builds.values()) for key in build.kept}
+        building = {block.key for build in list(self._builds.values()) for block in build.spec.blocks}
         return frozenset(self._blocks) | frozenset(self._on_host) | building
 
     @property
@@ -179,34 +164,21 @@ class Prefixes:
                     self._ready.put(spec, block.key, self._conditioner.prepare(reference))
 
     def begin(self, spec: PrefixSpec) -> None:
-        """Read a prefix's pictures and words, or what is new of them; where nothing is, it stands at once."""
+        """Bring back what is known of a prefix; where that is all, it stands at once."""
         ready = self._ready.take(spec)
         known = self._bring_back(spec)
         if known and known[-1].layout:
             self._standing[spec.key] = PrefixCache(known[-1].layout, [kept.block for kept in known])
             return
-        references, names = self._references(spec), [block.key for block in spec.blocks[len(known) :]]
-        new = [
-            ready.get(name) or self._conditioner.prepare(reference)
-            for name, reference in zip(names, references[len(known) :], strict=False)  # the last name is the words'
-        ]
-        memories = [kept.memory for kept in known if kept.memory]
-        condition = self._conditioner.encode(spec.words, references, memories, [picture.patches for picture in new])
-        cache = self._transformer.new_cache(condition.layout, [kept.block for kept in known])
-        *shown, said = cache.blocks[len(known) :]
-        kept = [KeptBlock(block, memory) for block, memory in zip(shown, condition.memories, strict=True)]
-        kept.append(KeptBlock(said, layout=condition.layout))
-        start = cache.blocks[len(known)].start
-        todo = [segment for segment in condition.layout.segments if segment.start >= start]
-        pictures = list(zip(spec.picture_keys[len(known) :], [picture.samples for picture in new], strict=True))
-        mix, named = self._mix(spec.adapters), dict(zip(names, kept, strict=True))
-        self._builds[spec.key] = _Build(cache, todo, condition.txt, pictures, mix, named)
+        prompt = self._conditioner.lay_out(spec.words, self._references(spec))
+        cache = self._transformer.new_cache(prompt.layout, [kept.block for kept in known])
+        self._builds[spec.key] = _Build(spec, prompt, cache, ready, self._mix(spec.adapters), known)
 
-    def encode_pictures(self, work: PrefixWork) -> None:
-        """Have the latents of those pictures that `advance` will run next; it would encode them itself."""
+    def read(self, work: PrefixWork) -> None:
+        """Have encoder and VAE read what `advance` will run next; it would do so itself."""
         build = self._builds[work.spec.key]
-        for key, samples in build.pictures[: _num_pictures(_next_chunk(build.todo, work.max_tokens))]:
-            self._encode(key, samples)
+        if build.chunk is None:
+            build.chunk = self._read(build, work.max_tokens)
 
     def advance(self, work: PrefixWork, is_wanted: Callable[[], bool] = lambda: True) -> int:
         """Run the next chunk of a begun prefix, after which it may stand; returns its tokens.
@@ -216,14 +188,15 @@ class Prefixes:
         """
         key = work.spec.key
         build = self._builds[key]
-        chunk = self._take_chunk(build, work.max_tokens)
+        chunk, build.chunk = build.chunk or self._read(build, work.max_tokens), None
         try:
             self._transformer.prefill([chunk], is_wanted)
         except AbandonedError:
             del self._builds[key]
             raise
-        if not build.todo:
-            self._blocks.update(self._builds.pop(key).kept)
+        if build.is_read:
+            del self._builds[key]
+            self._blocks.update(zip((block.key for block in build.spec.blocks), build.kept, strict=True))
             self._standing[key] = build.cache
         return chunk.num_tokens
 
@@ -239,28 +212,33 @@ class Prefixes:
     def _references(self, spec: PrefixSpec) -> list[Reference]:
         return [prepare_reference(picture, self._reference_area) for picture in spec.pictures]
 
-    def _take_chunk(self, build: _Build, max_tokens: int) -> PrefixInput:
-        """The next chunk, taken off what is to do."""
-        chunk = _next_chunk(build.todo, max_tokens)
-        num_text = sum(segment.num_tokens for segment in chunk if not segment.grid)
-        pictures = build.pictures[: _num_pictures(chunk)]
-        latents = tuple(self._encode(key, samples) for key, samples in pictures)
-        del build.todo[: len(chunk)], build.pictures[: len(pictures)]
-        txt, build.txt = build.txt[:num_text], build.txt[num_text:]
-        return PrefixInput(tuple(chunk), txt, latents, build.cache, build.adapters)
+    def _read(self, build: _Build, max_tokens: int) -> PrefixInput:
+        """The next blocks of a prefix, read: all that the transformer needs to run them."""
+        first, blocks = len(build.kept), build.next_blocks(max_tokens)
+        end = first + len(blocks)
+        pictures = [self._picture(build, index) for index in range(first, min(end, len(build.spec.pictures)))]
+        known = [kept.memory for kept in build.kept if kept.memory]
+        has_words = end == len(build.cache.blocks)
+        condition = self._conditioner.encode(
+            build.prompt, [picture.patches for picture in pictures], known, has_words=has_words
+        )
+        keys = build.spec.picture_keys[first:]
+        latents = tuple(self._encode(key, picture.samples) for key, picture in zip(keys, pictures, strict=False))
+        build.kept += map(KeptBlock, blocks, condition.memories)
+        if has_words:
+            build.kept.append(KeptBlock(blocks[-1], layout=build.prompt.layout))
+        inside = range(blocks[0].start, blocks[-1].end)
+        segments = tuple(segment for segment in build.prompt.layout.segments if segment.start in inside)
+        return PrefixInput(segments, condition.txt, latents, build.cache, build.adapters)
+
+    def _picture(self, build: _Build, index: int) -> ReadyReference:
+        """A picture of a prefix, made ready if nobody did so before."""
+        ready = build.ready.pop(build.spec.blocks[index].key, None)
+        return ready or self._conditioner.prepare(self._references(build.spec)[index])
 
     def _encode(self, key: str, samples: NDArray[np.float32]) -> Tensor:
         """A picture's latents, kept for its next use in any prefix."""
         return _remember(self._latents, key, lambda: self._codec.encode(to_vae(samples)))
-
-
-def _next_chunk(todo: Sequence[Segment], max_tokens: int) -> list[Segment]:
-    """The first of the segments that are to do: as many as fit, at least one."""
-    return [todo[0], *takewhile(lambda segment: segment.end - todo[0].start <= max_tokens, todo[1:])]
-
-
-def _num_pictures(chunk: Sequence[Segment]) -> int:
-    return sum(segment.grid is not None for segment in chunk)
 
 
 def _remember(kept: "OrderedDict[str, _T]", key: str, make: Callable[[], _T]) -> _T:

@@ -142,14 +142,13 @@ class Runner:
         """One unit of work on a prefix; its key when it stands."""
         prefixes, key = self._painter.prefixes, work.spec.key
         try:
-            if not prefixes.is_begun(key):
-                with tick.time("condition"):
+            with tick.time("condition"):
+                if not prefixes.is_begun(key):
                     prefixes.begin(work.spec)
-                    self._painter.synchronize()
+                if not prefixes.is_standing(key):
+                    prefixes.read(work)
+                self._painter.synchronize()
             if not prefixes.is_standing(key):
-                with tick.time("condition"):
-                    prefixes.encode_pictures(work)
-                    self._painter.synchronize()
                 with tick.time("prefill"):
                     tick.prefill_tokens = prefixes.advance(work, lambda: tick.is_wanted(work.users))
                     self._painter.synchronize()

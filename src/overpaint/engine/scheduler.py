@@ -220,12 +220,20 @@ class Scheduler:
         return step.per_token * sequence.spec.step_tokens + step.fixed / company
 
     def _prefix_cost(self, key: PrefixKey | None) -> float:
-        """What a unit of work on a prefix costs at most; neither a picture nor the words before it are split."""
+        """What a unit of work on a prefix costs at most; no block is split."""
         assert key is not None
         spec = self._index.spec_of(key)
-        whole = max(max(block.text_tokens, block.picture_tokens) for block in spec.blocks)
-        most = max(self._limits.prefill_tokens, whole)
+        most = max(self._most_at_once(key), *(block.num_tokens for block in spec.blocks))
         return self._limits.costs.prefix.of(min(self._index.count_missing(spec), most))
+
+    def _most_at_once(self, key: PrefixKey) -> int:
+        """Tokens of a prefix that are run in one tick, if no block of it is larger.
+
+        Those of a picture that is to be the same to the bit go block by block: then each is computed alike, whichever
+        of the others stand.
+        """
+        is_exact = any(self._sequences[user].spec.terms.reproducible for user in self.users_of(key))
+        return 1 if is_exact else self._limits.prefill_tokens
 
     def _plan_prefix(self, builder: Sequence, ordered: list[Sequence]) -> PrefixWork | None:
         """Go on with the prefix under construction, or begin the builder's when there is memory.
@@ -240,7 +248,7 @@ class Scheduler:
         if self._building is None:
             return None
         spec = self._index.spec_of(self._building)
-        return PrefixWork(spec, self._limits.prefill_tokens, self.users_of(self._building))
+        return PrefixWork(spec, self._most_at_once(self._building), self.users_of(self._building))
 
     def _fail_prefix(self, key: PrefixKey) -> None:
         for sequence_id in self.users_of(key):

@@ -41,7 +41,11 @@ from overpaint.model.vae import lay_out_for_processor
 
 _log = logging.getLogger(__name__)
 _DEFAULT_PROMPT_TOKENS = 4096
-_LOADERS_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, StrictDataclassError)
+_LOADERS_ERRORS = (
+    *(OSError, ValueError, RuntimeError, KeyError, TypeError),
+    *(SafetensorError, StrictDataclassError),
+    ImportError,  # what it is quantised with is not installed
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def check_descriptions(folder: Path) -> None:
         raise _misfit(folder, "vae", f"has {channels} latent channels where the transformer paints {latents}")
     for name in ("latents_mean", "latents_std"):
         values = vae.get(name)
-        if values is not None and not (isinstance(values, list) and len(values) == channels):
+        if name in vae and not (isinstance(values, list) and len(values) == channels):
             raise _misfit(folder, "vae", f"has {name} that is no list of one number for each of {channels} channels")
 
 
@@ -166,16 +166,21 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    for index_path in sorted(folder.glob("*.safetensors.index.json")):
+    for index_path in _shown(folder, "*.safetensors.index.json"):
         weight_map: Any = read_json(index_path).get("weight_map")
         names: list[Any] = list(weight_map.values()) if isinstance(weight_map, dict) else []
         if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
             raise CheckpointError(index_path, f"has no weight_map from tensors to files beside it{_DOWNLOAD_AGAIN}")
         return [folder / name for name in sorted(set(names))]
-    files = sorted(folder.glob("*.safetensors"))
+    files = _shown(folder, "*.safetensors")
     if not files:
         raise CheckpointError(folder, f"holds no .safetensors file{_DOWNLOAD_AGAIN}")
     return files
+
+
+def _shown(folder: Path, pattern: str) -> list[Path]:
+    """Files by name, without hidden ones: macOS leaves a `._name` beside every file that it copies to other disks."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def _header_of(path: Path) -> Header:

@@ -1,8 +1,9 @@
 """Words and pictures to the hidden states the transformer is conditioned on, through Qwen3-VL.
 
 Builds the encoder's inputs from the tokenizer and the PIL image processor, so torchvision is not needed. The condition
-is the last decoder layer's output *before* the final RMSNorm, without the system turn. A prompt that begins with
-pictures read before goes on from the encoder's own keys and values. Knows nothing of latents.
+is the last decoder layer's output *before* the final RMSNorm, without the system turn. A prompt is read in as many
+parts as one likes, each going on from the encoder's own keys and values; pictures read before need not be read again.
+Knows nothing of latents.
 
 Source: `_get_qwen_prompt_embeds` of diffusers 0.42.1; `Qwen3VLProcessor` of transformers 5.23.
 """
@@ -54,19 +55,39 @@ class EncoderMemory:
         return EncoderMemory(move(self.rows, device))
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What the encoder says about a prompt.
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """Words and pictures as the encoder's tokens.
 
     Args:
-        txt: `(text tokens, context channels)` behind the pictures that were known, the vision slots left out: latents
-            take their place.
+        token_ids: of the whole prompt, the system turn and every vision slot included.
+        is_slot: which of them stand for a picture.
+        grids: the encoder's, `(pictures, 3)`: frames, rows and columns of patches.
         layout: where text and pictures stand in the transformer's prefix.
-        memories: one for each picture that was not known, to go on from.
+    """
+
+    token_ids: tuple[int, ...]
+    is_slot: tuple[bool, ...]
+    grids: Tensor
+    layout: PrefixLayout
+
+    @property
+    def block_ends(self) -> tuple[int, ...]:
+        """One past the last token of each picture, and of the words behind the last one."""
+        after = pairwise([*self.is_slot, False])
+        return (*(index for index, (here, next_) in enumerate(after, 1) if here and not next_), len(self.token_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the encoder says about a prompt, or a part of it.
+
+    Args:
+        txt: `(text tokens, context channels)` of the part, the vision slots left out: latents take their place.
+        memories: one for each of its pictures, to go on from.
     """
 
     txt: Tensor
-    layout: PrefixLayout
     memories: tuple[EncoderMemory, ...]
 
 
@@ -109,39 +130,40 @@ class Conditioner:
         """
         return ReadyReference(self._look_at(reference), reference.samples())
 
-    @torch.inference_mode()
-    def encode(
-        self,
-        words: str,
-        references: Sequence[Reference],
-        known: Sequence[EncoderMemory] = (),
-        patches: Sequence[NDArray[np.float32]] | None = None,
-    ) -> Condition:
-        """Read the words and look at the pictures.
-
-        Args:
-            words: the instruction.
-            references: resized pictures in the order the words count them.
-            known: memories of the first pictures, from a prompt that begins with the same ones.
-            patches: of the other pictures, where `prepare` has made them.
-
-        Raises:
-            ValueError: the image processor's grid does not fit the latent grid.
-        """
+    def lay_out(self, words: str, references: Sequence[Reference]) -> Prompt:
+        """The prompt that `encode` reads: an instruction on resized pictures, in the order it counts them."""
         grids = self._grids(references)
         token_ids = self._expand(self._tokenize(render_prompt(words, len(references))), grids)
         is_slot = [token_id == self._image_pad_id for token_id in token_ids]
         layout = layout_prefix(is_slot[self._num_system_tokens :], [reference.grid for reference in references])
-        start = sum(memory.num_tokens for memory in known)
-        if patches is None:
-            patches = [self._look_at(reference) for reference in references[len(known) :]]
-        pictures = self._pictures(patches, grids[len(known) :])
-        hidden, layers = self._run(token_ids, grids, pictures, known, start)
-        first = max(start, self._num_system_tokens)
-        is_text = ~torch.tensor(is_slot[first:], device=hidden.device)
-        spans = list(pairwise([0, *_picture_ends(is_slot)]))[len(known) :]
-        memories = tuple(_remember(layers, begin, end) for begin, end in spans)
-        return Condition(hidden[first - start :][is_text], layout, memories)
+        return Prompt(tuple(token_ids), tuple(is_slot), grids, layout)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        prompt: Prompt,
+        patches: Sequence[NDArray[np.float32]] = (),
+        known: Sequence[EncoderMemory] = (),
+        *,
+        has_words: bool = True,
+    ) -> Condition:
+        """Look at some pictures, and read the words in front of them and, if wanted, behind the last one.
+
+        Args:
+            prompt: laid out.
+            patches: of the pictures, as `prepare` has made them.
+            known: memories of the pictures before those, of this or another prompt that begins with the same ones.
+            has_words: whether the prompt is read to its end; no picture may be left then.
+        """
+        first, last = len(known), len(known) + len(patches) + has_words
+        ends = (0, *prompt.block_ends)
+        start, stop = ends[first], ends[last]
+        pictures = self._pictures(patches, prompt.grids[first : first + len(patches)])
+        hidden, layers = self._run(prompt, pictures, known, slice(start, stop))
+        said = max(start, self._num_system_tokens)
+        is_text = ~torch.tensor(prompt.is_slot[said:stop], device=hidden.device)
+        memories = tuple(_remember(layers, *span) for span in pairwise(ends[first : first + len(patches) + 1]))
+        return Condition(hidden[said - start :][is_text], memories)
 
     def _tokenize(self, text: str) -> list[int]:
         # Always with the same options: another one would set a flag of the tokenizer under other threads' feet.
@@ -178,17 +200,12 @@ class Conditioner:
         return expanded
 
     def _run(
-        self,
-        token_ids: Sequence[int],
-        grids: Tensor,
-        pictures: dict[str, Tensor],
-        known: Sequence[EncoderMemory],
-        start: int,
+        self, prompt: Prompt, pictures: dict[str, Tensor], known: Sequence[EncoderMemory], part: slice
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Hidden states of the tokens from `start` on, before the final norm, and the keys and values of all."""
+        """Hidden states of a part of the tokens, before the final norm, and keys and values of all up to its end."""
         model = self._encoder.model
         device = self._encoder.device
-        input_ids = torch.tensor([token_ids], device=device)
+        input_ids = torch.tensor([prompt.token_ids], device=device)
         cache = DynamicCache()
         if known:
             for layer, (key, value) in enumerate(torch.cat([memory.rows for memory in known], dim=3)):
@@ -196,8 +213,8 @@ class Conditioner:
         with present(model), _without_final_norm(self._encoder), without_plans(device):
             # `.model`, not the head: logits over the whole vocabulary are of no use here.
             output = model(
-                input_ids=input_ids[:, start:],
-                position_ids=self._positions(input_ids, grids)[..., start:],
+                input_ids=input_ids[:, part],
+                position_ids=self._positions(input_ids, prompt.grids)[..., part],
                 past_key_values=cache,
                 use_cache=True,
                 **pictures,
@@ -215,10 +232,6 @@ class Conditioner:
             input_ids, mm_token_type_ids=kinds, image_grid_thw=grids.to(input_ids.device)
         )
         return positions
-
-
-def _picture_ends(is_slot: Sequence[bool]) -> tuple[int, ...]:
-    return tuple(index for index, (here, after) in enumerate(pairwise([*is_slot, False]), 1) if here and not after)
 
 
 def _remember(layers: Sequence[tuple[Tensor, Tensor]], start: int, end: int) -> EncoderMemory:

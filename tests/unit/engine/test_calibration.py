@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from overpaint.engine import calibration
-from overpaint.engine.calibration import _tick_tokens, _time_packs
+from overpaint.engine.calibration import _costs, _tick_tokens, _time_packs
 from overpaint.model.inputs import StepInput
 from overpaint.model.prefix_cache import PrefixCache
 from overpaint.model.transformer import PackedTransformer
@@ -71,3 +71,11 @@ def test_packs_that_may_not_fit_are_not_tried(
 
 def test_a_device_that_one_picture_fills_packs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measure(Device(1e-3), monkeypatch) == 64
+
+
+@pytest.mark.parametrize("last_s", [1e-3, 0.9e-3], ids=["as fast", "faster"])
+def test_a_device_that_steps_any_number_of_tokens_as_fast_counts_in_units_of_what_it_does(last_s: float) -> None:
+    costs = _costs([(64, 1e-3), (512, last_s)], [(32, 2e-3), (96, 2e-3)], [(16, 1e-3), (64, 1e-3)])
+    assert costs.step.per_token == 1
+    assert costs.prefix.of(96) == pytest.approx(2 * costs.step.fixed)
+    assert 512 <= costs.decode.of(64) <= 20 * 512

@@ -13,13 +13,14 @@ import torch
 from overpaint.core.picture import Picture
 from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import fit_area
-from overpaint.engine import prefixes
+from overpaint.engine import ready_pictures
 from overpaint.engine.job import JobPlanner, PrefixSpec
 from overpaint.engine.limits import Limits
 from overpaint.engine.local import LocalEngine
 from overpaint.engine.painter import Painter
+from overpaint.engine.plan import PrefixWork
 from overpaint.model.checkpoint import Checkpoint
-from overpaint.model.conditioner import Conditioner
+from overpaint.model.conditioner import Condition, Conditioner, Prompt
 from overpaint.model.references import ReadyReference, Reference
 from overpaint.model.vae import PictureCodec
 from tests.parity.ours import Bench
@@ -106,12 +107,13 @@ def test_what_is_ready_takes_no_more_than_its_room(
     checkpoint: Checkpoint, prepared: list[tuple[Picture, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     area = fit_area(checkpoint.info.reference_area, _PICTURES[0].aspect).area
-    monkeypatch.setattr(prefixes, "_READY_PIXELS", 2 * area)
+    monkeypatch.setattr(ready_pictures, "_READY_PIXELS", 2 * area)
     painter = Painter(checkpoint)
     spec = _spec(painter, checkpoint, _PICTURES)
     painter.prefixes.prepare(spec)
     assert [picture for picture, _ in prepared] == list(_PICTURES[:2])
     painter.prefixes.begin(spec)
+    painter.prefixes.read(PrefixWork(spec, 10_000))
     assert [picture for picture, _ in prepared] == list(_PICTURES)
 
 
@@ -127,23 +129,30 @@ def test_a_picture_that_cannot_be_made_ready_is_told_by_the_engine(
     assert "no such grid" in str(getattr(last, "error", last))
 
 
-def test_a_tick_encodes_no_more_pictures_than_its_chunk_runs(
+def test_a_tick_reads_no_more_pictures_than_its_chunk_runs(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench(checkpoint, Limits(prefill_tokens=1))
     encoded: Counter[int] = Counter()
-    encode, ticks = PictureCodec.encode, 0
+    looked_at: Counter[int] = Counter()
+    encode, look, ticks = PictureCodec.encode, Conditioner.encode, 0
 
     def note(self: PictureCodec, samples: torch.Tensor) -> torch.Tensor:
         encoded[ticks] += 1
         return encode(self, samples)
 
+    def note_look(self: Conditioner, prompt: Prompt, patches: Any, *known: Any, has_words: bool) -> Condition:
+        looked_at[ticks] += len(patches)
+        return look(self, prompt, patches, *known, has_words=has_words)
+
     monkeypatch.setattr(PictureCodec, "encode", note)
+    monkeypatch.setattr(Conditioner, "encode", note_look)
     bench.submit("t", _EDIT)
     while bench.tick().prefill:
         ticks += 1
     bench.run()
     assert sorted(encoded.values()) == [1] * len(_PICTURES)
+    assert sorted(looked_at.values()) == [0] + [1] * len(_PICTURES)  # the words at last
 
 
 def test_pictures_made_ready_beforehand_are_the_same_to_the_bit(checkpoint: Checkpoint) -> None:

@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_bars
 from overpaint.core.config import ModelConfig
 from overpaint.core.errors import CheckpointError, ConfigError
 from overpaint.core.sizes import SizeRules, parse_size, plan_canvas
+from overpaint.model import checkpoint as checkpoint_module
 from overpaint.model.checkpoint import Checkpoint, load_checkpoint
 from overpaint.model.declared import Declared
 from overpaint.model.vae import Tiling
@@ -235,6 +236,26 @@ def test_a_damaged_weight_file_is_named(copy: Path, component: str, damage: Call
         assert path.name in str(raised.value)
 
 
+def test_hidden_files_beside_weights_are_left_aside(copy: Path) -> None:
+    for component in ("transformer", "text_encoder", "vae"):
+        for path in [*(copy / component).glob("*.safetensors*")]:
+            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7 resource fork")
+    assert _load(copy).info.num_parameters["vae"] > 0
+
+
+def test_a_checkpoint_quantised_with_what_is_not_installed_is_named(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise ImportError(
+            "Using `bitsandbytes` 4-bit quantization requires bitsandbytes: `pip install -U bitsandbytes`"
+        )
+
+    monkeypatch.setattr(checkpoint_module.Qwen3VLForConditionalGeneration, "from_pretrained", fail)
+    with pytest.raises(CheckpointError, match=r"text_encoder cannot be loaded: Using `bitsandbytes`"):
+        _load(copy)
+
+
 @pytest.mark.parametrize("weight_map", [None, [], {}, {"a": 1}, {"a": [1]}, {"a": "../vae/model.safetensors"}])
 def test_an_index_of_weights_that_names_no_files_beside_it_is_refused(copy: Path, weight_map: object) -> None:
     _edit_json(copy / "transformer" / "diffusion_pytorch_model.safetensors.index.json", weight_map=weight_map)
@@ -252,6 +273,7 @@ def test_an_index_of_weights_that_names_no_files_beside_it_is_refused(copy: Path
         pytest.param("vae", {"base_dim": 16}, id="other_vae_width"),
         pytest.param("vae", {"num_res_blocks": 2}, id="other_vae_depth"),
         pytest.param("vae", {"latents_std": [1.0]}, id="other_statistics"),
+        pytest.param("vae", {"latents_mean": None}, id="no_statistics"),
         pytest.param("text_encoder", {"text_config": {"hidden_size": "wide"}}, id="words_for_numbers"),
         # A library that finds none builds its largest model, which the machine may not survive.
         pytest.param("text_encoder", {"text_config": None}, id="no_text_config"),

@@ -1,7 +1,7 @@
 """One child process and the parent's side of its pipe: an `EngineClient` that lives as long as the child does.
 
 When the child dies, every open task fails with a retryable `BackendError`; starting another one is the supervisor's.
-A child that owes pictures and says nothing for too long hangs, and is killed.
+A child that hangs is killed: one that owes pictures and says nothing for too long, or loads and does not compute.
 """
 
 import itertools
@@ -38,6 +38,7 @@ from overpaint.engine.process.messages import (
     Write,
     Written,
 )
+from overpaint.engine.process.pulse import Pulse
 from overpaint.engine.process.replies import Replies
 
 CLOSE_S = 5.0
@@ -52,7 +53,8 @@ class ProcessEngine:
     Args:
         open_engine: loads the checkpoint there; a module-level function or a partial of one.
         on_end: called once, from a thread, when the child is gone.
-        stall_s: longest silence while tasks are open; longer than its longest tick.
+        stall_s: longest silence while tasks are open, longer than its longest tick; and longest time without a
+            computation while it loads.
 
     Raises:
         OSError: the machine is out of memory, processes or descriptors.
@@ -175,6 +177,7 @@ class ProcessEngine:
         """Start the child and whoever listens to it; where that fails, nothing of them is left."""
         try:
             self._process.start()
+            self._pulse = Pulse(self._process.pid)
             self._reader.start()
         except BaseException:
             self._pipe.close()
@@ -206,14 +209,19 @@ class ProcessEngine:
 
     def _listen(self) -> None:
         """Wait for something to read, which the end of the pipe is, too."""
-        silent_since_s = time.monotonic()
+        quiet_since_s = time.monotonic()
         while not self._pipe.poll(_LOOK_S):
-            if not self._boxes.open_tasks:
-                silent_since_s = time.monotonic()
-            elif time.monotonic() - silent_since_s > self._stall_s:
-                _log.error("the engine has said nothing for %g s and owes pictures, killing it", self._stall_s)
+            if self._may_be_quiet():
+                quiet_since_s = time.monotonic()
+            elif time.monotonic() - quiet_since_s > self._stall_s:
+                does = "owes pictures and has said nothing" if self._info else "loads and has not computed"
+                _log.error("the engine %s for %g s, killing it", does, self._stall_s)
                 self._process.kill()
                 return
+
+    def _may_be_quiet(self) -> bool:
+        """Whether nothing is to be heard of it now: it owes nothing, or is at work on its checkpoint."""
+        return not self._boxes.open_tasks if self._info else self._pulse.beats()
 
     def _sort(self, message: FromChild) -> None:
         match message:

@@ -33,6 +33,19 @@ def open_broken() -> WritingEngine:
     raise RuntimeError("a bug at start")
 
 
+def open_never() -> WritingEngine:
+    threading.Event().wait()
+    raise AssertionError
+
+
+def open_busily() -> WritingEngine:
+    """Loads for longer than it may be quiet."""
+    end_s = time.monotonic() + SLOW_S
+    while time.monotonic() < end_s:
+        pass
+    return NullEngine()
+
+
 class Clumsy(NullEngine):
     """Fails in ways that engines must not."""
 

@@ -26,11 +26,13 @@ from overpaint.engine.process.engine import ProcessEngine
 from tests.unit.engine.process.openers import (
     FLOOD,
     open_broken,
+    open_busily,
     open_clumsy,
     open_counting,
     open_dying,
     open_dying_writer,
     open_hanging,
+    open_never,
     open_nothing,
     open_null,
     open_talkative,
@@ -168,6 +170,21 @@ def test_a_child_that_owes_a_picture_and_says_nothing_is_killed() -> None:
     assert event.error.retryable
     assert "killed by signal 9" in event.error.message
     assert ended.wait(10)
+    engine.close()
+
+
+def test_a_child_that_hangs_while_it_loads_is_killed() -> None:
+    ended = threading.Event()
+    engine = ProcessEngine(open_never, ended.set, stall_s=1.5)
+    assert not engine.wait_loaded(LOAD_S)
+    assert "killed by signal 9" in str(engine.load_error)
+    assert ended.wait(10)
+    engine.close()
+
+
+def test_a_child_that_loads_for_long_is_waited_for() -> None:
+    engine = ProcessEngine(open_busily, stall_s=1.5)
+    assert engine.wait_loaded(LOAD_S)
     engine.close()
 
 

@@ -187,6 +187,14 @@ def _watch(it: LocalEngine, task_id: str, fate: str, moment: float, found: Soak)
             found.problems.append(f"{task_id}: {last.error}")
 
 
+def verdict(found: Soak) -> str | None:
+    """What is wrong, in words; None when all is well."""
+    wrong = [f"{len(found.problems)} problems, the first: {found.problems[0]}"] if found.problems else []
+    if found.growth > _MAY_GROW:
+        wrong.append(f"memory grew {found.growth:.3f}x, more than {_MAY_GROW}x; in few minutes caches may still fill")
+    return f"soak: {'; '.join(wrong)}" if wrong else None
+
+
 def main() -> None:
     parser = checkpoint_options(__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -203,7 +211,7 @@ def main() -> None:
         "problems": found.problems[:20],
     }
     report("soak", ["what", "count"], rows, figures, save=arguments.save)
-    sys.exit(bool(found.problems) or found.growth > _MAY_GROW)
+    sys.exit(verdict(found))
 
 
 if __name__ == "__main__":

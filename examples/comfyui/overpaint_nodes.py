@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-SERVER = os.environ.get("OVERPAINT_URL", "http://localhost:8000")
+SERVER = os.environ.get("OVERPAINT_URL", "http://localhost:8000").rstrip("/")
 KEY = os.environ.get("OVERPAINT_KEY", "")
 TIMEOUT_S = 300
 
 
 class OverpaintEdit:
-    """Edits up to ten pictures by an instruction; without a picture it paints from words."""
+    """Edits one or more pictures by an instruction; without a picture it paints from words."""
 
     CATEGORY = "image/overpaint"
     FUNCTION = "paint"
@@ -38,7 +38,12 @@ class OverpaintEdit:
                 "steps": ("INT", {"default": 0, "min": 0, "max": 200, "tooltip": "0 takes the model's own number"}),
                 "size": ("STRING", {"default": "auto", "tooltip": "1024x768, or auto: the last picture's shape"}),
             },
-            "optional": {"images": ("IMAGE",), "mask": ("MASK",), "negative_prompt": ("STRING", {"multiline": True})},
+            "optional": {
+                "images": ("IMAGE",),
+                "mask": ("MASK",),
+                "negative_prompt": ("STRING", {"multiline": True}),
+                "model": ("STRING", {"default": "", "tooltip": "Empty: the server's first, which takes 6 pictures"}),
+            },
         }
 
     def paint(
@@ -50,6 +55,7 @@ class OverpaintEdit:
         images: torch.Tensor | None = None,
         mask: torch.Tensor | None = None,
         negative_prompt: str = "",
+        model: str = "",
     ) -> tuple[torch.Tensor]:
         """One call of the server's OpenAI dialect. `images` is (batch, height, width, channels) from 0 to 1."""
         body: dict[str, Any] = {"prompt": prompt, "seed": seed, "size": size}
@@ -57,6 +63,8 @@ class OverpaintEdit:
             body["num_inference_steps"] = steps
         if negative_prompt:
             body |= {"negative_prompt": negative_prompt, "true_cfg_scale": 4}
+        if model:
+            body["model"] = model
         if images is not None:
             body["images"] = [{"image_url": _data_uri(image)} for image in images]
         if mask is not None:
@@ -72,7 +80,17 @@ def _post(path: str, body: dict[str, Any]) -> Any:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise RuntimeError(f"Overpaint: {json.load(error)['error']['message']}") from error
+        raise RuntimeError(f"Overpaint: {_message(error)}") from error
+    except urllib.error.URLError as error:
+        raise RuntimeError(f"Overpaint: {SERVER} cannot be reached: {error.reason}") from error
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """What the server says; what stands between may answer in its own words."""
+    try:
+        return json.load(error)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        return f"{SERVER} answers {error.code} {error.reason}"
 
 
 def _data_uri(picture: torch.Tensor) -> str:

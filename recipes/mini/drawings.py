@@ -8,6 +8,7 @@ Flat drawings are Fluent Emoji (MIT), shaded ones Noto Emoji (Apache-2.0), chara
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import subprocess
@@ -78,6 +79,7 @@ def draw_glyphs(font_file: bytes) -> Image.Image:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for style, package in ICONS.items():
         icons = json.loads(fetch(package, ICONS_FILE))
         draw_sheet(icons).save(ASSETS / f"{style}.webp", lossless=True, quality=100, method=6)

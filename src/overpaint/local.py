@@ -6,34 +6,32 @@
 Knows no terminal. Every argument means what the command line's flag of that name means.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from io import IOBase
-from operator import index
+import gc
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, SupportsFloat, SupportsIndex, cast
+from typing import Never, Self
 from weakref import finalize
 
 from PIL import Image
 
+from overpaint import arguments
+from overpaint.arguments import AnyImage, AnyLoras
 from overpaint.compose.engine import open_engine
-from overpaint.core.errors import PictureError, RequestError
+from overpaint.core.config import ModelConfig
+from overpaint.core.errors import BackendError
 from overpaint.core.model_info import ModelInfo
-from overpaint.core.picture import Picture
+from overpaint.core.ports import WritingEngine
 from overpaint.core.request import RANDOM_SEED, Background, GenerationRequest, OutputSpec
 from overpaint.core.result import GenerationResult
-from overpaint.core.sizes import Size, parse_size
-from overpaint.images.decode import decode_picture, read_picture, take_pil
 from overpaint.images.metadata import KEY, as_json, recipe_of
 from overpaint.images.pil import to_pil
-from overpaint.lora.folder import open_file
 from overpaint.painting import Watcher, paint
 from overpaint.settings import read_model_config
 from overpaint.version import __version__
 
-AnyImage = Image.Image | Path | str | bytes
-_ALONE = (Image.Image, Path, str, bytes, bytearray, memoryview, IOBase)
-"""What is one thing, though some of it can be walked through."""
+_ONE_EACH = "an Overpaint stays in the process that opened it; open one in each"
 
 
 class Overpaint:
@@ -69,9 +67,10 @@ class Overpaint:
             "weights": weights,
             "transformer": None if transformer is None else Path(transformer),
         }
-        self._engine = open_engine(read_model_config(given))
+        self._engine = _opened(read_model_config(given))
+        self._process = os.getpid()
         # Closed at the program's end at the latest: a thread that is inside torch when the interpreter goes aborts it.
-        self._close = finalize(self, self._engine.close)
+        self._close = finalize(self, _close, self._engine, self._process)
 
     @property
     def info(self) -> ModelInfo:
@@ -89,7 +88,7 @@ class Overpaint:
         true_cfg_scale: float = 1.0,
         num_images: int = 1,
         background: Background = "auto",
-        loras: Mapping[str, float] | Mapping[Path, float] | None = None,
+        loras: AnyLoras | None = None,
         watch: Watcher | None = None,
     ) -> list[Image.Image]:
         """Paint from words alone; see `edit` for the arguments."""
@@ -120,7 +119,7 @@ class Overpaint:
         true_cfg_scale: float = 1.0,
         num_images: int = 1,
         background: Background = "auto",
-        loras: Mapping[str, float] | Mapping[Path, float] | None = None,
+        loras: AnyLoras | None = None,
         watch: Watcher | None = None,
     ) -> list[Image.Image]:
         """Paint from words and pictures.
@@ -146,17 +145,19 @@ class Overpaint:
         Raises:
             RequestError: an argument breaks its rule.
         """
+        if os.getpid() != self._process:
+            raise BackendError(_ONE_EACH)  # of the engine's thread a fork has no copy, and nobody would ever answer
         request = GenerationRequest(
-            prompt=prompt,
-            pictures=_pictures_of(images),
-            mask=None if mask is None else _picture_of(mask, "mask"),
-            size=_size_of(size),
-            seed=_whole("seed", seed),
-            steps=None if steps is None else _whole("steps", steps),
-            negative_prompt=negative_prompt,
-            true_cfg_scale=_real("true_cfg_scale", true_cfg_scale),
-            num_images=_whole("num_images", num_images),
-            adapters=tuple(open_file(Path(file), scale, "loras") for file, scale in (loras or {}).items()),
+            prompt=arguments.text("prompt", prompt),
+            pictures=arguments.pictures(images),
+            mask=None if mask is None else arguments.picture("mask", mask),
+            size=arguments.size(size),
+            seed=arguments.whole("seed", seed),
+            steps=None if steps is None else arguments.whole("steps", steps),
+            negative_prompt=None if negative_prompt is None else arguments.text("negative_prompt", negative_prompt),
+            true_cfg_scale=arguments.real("true_cfg_scale", true_cfg_scale),
+            num_images=arguments.whole("num_images", num_images),
+            adapters=arguments.loras(loras),
             output=OutputSpec(background=background),
         )
         return _images_of(request, paint(self._engine, request, watch))
@@ -173,49 +174,28 @@ class Overpaint:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> Never:
+        raise TypeError(f"cannot be copied or pickled: {_ONE_EACH}")
 
-def _size_of(size: str | Sequence[int] | None) -> Size | float | None:
-    if size is None or isinstance(size, str):
-        return None if size is None else parse_size(size)
+
+def _close(engine: WritingEngine, process: int) -> None:
+    """In the process that opened it; a fork has neither the engine's thread nor, maybe, its locks in order."""
+    if os.getpid() == process:
+        engine.close()
+
+
+def _opened(model: ModelConfig) -> WritingEngine:
+    """An engine, without what its imports leave behind in a program that is not ours.
+
+    What was garbage then is frozen with the modules (compose.imports): also the program's own, and frames that hold
+    the object which is being made.
+    """
     try:
-        width, height = size
-    except (TypeError, ValueError) as exc:
-        raise RequestError("size", size, "must be a width and a height, or a text such as '512x512'") from exc
-    return Size(_whole("size", width), _whole("size", height))
-
-
-def _whole(field: str, value: SupportsIndex) -> int:
-    """A plain int: numpy's are not what generators of noise and writers of JSON take."""
-    try:
-        return index(value)
-    except TypeError as exc:
-        raise RequestError(field, value, "must be a whole number") from exc
-
-
-def _real(field: str, value: SupportsFloat) -> float:
-    """A plain float, likewise."""
-    try:
-        return float(value)
-    except (TypeError, ValueError) as exc:
-        raise RequestError(field, value, "must be a number") from exc
-
-
-def _pictures_of(images: object) -> tuple[Picture, ...]:
-    is_several = isinstance(images, Iterable) and not isinstance(images, _ALONE)
-    several = cast("Iterable[object]", images) if is_several else (cast("object", images),)
-    return tuple(_picture_of(image, f"images[{place}]") for place, image in enumerate(several))
-
-
-def _picture_of(image: object, field: str) -> Picture:
-    match image:
-        case Image.Image():
-            return take_pil(image, field)
-        case bytes():
-            return decode_picture(image, field)
-        case str() | Path():
-            return read_picture(Path(image), field)
-        case _:
-            raise PictureError(field, type(image).__name__, "must be a PIL image, a path, or the bytes of a file")
+        return open_engine(model)
+    finally:
+        if gc.get_freeze_count():
+            gc.unfreeze()
+            gc.collect()
 
 
 def _images_of(request: GenerationRequest, result: GenerationResult) -> list[Image.Image]:

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.offline.full_size.__main__ import chosen
 from benchmarks.offline.full_size.targets import TARGETS, rows_of
+from benchmarks.offline.soak import Soak, verdict
 
 _ROOT = Path(__file__).parents[2]
 _COMMAND = [sys.executable, "-m", "benchmarks.offline.full_size", "--dry-run", "--rounds", "1"]
@@ -29,6 +30,18 @@ def test_every_case_of_the_full_size_benchmark_runs(tmp_path: Path) -> None:
     assert all(card["fits"] for card in small.values())
     assert cases["generation"]["difference_to_diffusers"]["ours"] < 0.02  # bfloat16, three steps
     assert cases["fp8"]["difference_to_bf16"] > 0
+
+
+def test_a_dry_run_has_nothing_to_save() -> None:
+    done = subprocess.run([*_COMMAND, "--save"], cwd=_ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "--dry-run measures nothing" in done.stderr
+
+
+def test_a_soak_that_fails_says_by_what() -> None:
+    assert verdict(Soak(rss_mib=[500, 500, 510])) is None
+    assert "memory grew 1.200x" in (verdict(Soak(rss_mib=[500, 500, 600])) or "")
+    assert "2 problems, the first: t1" in (verdict(Soak(problems=["t1: broken", "t2"], rss_mib=[500])) or "")
 
 
 def test_targets_read_the_figures_that_cases_give() -> None:

@@ -1,6 +1,13 @@
+import copy
+import gc
 import io
 import json
+import os
+import pickle
 import re
+import sys
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +17,12 @@ from PIL import Image
 
 import overpaint
 from overpaint import Overpaint
-from overpaint.core.errors import PictureError, RequestError
+from overpaint.compose.engine import open_engine
+from overpaint.compose.imports import large_imports
+from overpaint.core.config import ModelConfig
+from overpaint.core.errors import BackendError, PictureError, RequestError
 from overpaint.core.events import Event, Progress
+from overpaint.core.ports import WritingEngine
 from tests.reference.lora_bytes import lora_bytes
 
 
@@ -93,11 +104,70 @@ def test_numbers_may_be_numpys() -> None:
         ("size", (128,), "must be a width and a height, or a text such as '512x512'"),
         ("size", (128.0, 128.0), "size: 128.0 must be a whole number"),
         ("size", 128, "size: 128 must be a width and a height"),
+        ("prompt", None, "prompt: None must be text"),
+        ("prompt", b"a cat", "prompt: b'a cat' must be text"),
+        ("negative_prompt", 5, "negative_prompt: 5 must be text"),
+        ("loras", ["pencil.safetensors"], "loras: 'list' must map files to scales"),
+        ("loras", "pencil.safetensors", "loras: 'str' must map files to scales"),
+        ("loras", {"pencil.safetensors": None}, "loras: None must be a number"),
+        ("loras", {1: 1.0}, "loras: 1 must be a path"),
+        ("loras", {str(place): 1.0 for place in range(5)}, "loras: 5 are too many"),
     ],
 )
-def test_what_is_no_number_is_told_by_its_name(name: str, value: Any, rule: str) -> None:
+def test_what_is_of_the_wrong_kind_is_told_by_its_name(name: str, value: Any, rule: str) -> None:
+    arguments: dict[str, Any] = {"prompt": "x", name: value}
     with Overpaint("null:") as painter, pytest.raises(RequestError, match=re.escape(rule)):
-        painter.generate("x", **{name: value})
+        painter.generate(**arguments)
+
+
+def test_a_scale_that_is_out_of_bounds_is_the_loras(tmp_path: Path) -> None:
+    path = tmp_path / "pencil.safetensors"
+    path.write_bytes(lora_bytes({"transformer_blocks.0.attn.to_q": (4, 4)}))
+    with Overpaint("null:") as painter, pytest.raises(RequestError, match=r"loras: 9\.0 must have a scale of -4 to 4"):
+        painter.generate("x", loras={path: 9})
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_is_neither_copied_nor_pickled(duplicate: Callable[[object], object]) -> None:
+    with Overpaint("null:") as painter, pytest.raises(TypeError, match="open one in each"):
+        duplicate(painter)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_is_told_and_leaves_the_engine_to_the_process_that_opened_it() -> None:
+    with Overpaint("null:") as painter:
+        child = os.fork()
+        if child == 0:
+            try:
+                painter.close()
+                painter.generate("a cat", size="64x64", steps=1)
+            except BackendError as error:
+                os._exit(7 if "open one in each" in error.message else 1)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert painter.generate("a cat", size="64x64", steps=1)
+
+
+def test_what_was_garbage_at_the_imports_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that call for an engine are in such garbage, and the first object of a program was never freed."""
+    held: list[weakref.ref[Overpaint]] = []
+
+    def import_all(config: ModelConfig) -> WritingEngine:
+        def leave_garbage() -> None:
+            frame = sys._getframe()
+            frame.f_locals["cycle"] = frame
+
+        with large_imports():
+            leave_garbage()
+        return open_engine(config)
+
+    monkeypatch.setattr("overpaint.local.open_engine", import_all)
+    painter = Overpaint("null:")
+    held.append(weakref.ref(painter))
+    del painter
+    assert held[0]() is None
+    assert not gc.get_freeze_count()
 
 
 def test_a_bad_argument_is_told_like_a_bad_flag() -> None:

@@ -67,6 +67,8 @@ def main() -> None:
     parser.add_argument("--plan-queries", type=int, default=PLAN_QUERIES, help=plans)
     parser.add_argument("--save", action="store_true", help="keep the figures under benchmarks/results")
     arguments = parser.parse_args()
+    if arguments.dry_run and arguments.save:
+        parser.error("--save keeps what was measured, and --dry-run measures nothing")
     names = chosen("--only", arguments.only, _CASES)
     weights = chosen("--weights", arguments.weights, WEIGHTS)
     if not arguments.dry_run and not torch.cuda.is_available():

@@ -6,12 +6,14 @@ from overpaint.cli import options
 from overpaint.cli.job import PaintJob
 from overpaint.cli.loras import read_loras
 from overpaint.cli.options import pick
-from overpaint.cli.output import Target, format_of
+from overpaint.cli.output import STANDARD, Target, format_of
 from overpaint.core.picture import Picture
 from overpaint.core.request import BACKGROUNDS, GenerationRequest, OutputSpec
 from overpaint.core.sizes import parse_size
 from overpaint.images.decode import read_picture
 from overpaint.settings import read_model_config, read_settings
+
+_STANDARD_INPUT = Path("/dev/stdin")
 
 
 def edit(
@@ -49,13 +51,15 @@ def edit(
       overpaint edit "put the hat of picture 2 on the dog" -i dog.png -i hat.png -o both.png
 
       overpaint edit "make it a sketch" -i cat.jpg -o sketch.png --lora pencil.safetensors:0.8
+
+      curl -s URL | overpaint edit "make it snow" -i - -o - --format png > snow.png
     """
     model_config = read_model_config(options.of_model(model, device, dtype, memory, weights, transformer))
     spec = OutputSpec(format_of(output, output_format), quality, pick("background", background, BACKGROUNDS))
     request = GenerationRequest(
         prompt=prompt,
-        pictures=_read(image),
-        mask=read_picture(mask, "mask") if mask else None,
+        pictures=tuple(_read(path, f"images[{index}]") for index, path in enumerate(image)),
+        mask=_read(mask, "mask") if mask else None,
         size=None if size is None else parse_size(size),
         seed=seed,
         steps=steps,
@@ -68,5 +72,5 @@ def edit(
     PaintJob(request, Target(output, num_images), model_config, verbose).run()
 
 
-def _read(paths: list[Path]) -> tuple[Picture, ...]:
-    return tuple(read_picture(path, f"images[{index}]") for index, path in enumerate(paths))
+def _read(path: Path, field: str) -> Picture:
+    return read_picture(_STANDARD_INPUT if path == STANDARD else path, field)

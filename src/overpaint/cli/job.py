@@ -33,13 +33,13 @@ class PaintJob:
     verbose: bool
 
     def run(self) -> None:
-        """Paint, write, and print one line for each file."""
+        """Paint, write, and print one line for each file, beside a picture that is printed itself."""
         self.target.check()
         with engine_session(self.model, verbose=self.verbose) as (engine, progress):
             result = paint(engine, self.request, progress.watch)
         paths = self.target.write(_encoded(self.request, result))
         for index, path in enumerate(paths):
-            typer.echo(_line(path, result, index))
+            typer.echo(_line(path, result, index), err=self.target.is_standard)
 
 
 def _encoded(request: GenerationRequest, result: GenerationResult) -> list[bytes]:

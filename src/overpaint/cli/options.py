@@ -77,7 +77,8 @@ Images = Annotated[
     typer.Option(
         "--image",
         "-i",
-        help="A picture to edit (JPEG, PNG, WebP, GIF). Repeat it for several; the prompt counts them in this order.",
+        help="A picture to edit (JPEG, PNG, WebP, GIF); - is standard input. Repeat it for several; the prompt counts "
+        "them in this order.",
         rich_help_panel=PAINT,
         show_default=False,
     ),
@@ -107,7 +108,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="File to write. Several pictures become NAME-1, NAME-2, ...",
+        help="File to write; - is standard output. Several pictures become NAME-1, NAME-2, ...",
         rich_help_panel=WRITE,
         show_default=False,
     ),

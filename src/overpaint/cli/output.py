@@ -1,4 +1,4 @@
-"""Where results go: names, checks before the work, and writing that leaves all files or none.
+"""Where results go: names, checks before the work, and writing that leaves all files or none; or standard output.
 
 Knows nothing of pictures; it is handed bytes.
 """
@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from overpaint.core.errors import RequestError
 from overpaint.core.request import OUTPUT_FORMATS, OutputFormat
 from overpaint.images.encode import SUFFIXES
 
+STANDARD = Path("-")
+"""Standard input or output, as everywhere on a command line."""
 _PROBE_BYTES = 64 * 1024
 
 
@@ -26,7 +29,7 @@ class Target:
     """The file or files of one command.
 
     Args:
-        path: as given; with several pictures its stem gets a number.
+        path: as given; with several pictures its stem gets a number. `STANDARD` is no file but standard output.
         num_images: files to write.
     """
 
@@ -40,6 +43,11 @@ class Target:
             return [self.path]
         return [self.path.with_stem(f"{self.path.stem}-{index + 1}") for index in range(self.num_images)]
 
+    @property
+    def is_standard(self) -> bool:
+        """Whether the picture goes to standard output, so that what is said of it may not."""
+        return self.path == STANDARD
+
     def check(self) -> None:
         """See that the files can be written, before minutes are spent on painting them.
 
@@ -47,6 +55,8 @@ class Target:
             RequestError: a path cannot be an output file.
             BackendError: the file system has no room.
         """
+        if self.is_standard:
+            return self._check_standard()
         try:
             self._look()
         except PermissionError as exc:
@@ -56,6 +66,13 @@ class Target:
             if exc.errno == errno.ENAMETOOLONG:
                 raise RequestError("output", str(self.path), "must have a shorter name") from exc
             raise disk_error(self.path, exc) from exc
+        return None
+
+    def _check_standard(self) -> None:
+        if self.num_images > 1:
+            raise RequestError("num_images", self.num_images, "must be 1 where the picture goes to standard output")
+        if sys.stdout.isatty():
+            raise RequestError("output", str(self.path), "must not be a terminal; send the picture on, or name a file")
 
     def _look(self) -> None:
         folder = self.path.parent
@@ -73,6 +90,9 @@ class Target:
         Raises:
             BackendError: the file system refused.
         """
+        if self.is_standard:
+            _print(contents[0])
+            return self.paths
         pairs: list[tuple[Path, Path]] = []
         try:
             for path, content in zip(self.paths, contents, strict=True):
@@ -97,6 +117,8 @@ def format_of(path: Path, asked: str | None) -> OutputFormat:
     """
     named = SUFFIXES.get(path.suffix.lower())
     if asked is None:
+        if path.name.lower() in SUFFIXES:
+            raise RequestError("output", str(path), "must have a name before its ending")
         if named is None:
             raise RequestError(
                 "output", str(path), f"must end in {', '.join(SUFFIXES)}, or --format must say what to write"
@@ -105,6 +127,16 @@ def format_of(path: Path, asked: str | None) -> OutputFormat:
     if named not in (None, asked) and asked in OUTPUT_FORMATS:
         raise RequestError("format", asked, f"must agree with the name of the output, '{path.name}'")
     return pick("format", asked, OUTPUT_FORMATS)
+
+
+def _print(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise disk_error(STANDARD, exc) from exc
 
 
 def _is_no_file(path: Path) -> bool:

@@ -18,6 +18,8 @@ _ROUNDING = 2
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """`image` as RGB, or as RGBA when some pixel is not opaque."""
+    if image.mode == "La":  # premultiplied; Pillow converts it to nothing else
+        image = image.convert("LA")
     alpha = _alpha_of(image)
     rgb = _apply_profile(_without_alpha(image), image.info.get("icc_profile"))
     if alpha is None or alpha.getextrema() == (255, 255):
@@ -43,7 +45,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
         return Image.fromarray((levels * 255 // 65535).astype(np.uint8))
     if image.mode in ("L", "RGB", "CMYK"):
         return image
-    if image.mode in ("1", "LA", "La"):
+    if image.mode in ("1", "LA"):
         return image.convert("L")
     return image.convert("RGBA").convert("RGB")
 

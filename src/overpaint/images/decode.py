@@ -5,10 +5,12 @@ Everything that is wrong with a picture is a `PictureError`. Does not fetch from
 """
 
 import io
+import re
 import struct
 from pathlib import Path
+from typing import cast
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from overpaint.core.errors import PictureError
 from overpaint.core.picture import Picture
@@ -43,13 +45,16 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _DAMAGED = "is damaged or cut off and cannot be read"
+_URL = re.compile(r"https?:/|data:", re.IGNORECASE)
+"""With one slash: a path has lost the other."""
+_PNG_DEPTH_AT = 24
 
 
 def read_picture(path: Path, field: str = "images", limits: PictureLimits | None = None) -> Picture:
     """Decode the file at `path`.
 
     Args:
-        path: a picture file.
+        path: a picture file, or a pipe that one comes through.
         field: what the request calls this picture, for the error.
         limits: bounds to keep; None for the defaults.
 
@@ -58,15 +63,21 @@ def read_picture(path: Path, field: str = "images", limits: PictureLimits | None
     """
     limits = limits or PictureLimits()
     name = str(path)
+    if _URL.match(name):
+        raise PictureError(field, name, "is a URL, and must be a file here; download it first")
     try:
         if path.is_dir():
             raise PictureError(field, name, "is a folder, not a picture")
-        _refuse(field, name, limits.broken_by_bytes(path.stat().st_size))
-        data = path.read_bytes()
+        if num_bytes := path.stat().st_size:  # of a pipe it is nothing
+            _refuse(field, name, limits.broken_by_bytes(num_bytes))
+        with path.open("rb") as file:
+            data = file.read(limits.max_bytes + 1)
     except FileNotFoundError as exc:
         raise PictureError(field, name, "does not exist") from exc
     except OSError as exc:
         raise PictureError(field, name, f"cannot be read ({exc.strerror or exc})") from exc
+    except ValueError as exc:
+        raise PictureError(field, ascii(name), "is no name that a file can have") from exc
     return decode_picture(data, field, name, limits)
 
 
@@ -132,17 +143,29 @@ def _decode(data: bytes, header: Header, limits: PictureLimits) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=[header.format]) as image:
         if limits.broken_by_sides(*image.size):
             raise ValueError("the first frame has other sides than the header")
-        image.load()
-        turn = _TURNS.get(orientation_of(image.info))
-        return to_srgb(image if turn is None else image.transpose(turn))
+        if header.format == "PNG":
+            _scale_transparency(image, data[_PNG_DEPTH_AT])
+        return to_srgb(_upright(image))
+
+
+def _scale_transparency(image: Image.Image, depth: int) -> None:
+    """Bring the one transparent colour of a PNG to the eight bits of its samples: Pillow leaves it at `depth`.
+
+    Of sixteen bits for each of red, green and blue Pillow gives the upper half, so that is all that can be compared.
+    """
+    colour = image.info.get("transparency")
+    if depth in (2, 4) and image.mode == "L" and isinstance(colour, int):
+        highest = (1 << depth) - 1
+        image.info["transparency"] = (colour & highest) * 255 // highest
+    elif depth == 16 and isinstance(colour, tuple):
+        image.info["transparency"] = tuple(level >> 8 for level in cast("tuple[int, ...]", colour))
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says, of the caller's own; a picture with unreadable EXIF is taken as it lies."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except _PILLOW_ERRORS:
-        return image
+    """Turned as its EXIF says."""
+    image.load()
+    turn = _TURNS.get(orientation_of(image.info))
+    return image if turn is None else image.transpose(turn)
 
 
 def _refuse(field: str, name: str, rule: str | None) -> None:

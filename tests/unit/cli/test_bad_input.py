@@ -109,6 +109,17 @@ def test_a_bad_picture_is_named_by_its_place_and_its_file(
         assert complaint(overpaint(*edit(path))).endswith(rule)
         assert complaint(overpaint(*edit(path))).startswith("images[0]: ")
     assert complaint(overpaint(*edit(Path("nope.png")))) == "images[0]: 'nope.png' does not exist"
+    for url in ("https://example.com/a.png", "data:image/png;base64," + "A" * 5000):
+        assert complaint(overpaint(*edit(Path(url)))).endswith("is a URL, and must be a file here; download it first")
+
+
+def test_standard_output_takes_one_picture_and_no_terminal(
+    overpaint: Overpaint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = ("generate", "a cat", "-o", "-", "--format", "png")
+    assert complaint(overpaint(*printed, "-n", "2")).startswith("num_images: 2 must be 1")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert complaint(overpaint(*printed)).startswith("output: '-' must not be a terminal")
 
 
 def test_of_several_pictures_the_bad_one_is_named(overpaint: Overpaint, picture: Path) -> None:
@@ -127,6 +138,8 @@ def test_eleven_pictures_are_too_many(overpaint: Overpaint, picture: Path) -> No
         ("missing/out.png", "must be in a folder that exists; 'missing' does not"),
         ("out.tiff", "must end in .png, .jpg, .jpeg, .webp, or --format must say what to write"),
         ("taken.png", "must be a file; something else has that name"),
+        (".png", "must have a name before its ending"),
+        ("-", "must end in .png, .jpg, .jpeg, .webp, or --format must say what to write"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused(name: str, rule: str, overpaint: Overpaint) -> None:

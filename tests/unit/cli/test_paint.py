@@ -1,5 +1,9 @@
 """`generate` and `edit`, from the command line to the written file."""
 
+import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +62,27 @@ def test_the_format_may_be_asked_for_where_the_name_says_nothing(overpaint: Over
     assert overpaint("generate", "a cat", "-o", "cat", "--format", "webp").code == 0
     with Image.open("cat") as image:
         assert image.format == "WEBP"
+
+
+def in_a_shell(command: str, given: bytes) -> subprocess.CompletedProcess[bytes]:
+    environment = os.environ | {"OVERPAINT_MODEL": "null:", "OVERPAINT": f"{sys.executable} -m overpaint"}
+    return subprocess.run(["bash", "-c", command], env=environment, input=given, capture_output=True, check=False)
+
+
+def test_pictures_come_and_go_through_pipes(picture: Path) -> None:
+    command = f"$OVERPAINT edit 'make it red' -i - -i <(cat {picture}) -o - --format webp --size 128x64"
+    ended = in_a_shell(command, picture.read_bytes())
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.startswith(b"-  128x64  seed ")
+    with Image.open(io.BytesIO(ended.stdout)) as image:
+        assert (image.format, image.size) == ("WEBP", (128, 64))
+
+
+def test_nothing_is_said_to_who_stopped_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = in_a_shell("$OVERPAINT generate x -o - --format png | true; exit ${PIPESTATUS[0]}", b"")
+    assert ended.returncode == 1
+    assert b"rror" not in ended.stderr, ended.stderr
 
 
 def test_transparency_is_kept_when_asked_for(overpaint: Overpaint) -> None:

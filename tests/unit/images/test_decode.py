@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import os
 import struct
+import threading
 import time
 import tracemalloc
 import zlib
@@ -72,13 +74,37 @@ def test_sixteen_bit_grey_is_scaled_and_not_clipped() -> None:
     assert first_pixel(decode_picture(save(Image.fromarray(samples), "PNG"))) == (127, 127, 127)
 
 
-def test_sixteen_bit_colour_is_scaled() -> None:
-    """Pillow writes no 16-bit RGB, so the file is put together by hand."""
-    row = b"\0" + struct.pack(">3H", 0xFFFF, 0x8000, 0) * 16
-    header = struct.pack(">2I5B", 16, 16, 16, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(row * 16)), (b"IEND", b"")]
+def png_by_hand(depth: int, kind: int, row: bytes, *more: tuple[bytes, bytes]) -> bytes:
+    """A 16 x 16 PNG of a depth that Pillow does not write, every row the same."""
+    header = struct.pack(">2I5B", 16, 16, depth, kind, 0, 0, 0)
+    chunks = [(b"IHDR", header), *more, (b"IDAT", zlib.compress((b"\0" + row) * 16)), (b"IEND", b"")]
     parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
-    assert first_pixel(decode_picture(b"\x89PNG\r\n\x1a\n" + b"".join(parts))) == (255, 128, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_sixteen_bit_colour_is_scaled() -> None:
+    row = struct.pack(">3H", 0xFFFF, 0x8000, 0) * 16
+    assert first_pixel(decode_picture(png_by_hand(16, 2, row))) == (255, 128, 0)
+
+
+@pytest.mark.parametrize(
+    ("depth", "kind", "row", "transparent"),
+    [
+        (1, 0, bytes([0b01010101] * 2), (1,)),
+        (2, 0, bytes([0b00_01_10_11] * 4), (1,)),
+        (4, 0, bytes([0x01] * 8), (1,)),
+        (8, 0, bytes([0, 1] * 8), (1,)),
+        (16, 2, struct.pack(">6H", 0, 0, 0, 0x1234, 0x5678, 0x9ABC) * 8, (0x1234, 0x5678, 0x9ABC)),
+    ],
+    ids=["1 bit grey", "2 bit grey", "4 bit grey", "8 bit grey", "16 bit colour"],
+)
+def test_a_transparent_colour_is_that_of_the_samples_whatever_their_depth(
+    depth: int, kind: int, row: bytes, transparent: tuple[int, ...]
+) -> None:
+    data = png_by_hand(depth, kind, row, (b"tRNS", struct.pack(f">{len(transparent)}H", *transparent)))
+    alpha = decode_picture(data).data[3::4]
+    period = 4 if depth == 2 else 2
+    assert list(alpha[:period]) == [255, 0, 255, 255][:period]
 
 
 def test_sixteen_bit_grey_keeps_its_transparent_level() -> None:
@@ -395,6 +421,37 @@ def test_a_pil_image_is_taken_with_the_same_rules() -> None:
         take_pil(Image.new("RGB", (1, 1)), "images[0]")
     with pytest.raises(PictureError, match="floating point"):
         take_pil(Image.new("F", (20, 20), 0.5))
+
+
+def test_premultiplied_grey_is_taken() -> None:
+    image = Image.new("LA", (20, 20), (200, 128)).convert("La")
+    assert first_pixel(take_pil(image)) == pytest.approx((200, 200, 200, 128), abs=1)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
+def test_a_pil_image_is_turned_upright(file_format: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = save(Image.effect_noise((40, 24), 90).convert("RGB"), file_format, exif=exif)
+    with Image.open(io.BytesIO(data)) as image:
+        taken = take_pil(image)
+    turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert to_pil(taken).tobytes() == turned.tobytes()
+    assert (taken.width, taken.height) == (24, 40)
+
+
+def test_a_name_that_no_file_can_have_is_told() -> None:
+    with pytest.raises(PictureError, match="is no name that a file can have"):
+        read_picture(Path("a\0b"))
+
+
+def test_a_picture_may_come_through_a_pipe(tmp_path: Path, picture_bytes: PictureBytes) -> None:
+    data, pipe = picture_bytes("PNG", color=RED), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    assert first_pixel(read_picture(pipe)) == RED
+    writer.join()
 
 
 def test_grey_of_more_than_16_bits_does_not_wrap_round() -> None:

@@ -2,30 +2,35 @@
 
 import asyncio
 import gc
+import logging
 import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import uvloop
 
 from overpaint.api.log import configure_logs
-from overpaint.api.server import Server
+from overpaint.api.server import Listen, Server
 from overpaint.api.tunnel import open_tunnel
 from overpaint.compose.server import OpenServer, open_server
-from overpaint.core.errors import ConfigError
+from overpaint.core.errors import ConfigError, OverpaintError, RequestError
+from overpaint.service.keys import Keys
 from overpaint.settings import ServerSettings
 
 FIRST_KEY = "first"
+_log = logging.getLogger(__name__)
+Say = Callable[[str], None]
 GC_THRESHOLDS = (20_000, 20, 20)
 """A request makes some thousand objects and hardly a cycle: with Python's own 700, a tenth of the time is spent."""
 
 
-def run_server(settings: ServerSettings, say: Callable[[str], None]) -> None:
+def run_server(settings: ServerSettings, say: Say) -> None:
     """Serve until asked to stop.
 
     Args:
         settings: what the server is told.
-        say: writes a line for people.
+        say: writes a line for people; raises `OSError` where there is nobody to read it.
 
     Raises:
         ConfigError: a setting, the checkpoint or the device cannot be used.
@@ -36,51 +41,84 @@ def run_server(settings: ServerSettings, say: Callable[[str], None]) -> None:
         runner.run(_serve(settings, say))
 
 
-async def _serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
-    async with open_server(settings) as opened:
-        listening = asyncio.Event()
-
-        def greet() -> None:
-            url = opened.listen.url
-            opened.tunnel.port = opened.listen.port
-            say(f"Overpaint listens at {url} (the API: {url}/docs)")
-            if settings.public_url is None:
-                say(f"Links in webhooks begin with {opened.listen.outer_url}; --public-url names another address")
-            if proxy_port is not None:
-                say(f"Proxy for clients with fixed hosts: http://localhost:{proxy_port}")
-            if secret is not None:
-                say(f"API key, shown this once: {secret}")
-            listening.set()
-
+async def _serve(settings: ServerSettings, say: Say) -> None:
+    async with open_server(settings) as opened, AsyncExitStack() as stack:
         _spare_the_collector()
-        async with AsyncExitStack() as stack:
-            proxy_port = await _open_proxy(opened, stack)
-            secret = await _first_key(opened)  # nothing refuses the settings from here on: a key that is made is shown
-            server = Server(opened.app, opened.listen, greet)
-            loading = asyncio.create_task(_see_it_load(opened, server, listening, say))
-            await server.serve(sockets=[opened.socket])
-            loading.cancel()
-            with suppress(asyncio.CancelledError):
-                await loading
+        proxy_port = await _open_proxy(opened, stack)
+        listening = asyncio.Event()
+        server = Server(opened.app, opened.listen, listening.set)
+        greeting = partial(_greeting, opened.listen, settings.public_url, proxy_port)
+        coming_up = asyncio.create_task(_come_up(opened, server, listening, greeting, say))
+        await server.serve(sockets=[opened.socket])
+        coming_up.cancel()
+        with suppress(asyncio.CancelledError):
+            await coming_up
 
 
-async def _see_it_load(
-    opened: OpenServer, server: Server, listening: asyncio.Event, say: Callable[[str], None]
+async def _come_up(
+    opened: OpenServer, server: Server, listening: asyncio.Event, greeting: Callable[[], list[str]], say: Say
 ) -> None:
-    """Say that pictures can be painted now, or stop the server for what starting the engine again would not mend.
+    """Greet, show the first key, and say when pictures can be painted.
+
+    The key is made when nothing refuses the start any more, and shown at once: one that is made is seen.
 
     Raises:
-        ConfigError: the checkpoint or the device cannot be used.
+        ConfigError: the checkpoint or the device cannot be used; starting the engine again would not mend that.
+        BackendError: the first key cannot be stored.
     """
     await listening.wait()
+    opened.tunnel.port = opened.listen.port
     try:
+        secret = await _first_key(opened.service.keys)
+        for line in greeting():
+            _tell(say, line)
+        if secret is not None:
+            await _show_first_key(opened.service.keys, secret, say)
         is_ready = await asyncio.to_thread(opened.engine.wait_ready, math.inf)
-    except ConfigError:
+    except OverpaintError:
         server.stop()
         raise
     if is_ready:
         info = opened.engine.info
-        say(f"Ready: {info.name} on {info.device} in {info.dtype}")
+        _tell(say, f"Ready: {info.name} on {info.device} in {info.dtype}")
+
+
+def _greeting(listen: Listen, public_url: str | None, proxy_port: int | None) -> list[str]:
+    """Where the server is reached."""
+    lines = [f"Overpaint listens at {listen.url} (the API: {listen.url}/docs)"]
+    if public_url is None:
+        lines.append(f"Links in webhooks begin with {listen.outer_url}; --public-url names another address")
+    if proxy_port is not None:
+        lines.append(f"Proxy for clients with fixed hosts: http://localhost:{proxy_port}")
+    return lines
+
+
+async def _first_key(keys: Keys) -> str | None:
+    """A key for a server that has none: else nobody could begin."""
+    if await keys.list_keys():
+        return None
+    try:
+        _, secret = await keys.create(FIRST_KEY, is_admin=True)
+    except RequestError:
+        return None  # another server on the database was first
+    return secret
+
+
+async def _show_first_key(keys: Keys, secret: str, say: Say) -> None:
+    """Show it; what nobody has seen is not left in force."""
+    if not _tell(say, f"API key, shown this once: {secret}"):
+        await keys.revoke(FIRST_KEY)
+        _log.warning("the first key could not be shown and was revoked; make one: overpaint keys create NAME --admin")
+
+
+def _tell(say: Say, line: str) -> bool:
+    """Say a line; whether it could be written. Who listens no more (a pipe, a full disk) does not end a server."""
+    try:
+        say(line)
+    except OSError as exc:
+        _log.warning("what is said to people cannot be written: %s", exc.strerror or exc)
+        return False
+    return True
 
 
 async def _open_proxy(opened: OpenServer, stack: AsyncExitStack) -> int | None:
@@ -102,11 +140,3 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-
-
-async def _first_key(opened: OpenServer) -> str | None:
-    """A key for a server that has none: else nobody could begin."""
-    if await opened.service.keys.list_keys():
-        return None
-    _, secret = await opened.service.keys.create(FIRST_KEY, is_admin=True)
-    return secret

@@ -60,6 +60,13 @@ def test_a_key_that_is_not_there_is_told_in_one_line(running: RunningServer) -> 
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_database_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
+    """The store's warning once stood above the error, and said the same."""
+    (tmp_path / "overpaint.db").write_text("no database, but long enough to be looked at" * 100)
+    done = overpaint("keys", "list", "--data-dir", str(tmp_path))
+    assert (done.returncode, done.stderr) == (1, "error: the database failed: file is not a database\n")
+
+
 def test_usage_is_one_row_for_each_task(running: RunningServer) -> None:
     with running.client() as http:
         task = http.post("/overpaint/v1/tasks", json=PAINT, params={"wait_s": 30}).json()

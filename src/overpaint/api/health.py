@@ -1,5 +1,6 @@
 """For whoever runs the server: is the process alive, can it work, and its numbers. No key needed."""
 
+from contextlib import suppress
 from typing import cast
 
 from fastapi import APIRouter, Request, Response
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from overpaint.api.deps import ClosingDep, ServiceDep
 from overpaint.api.metrics import CONTENT_TYPE, Metrics
+from overpaint.core.errors import BackendError
 
 router = APIRouter(tags=["health"])
 
@@ -50,5 +52,10 @@ async def ready(response: Response, service: ServiceDep, closing: ClosingDep) ->
 async def metrics(request: Request, service: ServiceDep) -> Response:
     """Numbers in Prometheus' text format."""
     numbers = cast("Metrics", request.app.state.metrics)
-    numbers.ready.set((await service.readiness()).is_ready)
+    found = await service.readiness()
+    numbers.ready.set(found.is_ready)
+    numbers.running.set(service.num_under_way)
+    if "store" not in found.problems:  # else what was seen last stands
+        with suppress(BackendError):
+            numbers.saw_backlog(await service.backlog())
     return Response(numbers.exposition(), headers={"Content-Type": CONTENT_TYPE})

@@ -1,11 +1,14 @@
 """What Prometheus is told: requests, queue, stages, engine steps and failures. One registry for each application.
 
-Tasks are counted as the watch tower hears of them, so a task is counted by the process that ran it, once.
+Tasks are counted as the watch tower hears of them, so a task is counted by the process that ran it, once. What stands
+now (queue, work under way) is asked for with every look: what was heard of it would be wrong where another server takes
+a task, and after a restart.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -14,8 +17,8 @@ from overpaint.api.engine_metrics import EngineCollector
 from overpaint.core.engine_stats import NO_STATS, EngineStats
 from overpaint.core.events import Progress
 from overpaint.core.result import Timings
-from overpaint.core.task import Task
-from overpaint.service.watch import Ended, Happening, Queued
+from overpaint.core.task import Backlog, Task
+from overpaint.service.watch import Ended, Happening
 
 STAGES = ("queue", "condition", "prefill", "denoise", "decode")
 REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
@@ -39,8 +42,7 @@ class Metrics:
         self.engine_stats = engine_stats
         self.registry.register(EngineCollector(lambda: self.engine_stats()))
         self._now_s = now_s
-        self._waiting: dict[str, float] = {}
-        self._last_step: dict[str, tuple[int, float]] = {}
+        self._last_step: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._make_counters(self.registry)
         self._make_gauges(self.registry)
@@ -75,13 +77,10 @@ class Metrics:
         )
 
     def _make_gauges(self, registry: CollectorRegistry) -> None:
-        depth = Gauge("overpaint_queue_depth", "Tasks that wait.", registry=registry)
-        age = Gauge("overpaint_queue_age_seconds", "How long the longest waiting task has waited.", registry=registry)
-        running = Gauge("overpaint_tasks_running", "Tasks that the engine works on.", registry=registry)
+        self._depth = Gauge("overpaint_queue_depth", "Tasks that wait in the database.", registry=registry)
+        self._age = Gauge("overpaint_queue_age_seconds", "How long the oldest of them has waited.", registry=registry)
+        self.running = Gauge("overpaint_tasks_running", "Tasks that this server holds.", registry=registry)
         self.ready = Gauge("overpaint_ready", "1 when work can be taken and done.", registry=registry)
-        depth.set_function(lambda: len(self._waiting))
-        age.set_function(lambda: self._now_s() - min(self._waiting.values(), default=self._now_s()))
-        running.set_function(lambda: len(self._last_step))
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -91,26 +90,29 @@ class Metrics:
         """Note an answered request."""
         self._requests.labels(method, route, str(status)).observe(seconds)
 
+    def saw_backlog(self, backlog: Backlog, now: datetime | None = None) -> None:
+        """Note what waits."""
+        oldest, now = backlog.oldest, now or datetime.now(UTC)
+        self._depth.set(backlog.num_tasks)
+        self._age.set(max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+
     def saw(self, task_id: str, what: Happening) -> None:
         """Note what happened to a task."""
-        if isinstance(what, Queued):
-            self._last_step.pop(task_id, None)
-            self._waiting.setdefault(task_id, self._now_s())
-        elif isinstance(what, Progress):
+        if isinstance(what, Progress):
             self._saw_progress(task_id, what)
         elif isinstance(what, Ended):
             self._saw_end(task_id, what.task)
 
     def _saw_progress(self, task_id: str, progress: Progress) -> None:
-        self._waiting.pop(task_id, None)
         now_s = self._now_s()
         step, since_s = self._last_step.get(task_id, (progress.step, now_s))
         if progress.stage == "denoise" and progress.step > step:
             self._steps.observe((now_s - since_s) / (progress.step - step))
         self._last_step[task_id] = (progress.step, now_s)
+        if len(self._last_step) > TASKS_KEPT:  # of tasks that another server took over, whose end is not heard here
+            self._last_step.popitem(last=False)
 
     def _saw_end(self, task_id: str, task: Task) -> None:
-        self._waiting.pop(task_id, None)
         self._last_step.pop(task_id, None)
         if task_id in self._ended:
             return

@@ -5,12 +5,10 @@ import asyncio
 from overpaint.api.body import read_body
 from overpaint.api.closing import left_before, wait_for
 from overpaint.api.deps import Call, note_task
-from overpaint.api.errors import RouteError, UnfinishedTaskError, raise_unless_painted
+from overpaint.api.errors import UnfinishedTaskError, gone, raise_unless_painted
 from overpaint.api.json_body import M, parse_json, validated
 from overpaint.core.task import Task
 from overpaint.service.draft import Draft
-
-CLIENT_CLOSED = 499
 
 
 async def read_input(call: Call, model: type[M]) -> M:
@@ -35,7 +33,7 @@ async def accept(call: Call, draft: Draft) -> Task:
     submitting = asyncio.ensure_future(call.service.submit.submit(call.caller, draft))
     try:
         if await left_before(call.request, submitting):
-            raise RouteError(CLIENT_CLOSED, "the client has gone away")
+            raise gone()
     finally:
         submitting.cancel()
     task = submitting.result()

@@ -1,5 +1,6 @@
 """`overpaint doctor`: is this machine ready, what fits on it, how fast it is, and what is wrong, in plain words."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from overpaint.cli.session import engine_session
 from overpaint.compose.engine import NULL_SCHEME
 from overpaint.compose.imports import large_imports
 from overpaint.core.config import EngineConfig, ModelConfig
-from overpaint.core.errors import OverpaintError
+from overpaint.core.errors import OverpaintError, RequestError
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest
@@ -65,6 +66,8 @@ def doctor(
 
       overpaint doctor --model Qwen/Qwen-Image-2.1 --card 16
     """
+    if card is not None and not 0 < card < math.inf:
+        raise RequestError("card", card, "must be a number of GiB above 0")
     settings = read_server_settings(options.of_model(model, device, dtype, memory, weights, transformer), config_path())
     scheduling = replace(engine_config_of(settings), trace=None)
     if not verbose:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from overpaint.cli.server_options import ConfigFile, Database, DataDir, open_accounts, server_settings
 from overpaint.core.account import ApiKey, KeyLimits
-from overpaint.core.errors import RequestError
+from overpaint.core.errors import BackendError, RequestError
 from overpaint.settings import ServerSettings
 
 MICRO = 1_000_000
@@ -55,8 +55,13 @@ def create(
 
       overpaint keys create agency --per-minute 60 --budget 200
     """
-    limits = KeyLimits(**_limits(per_minute, open_tasks, budget))
-    typer.echo(asyncio.run(_create(_settings(data_dir, database, config), name, limits, is_admin=admin)))
+    limits, settings = KeyLimits(**_limits(per_minute, open_tasks, budget)), _settings(data_dir, database, config)
+    secret = asyncio.run(_create(settings, name, limits, is_admin=admin))
+    try:
+        typer.echo(secret)
+    except OSError as exc:
+        asyncio.run(_revoke(settings, name))
+        raise BackendError(f"the key could not be written ({exc.strerror or exc}) and is revoked") from exc
 
 
 def list_keys(data_dir: DataDir = None, database: Database = None, config: ConfigFile = None) -> None:

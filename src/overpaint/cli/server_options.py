@@ -1,5 +1,6 @@
 """The flags that `serve`, `keys` and `usage` share, and how they become settings."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -45,4 +46,5 @@ def open_accounts(settings: ServerSettings) -> "AbstractAsyncContextManager[Open
     """See `compose.server.open_accounts`, which is imported when it is needed: the other commands need no database."""
     from overpaint.compose.server import open_accounts as opened
 
+    logging.getLogger("overpaint").addHandler(logging.NullHandler())  # what the store warns of is raised as well
     return opened(settings)

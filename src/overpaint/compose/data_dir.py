@@ -10,13 +10,13 @@ SECRET_BYTES = 32
 
 
 def make_data_dir(folder: Path) -> None:
-    """Make it where it is not there.
+    """Make it where it is not there, closed to other users: prompts, pictures and secrets of webhooks are in it.
 
     Raises:
         ConfigError: it cannot be made or written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigError(f"data_dir: '{folder}' cannot be made ({(exc.strerror or str(exc)).lower()})") from exc
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -26,6 +26,7 @@ from overpaint.api.tunnel import Tunnel
 from overpaint.compose.data_dir import link_secret, make_data_dir
 from overpaint.compose.engine import open_engine
 from overpaint.compose.imports import large_imports
+from overpaint.compose.kept_files import require_outputs_of, require_own_database, require_own_outputs
 from overpaint.compose.listening import api_config_of, listen_of, vendor_hosts
 from overpaint.compose.outside import outside_of, safety_of
 from overpaint.core.errors import ConfigError
@@ -33,7 +34,7 @@ from overpaint.core.store_ports import AccountStore
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.supervisor import Supervisor
 from overpaint.images.limits import MIB, PictureLimits
-from overpaint.outputs.opening import open_outputs
+from overpaint.outputs.opening import folder_of, open_outputs
 from overpaint.service.build import Policies, build_service
 from overpaint.service.catalogue_file import read_catalogue
 from overpaint.service.clock import SystemClock
@@ -41,6 +42,7 @@ from overpaint.service.keys import Keys
 from overpaint.service.service import Service, ServicePorts
 from overpaint.service.sweep import Retention
 from overpaint.settings import ServerSettings, engine_config_of, model_config_of
+from overpaint.store.database import parse_url
 from overpaint.store.opening import Stores, open_stores
 
 BEYOND_RUNNING = 2
@@ -110,9 +112,12 @@ async def open_server(settings: ServerSettings) -> AsyncIterator[OpenServer]:
         stack.callback(bound.close)
         make_data_dir(settings.data_dir)
         api = api_config_of(settings, listen)
-        outputs = open_outputs(settings.outputs or str(settings.data_dir / "files"))
+        outputs = open_outputs(_place_of_files(settings))
+        _require_own_files(settings)
         stores = await _open_stores(settings)
         stack.push_async_callback(stores.close)
+        if settings.outputs is not None and (folder := folder_of(settings.outputs)) is not None:
+            await require_outputs_of(stores.tasks, folder)
         engine = _start_engine(settings, stack)
         metrics.engine_stats = lambda: engine.stats
         ports = ServicePorts(stores.tasks, stores.accounts, outputs, engine, lambda: engine.problem)
@@ -162,9 +167,22 @@ def _sqlite_file(settings: ServerSettings) -> Path:
     return settings.data_dir.resolve() / "overpaint.db"
 
 
+def _database_url(settings: ServerSettings) -> str:
+    return settings.database or f"sqlite:///{_sqlite_file(settings)}"
+
+
+def _place_of_files(settings: ServerSettings) -> str:
+    return settings.outputs or str(settings.data_dir / "files")
+
+
+def _require_own_files(settings: ServerSettings) -> None:
+    require_own_database(parse_url(_database_url(settings)))
+    if (folder := folder_of(_place_of_files(settings))) is not None:
+        require_own_outputs(folder)
+
+
 async def _open_stores(settings: ServerSettings) -> Stores:
-    url = settings.database or f"sqlite:///{_sqlite_file(settings)}"
-    return await open_stores(url, lambda: datetime.now(UTC))
+    return await open_stores(_database_url(settings), lambda: datetime.now(UTC))
 
 
 def _start_engine(settings: ServerSettings, stack: AsyncExitStack) -> Supervisor:

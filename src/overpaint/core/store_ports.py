@@ -12,7 +12,7 @@ from overpaint.core.account import UNLIMITED, ApiKey, KeyLimits, Standing, Usage
 from overpaint.core.errors import BackendError
 from overpaint.core.result import Timings
 from overpaint.core.session import Session, SessionNode
-from overpaint.core.task import Lease, NewTask, StoredFile, Task, TaskFailure, TaskOutput, TaskState
+from overpaint.core.task import Backlog, Lease, NewTask, StoredFile, Task, TaskFailure, TaskOutput, TaskState
 
 
 class RefusedValueError(BackendError):
@@ -73,6 +73,10 @@ class TaskStore(Protocol):
 
     async def position(self, task_id: str) -> int:
         """How many queued tasks go before this one; 0 when it is next or no longer queued."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """What is queued, whoever accepted it."""
         ...
 
     async def lease(self, worker: str, *, limit: int, duration: timedelta) -> list[Lease]:

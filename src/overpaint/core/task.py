@@ -212,3 +212,16 @@ class Lease:
     worker: str
     expires_at: datetime
     token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits to be leased.
+
+    Args:
+        num_tasks: queued.
+        oldest: when the longest waiting of them was accepted; None when nothing waits.
+    """
+
+    num_tasks: int
+    oldest: datetime | None

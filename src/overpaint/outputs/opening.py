@@ -23,6 +23,14 @@ _RETRY_TIMEOUT = timedelta(seconds=10)
 _MAX_RETRIES = 3
 
 
+def folder_of(place: str) -> Path | None:
+    """The folder that `place` names; None when it names something else."""
+    parts = urlsplit(place)
+    if len(parts.scheme) < 2:  # none, or the drive letter of a path
+        return Path(place)
+    return Path(parts.path) if parts.scheme == "file" else None
+
+
 def open_outputs(place: str) -> OutputStore:
     """The place for files that `place` names; nothing is written yet.
 
@@ -34,11 +42,9 @@ def open_outputs(place: str) -> OutputStore:
     Raises:
         ConfigError: it cannot be used.
     """
+    if (folder := folder_of(place)) is not None:
+        return LocalOutputs(folder)
     parts = urlsplit(place)
-    if len(parts.scheme) < 2:  # none, or the drive letter of a path
-        return LocalOutputs(Path(place))
-    if parts.scheme == "file":
-        return LocalOutputs(Path(parts.path))
     if parts.scheme not in _OBJECT_SCHEMES:
         raise ConfigError(f"outputs: '{parts.scheme}://{parts.netloc}' must be a folder, s3://, gs:// or az://")
     settings = dict(parse_qsl(parts.query))

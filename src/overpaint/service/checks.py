@@ -51,7 +51,8 @@ def _check_numbers(draft: Draft, entry: ModelEntry) -> None:
     )
     check_adapter_count(len(draft.adapters))
     if draft.num_images > entry.output.max_images:
-        raise RequestError("num_images", draft.num_images, f"must be 1 to {entry.output.max_images}")
+        most = entry.output.max_images
+        raise RequestError("num_images", draft.num_images, f"must be 1 to {most}" if most > 1 else "must be 1")
 
 
 def check_webhook(url: str | None) -> None:

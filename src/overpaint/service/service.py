@@ -10,6 +10,7 @@ from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.ports import EngineClient
 from overpaint.core.store_ports import AccountStore, OutputStore, TaskStore
+from overpaint.core.task import Backlog
 from overpaint.service.adapters import AdapterDesk
 from overpaint.service.catalogue import Catalogue
 from overpaint.service.dispatch import Dispatcher
@@ -103,6 +104,19 @@ class Service:
             BackendError: it is not loaded yet.
         """
         return self.ports.engine.info
+
+    @property
+    def num_under_way(self) -> int:
+        """Tasks that this process holds: being prepared, painted or stored."""
+        return len(self.dispatcher.running)
+
+    async def backlog(self) -> Backlog:
+        """What waits for this process or any other on the database.
+
+        Raises:
+            BackendError: the database is out of reach.
+        """
+        return await self.ports.tasks.backlog()
 
     def usage(
         self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None

@@ -30,7 +30,7 @@ from overpaint.service.joining import Joiner
 from overpaint.service.limits import Limits
 from overpaint.service.pictures import PictureDesk, TakenPicture, read_mask, require_same_sides
 from overpaint.service.safety import Safety
-from overpaint.service.watch import Ended, Queued, WatchTower
+from overpaint.service.watch import Ended, WatchTower
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,6 @@ class Submitter:
         await self._parts.adapters.keep(adapters)
         task, is_new = await self._store(caller, draft, spec, price, fingerprint)
         if is_new:
-            self._parts.tower.hint(task.id, Queued(0))
             self._parts.wake()
         return task
 

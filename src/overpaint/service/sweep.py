@@ -4,16 +4,21 @@ Runs beside the server and may run in several processes at once: everything it d
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
+from overpaint.core.errors import BackendError
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.service.clock import ServiceClock
 from overpaint.service.files import INPUTS, OUTPUTS, UPLOADS
 from overpaint.service.loops import Loop
 
 BATCH = 200
+FAILURES_IN_A_ROW = 50
+"""Of files that cannot be removed: with so many, it is the place that is out of reach."""
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +57,8 @@ class Sweeper:
         self._outputs = outputs
         self._clock = clock
         self._retention = retention or Retention()
+        self._left: list[BackendError] = []
+        self._in_a_row = 0
         self._loop = Loop("sweep", self._turn, self._retention.interval_s)
 
     def start(self) -> None:
@@ -63,7 +70,12 @@ class Sweeper:
         await self._loop.stop()
 
     async def sweep(self) -> int:
-        """One whole sweep; returns how many files went."""
+        """One whole sweep; returns how many files went. One that cannot be removed stays, and the others go.
+
+        Raises:
+            BackendError: tasks or files are out of reach.
+        """
+        self._left, self._in_a_row = [], 0
         count = await self._sweep_tasks()
         count += await self._sweep_uploads()
         for prefix in (OUTPUTS, INPUTS):
@@ -74,6 +86,8 @@ class Sweeper:
         count = await self.sweep()
         if count:
             _log.info("%d old files were removed", count)
+        if self._left:
+            _log.warning("%d old files cannot be removed; the first: %s", len(self._left), self._left[0].message)
         return False
 
     async def _sweep_tasks(self) -> int:
@@ -83,15 +97,13 @@ class Sweeper:
             finished_before=self._clock.now() - self._retention.tasks, limit=BATCH
         ):
             outputs = [output.file.key for task in expired for output in task.outputs]
-            await self._outputs.delete(outputs)
-            count += len(outputs)
+            count += await self._remove(outputs)
         return count
 
     async def _sweep_uploads(self) -> int:
         count = 0
         async for keys in _batches(self._outputs.list_keys(UPLOADS, older_than=self._retention.uploads)):
-            await self._outputs.delete(keys)
-            count += len(keys)
+            count += await self._remove(keys)
         return count
 
     async def _sweep_orphans(self, prefix: str) -> int:
@@ -105,7 +117,31 @@ class Sweeper:
         """Look once more before it goes: a request may have named it, or written it again (it is young then)."""
         if await self._tasks.referenced_files([key]):
             return False
-        return await self._outputs.delete_old(key, older_than=self._retention.orphans)
+        return bool(await self._try(self._outputs.delete_old(key, older_than=self._retention.orphans)))
+
+    async def _remove(self, keys: list[str]) -> int:
+        """Remove files; how many went."""
+        before = len(self._left)
+        for key in keys:
+            await self._try(self._outputs.delete([key]))
+        return len(keys) - (len(self._left) - before)
+
+    async def _try(self, removal: Awaitable[T]) -> T | None:
+        """What a removal gives; None when the file cannot be removed.
+
+        Raises:
+            BackendError: too many in a row could not.
+        """
+        try:
+            found = await removal
+        except BackendError as error:
+            self._left.append(error)
+            self._in_a_row += 1
+            if self._in_a_row >= FAILURES_IN_A_ROW:
+                raise
+            return None
+        self._in_a_row = 0
+        return found
 
 
 async def _batches(keys: AsyncIterator[str]) -> AsyncIterator[list[str]]:

@@ -86,18 +86,14 @@ class WatchTower:
         if last is not None and last.what == what:
             return last
         floor = attempt * ATTEMPT_SPAN
-        self.hint(task_id, what)
+        if self._listener:
+            self._listener(task_id, what)
         event = TaskEvent(max(floor, last.sequence if last else 0) + 1, task_id, what)
         memory.forget_previews(what)
         memory.events.append(event)
         changed, memory.changed = memory.changed, asyncio.Event()
         changed.set()
         return event
-
-    def hint(self, task_id: str, what: Happening) -> None:
-        """Let the listener know and nobody else: of what a watcher had better ask the store (a place in the queue)."""
-        if self._listener:
-            self._listener(task_id, what)
 
     def last_progress(self, task_id: str, until: datetime | None = None) -> Progress | None:
         """How far a task got (by the moment `until`), as far as it is remembered."""

@@ -7,19 +7,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, tuple_
 
 from overpaint.core.errors import TaskNotFoundError
-from overpaint.core.task import Task, TaskState
+from overpaint.core.task import Backlog, Task, TaskState
 from overpaint.store.access import TaskAccess, TellTime
 from overpaint.store.coalesce import Coalescer
 from overpaint.store.cursor import read_cursor, write_cursor
 from overpaint.store.database import Database
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.rows import task_of
-from overpaint.store.schema import IS_OPEN, task_files, tasks
+from overpaint.store.schema import IS_FRUITLESS, IS_OPEN, IS_QUEUED, task_files, tasks
 
 _BY_ID = select(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
 _STILL_NAMED = select(task_files.c.file_key).where(task_files.c.file_key.in_(bindparam("keys", expanding=True)))
+_FRUITLESS = frozenset({TaskState.FAILED, TaskState.CANCELLED})
 _NAMES_A_QUERY = 500
 _NUMBER = func.count().label("number")
+_BACKLOG = select(_NUMBER, func.min(tasks.c.created_at).label("oldest")).where(IS_QUEUED)
 
 
 class TaskReading(TaskAccess):
@@ -73,6 +75,11 @@ class TaskReading(TaskAccess):
         """How many queued tasks go before this one; see `TaskStore.position`."""
         return await self._number(self._position, {"id": task_id})
 
+    async def backlog(self) -> Backlog:
+        """What is queued; see `TaskStore.backlog`."""
+        (row,) = await self._database.read(_BACKLOG)
+        return Backlog(row["number"], row["oldest"])
+
     async def referenced_files(self, keys: Sequence[str]) -> set[str]:
         """Those of the given file keys that some task still names."""
         named: set[str] = set()
@@ -96,8 +103,11 @@ def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState
         query = query.where(tasks.c.key_id == key_id)
     if states:
         query = query.where(tasks.c.state.in_([state.value for state in states]))
+    # These say no more, but lead to the index of those.
     if states and not any(state.is_final for state in states):
-        query = query.where(IS_OPEN)  # says no more, but leads to the index of those
+        query = query.where(IS_OPEN)
+    if states and _FRUITLESS.issuperset(states):
+        query = query.where(IS_FRUITLESS)
     return query
 
 

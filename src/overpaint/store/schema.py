@@ -36,6 +36,7 @@ metadata = MetaData(
 IS_QUEUED = text("state = 'queued'")
 IS_RUNNING = text("state = 'running'")
 IS_OPEN = text("state IN ('queued', 'running')")
+IS_FRUITLESS = text("state IN ('failed', 'cancelled')")
 _FINISHED = text("finished_at IS NOT NULL")
 _HAS_IDEMPOTENCY_KEY = text("idempotency_key IS NOT NULL")
 _IS_VALID = text("revoked_at IS NULL")
@@ -85,6 +86,8 @@ tasks = Table(
     _partial("ix_tasks_leases", "lease_expires_at", where=IS_RUNNING),
     _partial("ix_tasks_open", "created_at", "id", where=IS_OPEN),
     _partial("ix_tasks_key_open", "key_id", "created_at", "id", where=IS_OPEN),
+    _partial("ix_tasks_fruitless", "created_at", "id", where=IS_FRUITLESS),
+    _partial("ix_tasks_key_fruitless", "key_id", "created_at", "id", where=IS_FRUITLESS),
     _partial("ix_tasks_finished", "finished_at", where=_FINISHED),
     _partial("uq_tasks_idempotency", "key_id", "idempotency_key", where=_HAS_IDEMPOTENCY_KEY, unique=True),
 )

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from overpaint.core.errors import RequestError, TaskError, TaskNotFoundError
-from overpaint.core.task import NewTask, Priority, TaskFailure, TaskState
+from overpaint.core.task import Backlog, NewTask, Priority, TaskFailure, TaskState
 from tests.contract.store.making import LEASE, TIMINGS, ManualClock, StoreSet, TaskMaker, output
 
 pytestmark = pytest.mark.anyio
@@ -106,6 +106,16 @@ async def test_positions_follow_priority_then_age(stores: StoreSet, new_task: Ta
     assert [await stores.tasks.position(task.id) for task in (*interactive, *batch)] == [0, 1, 2, 3]
     await stores.tasks.lease("worker", limit=1, duration=LEASE)
     assert [await stores.tasks.position(task.id) for task in (*interactive, *batch)] == [0, 0, 1, 2]
+
+
+async def test_the_backlog_is_what_is_queued(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
+    assert await stores.tasks.backlog() == Backlog(0, None)
+    tasks = [(await stores.tasks.create(new_task(key_id=key)))[0] for key in ("key-a", "key-b", "key-a")]
+    await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    assert await stores.tasks.backlog() == Backlog(2, tasks[1].created_at)
+    clock.advance(2 * LEASE)
+    await stores.tasks.reclaim(max_losses=3)
+    assert await stores.tasks.backlog() == Backlog(3, tasks[0].created_at)
 
 
 async def test_pages_hold_every_task_once_newest_first(stores: StoreSet, new_task: TaskMaker) -> None:

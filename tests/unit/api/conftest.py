@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 from PIL import Image
+from starlette.types import ASGIApp
 
 from overpaint.api.app import create_app
 from overpaint.api.closing import Closing
@@ -19,6 +20,7 @@ class World:
     """What a test has in hand."""
 
     stand_in: StandIn
+    app: ASGIApp
     http: httpx.AsyncClient
     stranger: httpx.AsyncClient
     nobody: httpx.AsyncClient
@@ -52,7 +54,7 @@ async def world(api_config: ApiConfig) -> AsyncIterator[World]:
     _, other = await stand_in.keys.create("other")
     _, admin = await stand_in.keys.create("admin", is_admin=True)
     async with client(mine) as http, client(other) as stranger, client(None) as nobody, client(admin) as boss:
-        yield World(stand_in, http, stranger, nobody, boss, api_config, closing)
+        yield World(stand_in, app, http, stranger, nobody, boss, api_config, closing)
     await stand_in.stop()
 
 

@@ -18,7 +18,7 @@ from overpaint.core.events import Finished, Progress
 from overpaint.core.request import MAX_SEED, GenerationRequest
 from overpaint.core.sizes import Size, parse_size
 from overpaint.core.store_ports import AccountStore
-from overpaint.core.task import StoredFile, Task, TaskFailure, TaskOutput, TaskSpec, TaskState
+from overpaint.core.task import Backlog, StoredFile, Task, TaskFailure, TaskOutput, TaskSpec, TaskState
 from overpaint.engine.null import NullEngine
 from overpaint.images.decode import decode_picture
 from overpaint.images.encode import encode
@@ -89,6 +89,7 @@ class StandIn:
         self.stored: dict[str, Task] = {}
         self.content: dict[str, FileContent] = {}
         self.problems: dict[str, str] = {}
+        self.queue = Backlog(0, None)
         self.broken: Exception | None = None
         self.step_s = step_s
         self.running: set[asyncio.Task[None]] = set()
@@ -105,6 +106,13 @@ class StandIn:
 
     async def readiness(self) -> Readiness:
         return Readiness(not self.problems, self.problems)
+
+    @property
+    def num_under_way(self) -> int:
+        return len(self.running)
+
+    async def backlog(self) -> Backlog:
+        return self.queue
 
     async def usage(
         self, *, key_id: str | None = None, since: datetime | None = None, **_: object

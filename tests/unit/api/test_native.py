@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import random
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ from PIL import Image
 
 from overpaint.api.config import ApiConfig
 from overpaint.core.account import KeyLimits
+from overpaint.core.task import Backlog
 from tests.unit.api.conftest import World
 
 pytestmark = pytest.mark.anyio
@@ -256,6 +259,21 @@ async def test_metrics_count_requests_by_route_and_never_by_path(world: World) -
     text = (await world.nobody.get("/metrics")).text
     assert 'overpaint_http_request_seconds_count{method="POST",route="/overpaint/v1/tasks",status="201"} 1.0' in text
     assert "signature" not in text
+
+
+async def test_the_queue_is_told_as_the_database_has_it(world: World) -> None:
+    """What a server heard of itself grew without end where another one painted, and was nothing after a restart."""
+    world.stand_in.queue = Backlog(3, datetime.now(UTC) - timedelta(minutes=2))
+    text = (await world.nobody.get("/metrics")).text
+    assert "overpaint_queue_depth 3.0" in text
+    [age] = re.findall(r"^overpaint_queue_age_seconds (.*)$", text, re.MULTILINE)
+    assert 120 <= float(age) < 180
+    world.stand_in.queue, world.stand_in.problems = Backlog(0, None), {"store": "is out of reach"}
+    assert "overpaint_queue_depth 3.0" in (await world.nobody.get("/metrics")).text, "as it was last seen"
+    world.stand_in.problems = {}
+    text = (await world.nobody.get("/metrics")).text
+    assert "overpaint_queue_depth 0.0" in text
+    assert "overpaint_queue_age_seconds 0.0" in text
 
 
 @pytest.mark.parametrize(

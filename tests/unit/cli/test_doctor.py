@@ -174,3 +174,11 @@ def test_what_is_asked_for_is_in_the_flags() -> None:
     assert best
     asked = ModelConfig("Qwen/Qwen-Image-2.1")
     assert flags_of(best, asked) == "overpaint serve --model Qwen/Qwen-Image-2.1 --memory offload --weights int8"
+
+
+@pytest.mark.parametrize("card", ["0", "-3", "nan", "inf"])
+def test_a_card_of_no_size_is_refused(card: str, overpaint: Overpaint) -> None:
+    """0 once told of this machine and of a card at once."""
+    ended = overpaint("doctor", "--card", card)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"error: card: {float(card)} must be a number of GiB above 0\n"

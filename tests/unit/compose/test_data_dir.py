@@ -56,3 +56,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"data_dir: .*cannot be made"):
         make_data_dir(tmp_path / "file" / "data")
+
+
+def test_the_folder_is_closed_to_other_users_when_it_is_made_here(tmp_path: Path) -> None:
+    made, found = tmp_path / "new" / "data", tmp_path / "found"
+    found.mkdir(mode=0o755)
+    make_data_dir(made)
+    make_data_dir(found)
+    assert [path.stat().st_mode & 0o777 for path in (made, found)] == [0o700, 0o755]

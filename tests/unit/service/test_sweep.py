@@ -1,14 +1,15 @@
 """What is swept, and above all what is not."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
-from overpaint.core.errors import TaskNotFoundError
+from overpaint.core.errors import BackendError, TaskNotFoundError
 from overpaint.core.task import TaskState
 from overpaint.service.draft import PictureBytes
 from overpaint.service.files import input_key
+from overpaint.service.sweep import FAILURES_IN_A_ROW
 from tests.unit.service.conftest import NewWorld
 from tests.unit.service.world import World, png
 
@@ -124,3 +125,46 @@ async def test_an_input_that_is_written_again_before_it_is_named_stays(
     interrupt_once(monkeypatch, still.stores.tasks, "referenced_files", write)
     assert await still.service.sweeper.sweep() == 1
     assert await keys_of(still) == {key}
+
+
+def refuse_to_remove(monkeypatch: pytest.MonkeyPatch, world: World, of_them: Callable[[str], bool]) -> None:
+    """As a folder does in which somebody else's files lie."""
+    delete, delete_old = world.outputs.delete, world.outputs.delete_old
+
+    async def deleted(keys: Sequence[str]) -> None:
+        if any(of_them(key) for key in keys):
+            raise BackendError("Permission denied")
+        await delete(keys)
+
+    async def deleted_old(key: str, *, older_than: timedelta) -> bool:
+        if of_them(key):
+            raise BackendError("Permission denied")
+        return await delete_old(key, older_than=older_than)
+
+    monkeypatch.setattr(world.outputs, "delete", deleted)
+    monkeypatch.setattr(world.outputs, "delete_old", deleted_old)
+
+
+async def test_a_file_that_cannot_be_removed_is_left_and_the_others_go(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once ended every sweep, and the disk filled with what lay behind it."""
+    for key in ("outputs/a/0-x.png", "outputs/b/0-x.png", "inputs/ffff", "uploads/k/a", "uploads/k/b"):
+        await still.outputs.put(key, png(), "image/png")
+    still.clock.passed_s += 8 * DAY_S
+    stuck = {"outputs/a/0-x.png", "uploads/k/a"}
+    refuse_to_remove(monkeypatch, still, stuck.__contains__)
+    assert await still.service.sweeper.sweep() == 3
+    assert await keys_of(still) == stuck
+
+
+async def test_a_sweep_ends_where_nothing_can_be_removed(still: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try takes seconds where a storage is out of reach."""
+    for number in range(2 * FAILURES_IN_A_ROW):
+        await still.outputs.put(f"outputs/a/{number}.png", b"", "image/png")
+    still.clock.passed_s += DAY_S
+    tried: list[str] = []
+    refuse_to_remove(monkeypatch, still, lambda key: not tried.append(key))
+    with pytest.raises(BackendError):
+        await still.service.sweeper.sweep()
+    assert len(tried) == FAILURES_IN_A_ROW

@@ -53,12 +53,3 @@ async def test_the_longest_untouched_task_is_forgotten_first() -> None:
     assert len(list(tower.after("a", 0))) == 2
     assert not await tower.wait("c", 0.01, after=1)
     assert await tower.wait("c", 0.01, after=0)
-
-
-def test_the_listener_hears_hints_that_watchers_do_not() -> None:
-    heard: list[str] = []
-    tower = WatchTower(lambda task_id, _: heard.append(task_id))
-    tower.hint("a", Queued(0))
-    tower.tell("b", 0, Queued(0))
-    assert heard == ["a", "b"]
-    assert not list(tower.after("a", 0))

@@ -1,4 +1,4 @@
-"""What is asked again and again looks at what is open, and not at all that ever was.
+"""What is asked again and again looks at what is open or failed, and not at all that ever was.
 
 SQLite's own plans: it knows no sizes, so they are the same for an empty database and a large one.
 """
@@ -17,6 +17,7 @@ from overpaint.store.opening import Stores, open_stores
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 OPEN = (TaskState.QUEUED, TaskState.RUNNING)
+FRUITLESS = (TaskState.FAILED, TaskState.CANCELLED)
 Asking = Callable[[Stores], Awaitable[object]]
 
 
@@ -46,17 +47,22 @@ async def plan_of(url: str, ask: Asking) -> str:
     ("ask", "index"),
     [
         (lambda stores: stores.tasks.lease("w", limit=4, duration=timedelta(seconds=9)), "ix_tasks_queue"),
+        (lambda stores: stores.tasks.backlog(), "ix_tasks_queue"),
         (lambda stores: stores.tasks.reclaim(max_losses=3), "ix_tasks_leases"),
         (lambda stores: stores.tasks.list_tasks(states=OPEN), "ix_tasks_open"),
         (lambda stores: stores.tasks.list_tasks(key_id="k", states=OPEN), "ix_tasks_key_open"),
         (lambda stores: stores.tasks.list_tasks(key_id="k", states=OPEN[:1]), "ix_tasks_key_open"),
         (lambda stores: stores.tasks.count(states=OPEN[:1]), "ix_tasks_open"),
         (lambda stores: stores.tasks.count(key_id="k", states=OPEN[:1]), "ix_tasks_key_open"),
+        (lambda stores: stores.tasks.list_tasks(states=FRUITLESS), "ix_tasks_fruitless"),
+        (lambda stores: stores.tasks.list_tasks(key_id="k", states=FRUITLESS), "ix_tasks_key_fruitless"),
+        (lambda stores: stores.tasks.list_tasks(key_id="k", states=FRUITLESS[:1]), "ix_tasks_key_fruitless"),
+        (lambda stores: stores.tasks.count(key_id="k", states=FRUITLESS[:1]), "ix_tasks_key_fruitless"),
         (lambda stores: stores.accounts.standing("k", since=None), "ix_tasks_key_open"),
         (lambda stores: stores.accounts.standing("k", since=NOW), "ix_tasks_key_open"),
     ],
 )
-async def test_what_is_open_is_found_without_what_has_ended(tmp_path: Path, ask: Asking, index: str) -> None:
+async def test_what_is_rare_is_found_without_what_is_not(tmp_path: Path, ask: Asking, index: str) -> None:
     plan = await plan_of(f"sqlite:///{tmp_path / 'overpaint.db'}", ask)
     looks = [step for step in plan.splitlines() if " tasks" in step]
     assert looks

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from overpaint.core.account import UNLIMITED, KeyLimits, month_start
 from overpaint.core.errors import TaskError, TaskNotFoundError
-from overpaint.core.task import NewTask, Task, TaskState
+from overpaint.core.task import Backlog, NewTask, Task, TaskState
 from overpaint.store.codec import files_of
 from overpaint.store.cursor import read_cursor, write_cursor
 from overpaint.store.memory.leasing import MemoryLeasing, queue_key
@@ -72,6 +72,11 @@ class MemoryTaskStore(MemoryLeasing):
         if record is None or record.task.state is not TaskState.QUEUED:
             return 0
         return sum(queue_key(other) < queue_key(record) for other in self._in(TaskState.QUEUED))
+
+    async def backlog(self) -> Backlog:
+        """What is queued; see `TaskStore.backlog`."""
+        queued = [record.task.created_at for record in self._in(TaskState.QUEUED)]
+        return Backlog(len(queued), min(queued, default=None))
 
     async def cancel(self, task_id: str, *, charge_microusd: int = 0) -> Task:
         """Make an open task cancelled + webhook; see `TaskStore.cancel`."""

@@ -1,10 +1,12 @@
 // Runs OpenAI's npm client: node openai.mjs BASE_URL KEY ACTION INPUT_JSON; prints one line of JSON.
 import fs from "node:fs";
-import OpenAI, { toFile } from "openai";
+import OpenAI, { AzureOpenAI, toFile } from "openai";
 
 const [baseURL, apiKey, action, text] = process.argv.slice(2);
-const { files = [], mask, options = {}, ...body } = JSON.parse(text);
-const client = new OpenAI({ baseURL, apiKey, maxRetries: 0, ...options });
+const { files = [], mask, azure, options = {}, ...body } = JSON.parse(text);
+const client = azure
+  ? new AzureOpenAI({ apiKey, maxRetries: 0, ...azure })
+  : new OpenAI({ baseURL, apiKey, maxRetries: 0, ...options });
 
 const picture = (path) => toFile(fs.createReadStream(path), undefined, { type: "image/png" });
 

@@ -22,7 +22,7 @@ from overpaint.api.cross_origin import CrossOrigin
 from overpaint.api.dialect import Dialect
 from overpaint.api.dialects import DIALECTS
 from overpaint.api.docs_page import TAGS, add_docs_page
-from overpaint.api.errors import ErrorRenderer, Unexpected, install_errors
+from overpaint.api.error_answers import ErrorRenderer, Unexpected, install_errors
 from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
 from overpaint.service.service import Service
@@ -64,6 +64,7 @@ def create_app(
         openapi_tags=TAGS,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
+        redirect_slashes=False,  # a catch-all's path with a slash is taken off that slash again, without end
     )
     app.state.service = service
     app.state.config = config or ApiConfig()

@@ -64,7 +64,7 @@ def bearer(request: Request) -> str | None:
     return secret.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _needed_bearer(request: Request) -> str:
+def needed_bearer(request: Request) -> str:
     """The same, where there is no other way to send a key.
 
     Raises:
@@ -78,7 +78,7 @@ def _needed_bearer(request: Request) -> str:
 
 # The scheme is only for the OpenAPI document: the header is read here, so that what is wrong with it is ours to word.
 get_caller = caller_by(
-    _needed_bearer, HTTPBearer(auto_error=False, description="A key of `overpaint keys create NAME`.")
+    needed_bearer, HTTPBearer(auto_error=False, description="A key of `overpaint keys create NAME`.")
 )
 
 

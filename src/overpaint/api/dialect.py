@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from starlette.datastructures import Headers
 
-from overpaint.api.errors import ErrorRenderer
+from overpaint.api.error_answers import ErrorRenderer
 from overpaint.api.public_url import Links
 from overpaint.service.webhooks import WebhookFormat
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from overpaint.api.errors import from_finding
+from overpaint.api.findings import from_finding
 from overpaint.core.errors import RequestError
 
 M = TypeVar("M", bound=BaseModel)

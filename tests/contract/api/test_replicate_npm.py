@@ -53,7 +53,9 @@ def test_a_stream_is_read_without_a_key(server: RunningServer) -> None:
     assert events[-2][1].startswith("data:image/png;base64,")
 
 
-@pytest.mark.parametrize(("asked", "says"), [({}, "prompt is required"), ({"prompt": "x", "n": 2}, "not allowed")])
+@pytest.mark.parametrize(
+    ("asked", "says"), [({}, "prompt is required"), ({"prompt": "x", "aspect_ratio": "7:3"}, "must be one of")]
+)
 def test_bad_input_is_told_with_its_detail(server: RunningServer, asked: dict[str, Any], says: str) -> None:
     told = node(server.url, server.key, "run", TWO, **asked)
     assert told["error"] == "ApiError"

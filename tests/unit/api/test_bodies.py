@@ -4,8 +4,10 @@ import gzip
 import json
 
 import pytest
+from starlette.types import Message
 
 from overpaint.api.dialects import DIALECTS
+from overpaint.api.errors import CLIENT_CLOSED
 from overpaint.core.task import Task
 from overpaint.service.caller import Caller
 from overpaint.service.draft import Draft
@@ -83,3 +85,25 @@ async def test_a_file_field_that_a_page_left_empty_is_none(
     await world.http.post("/openai/v1/images/edits", content=b"".join(lines) + b"--cut--\r\n", headers=headers)
     (draft,) = drafts
     assert (draft.mask is not None, len(draft.pictures)) == (is_sent, 1)
+
+
+@pytest.mark.parametrize("path", PAINT)
+async def test_a_client_that_leaves_before_its_body_is_whole_is_no_bug(
+    world: World, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    secret = world.http.headers["authorization"]
+    headers = {"authorization": secret, "x-api-key": secret.removeprefix("Bearer "), "content-type": "application/json"}
+    arriving = iter([{"type": "http.request", "body": b'{"prompt": ', "more_body": True}, {"type": "http.disconnect"}])
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return next(arriving)
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": raw}
+    await world.app(scope, receive, send)
+    assert told[0]["status"] == CLIENT_CLOSED
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

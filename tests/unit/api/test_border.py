@@ -28,7 +28,7 @@ from overpaint.core.engine_stats import EngineStats
 from overpaint.core.errors import ConfigError, OverpaintError, RequestError
 from overpaint.core.events import Progress
 from overpaint.core.task import Priority, Task, TaskFailure, TaskSpec, TaskState
-from overpaint.service.watch import Ended, Queued
+from overpaint.service.watch import Ended
 from overpaint.service.webhooks import Signing
 
 ROOT = Path(__file__).parents[3]
@@ -225,12 +225,8 @@ def test_a_task_is_counted_once_however_often_its_end_is_told() -> None:
     task = Task(
         "t", "k", "native", spec, TaskState.FAILED, Priority.BATCH, 0, 1, now, failure=TaskFailure("backend", "")
     )
-    metrics.saw("t", Queued(0))
-    assert "overpaint_queue_depth 1.0" in metrics.exposition().decode()
     metrics.saw("t", Progress("t", "denoise", 1, 4))
     metrics.saw("t", Ended(task))
     metrics.saw("t", Ended(task))
     text = metrics.exposition().decode()
     assert 'overpaint_task_failures_total{code="backend"} 1.0' in text
-    assert "overpaint_queue_depth 0.0" in text
-    assert "overpaint_tasks_running 0.0" in text

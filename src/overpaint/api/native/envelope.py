@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from overpaint.api.errors import json_answer
+from overpaint.api.error_answers import json_answer
 from overpaint.api.refusals import refusals
 from overpaint.core.errors import OverpaintError, RequestError
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from overpaint.api.deps import Call, CallDep, note_task
-from overpaint.api.dialect import Dialect
+from overpaint.api.dialect import Dialect, joined
+from overpaint.api.dialects.atlas import catalogue
 from overpaint.api.dialects.atlas.convert import BASE64, FAMILY, NAME, to_answer, to_draft
 from overpaint.api.dialects.atlas.errors import render_error
 from overpaint.api.dialects.atlas.schemas import ERRORS, GenerateInput, PredictionAnswer, Upload, UploadAnswer
@@ -57,9 +58,9 @@ async def _answer(call: Call, task: Task) -> PredictionAnswer:
 ATLAS = Dialect(
     name=NAME,
     prefix="/atlas",
-    router=router,
+    router=joined(router, catalogue.router),
     render_error=render_error,
-    native_paths=(f"{ROOT}/",),
+    native_paths=(f"{ROOT}/", catalogue.ROOT),
     hosts=("api.atlascloud.ai",),
     models=Path(__file__).with_name("models.toml"),
 )

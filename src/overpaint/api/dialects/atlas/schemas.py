@@ -12,6 +12,7 @@ from overpaint.api.json_numbers import Number, Whole
 from overpaint.core.request import MAX_SEED
 
 Status = Literal["processing", "completed", "failed"]
+Category = Literal["text-to-image", "image-to-image"]
 EXAMPLE_ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
 
 
@@ -99,6 +100,26 @@ class UploadAnswer(Upload):
     code: int = 200
     message: str = "success"
     data: Upload
+
+
+class ModelCard(BaseModel):
+    """A model."""
+
+    uuid: str = Field(examples=["qwen/qwen-image-2.0/edit"])
+    model: str = Field(examples=["qwen/qwen-image-2.0/edit"])
+    type: Literal["Image"] = "Image"
+    displayName: str  # noqa: N815 - AtlasCloud's spelling
+    categories: list[Category]
+    tags: list[str] = []
+    schema_url: str = Field(serialization_alias="schema", description="Where its input is described.")
+
+
+class ModelList(BaseModel):
+    """All models."""
+
+    code: int = 200
+    message: str = "success"
+    data: list[ModelCard]
 
 
 class Refusal(BaseModel):

@@ -12,7 +12,8 @@ from overpaint.api.dialects.dashscope.answers import compatible
 from overpaint.api.dialects.dashscope.convert import FAMILY, to_compatible_draft
 from overpaint.api.dialects.dashscope.errors import render_compatible
 from overpaint.api.dialects.dashscope.schemas import CompatibleInput
-from overpaint.api.errors import answer_error, from_validation
+from overpaint.api.error_answers import answer_error
+from overpaint.api.findings import from_validation
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_named
 from overpaint.api.submission import paint, read_input

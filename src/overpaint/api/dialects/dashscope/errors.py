@@ -8,7 +8,8 @@ from typing import Any
 
 from fastapi import Response
 
-from overpaint.api.errors import FailedTaskError, code_of, json_answer
+from overpaint.api.error_answers import json_answer
+from overpaint.api.errors import FailedTaskError, code_of
 from overpaint.api.field_names import in_words
 from overpaint.api.request_id import request_id
 from overpaint.core.errors import CancelledTaskError, CapacityError, OverpaintError

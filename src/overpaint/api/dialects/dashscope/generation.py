@@ -12,7 +12,7 @@ from overpaint.api.described import stream_answer
 from overpaint.api.dialects.dashscope.answers import accepted, finished
 from overpaint.api.dialects.dashscope.convert import FAMILY, to_draft
 from overpaint.api.dialects.dashscope.schemas import ERRORS, Form, Submission
-from overpaint.api.errors import json_answer
+from overpaint.api.error_answers import json_answer
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_named
 from overpaint.api.sse import HEADERS, SseEvent

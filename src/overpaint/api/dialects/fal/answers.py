@@ -9,7 +9,8 @@ from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import ENDPOINTS, alias_of
 from overpaint.api.dialects.fal.errors import answer_of, refusal_of
 from overpaint.api.dialects.fal.schemas import NewOutput, Output
-from overpaint.api.errors import RouteError, json_answer
+from overpaint.api.error_answers import json_answer
+from overpaint.api.errors import RouteError
 from overpaint.api.inline import read_inline
 from overpaint.api.public_url import Links
 from overpaint.api.task_ids import dashed

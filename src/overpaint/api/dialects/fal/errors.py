@@ -10,11 +10,11 @@ from fastapi import Response
 
 from overpaint.api.dialects.fal.findings import Finding, finding, findings_of
 from overpaint.api.dialects.fal.kinds import OTHER, TYPE_OF
-from overpaint.api.errors import FailedTaskError, RouteError, json_answer, status_of
+from overpaint.api.error_answers import json_answer
+from overpaint.api.errors import CLIENT_CLOSED, FailedTaskError, RouteError, status_of
 from overpaint.core.errors import CancelledTaskError, OverpaintError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.task import TaskFailure
 
-CLIENT_CLOSED = 499
 _FINAL = {"X-Fal-Retryable": "false"}
 _TYPE_OF_STATUS = {503: "runner_scheduling_failure", 504: "request_timeout"}
 

@@ -15,7 +15,8 @@ from overpaint.api.dialects.fal.access import CallerDep
 from overpaint.api.dialects.fal.answers import PREFIX
 from overpaint.api.dialects.fal.asking import lifetime_of
 from overpaint.api.dialects.fal.schemas import CompleteInput
-from overpaint.api.errors import ForbiddenError, json_answer
+from overpaint.api.error_answers import json_answer
+from overpaint.api.errors import ForbiddenError
 from overpaint.api.files import READ_HEADERS
 from overpaint.api.json_body import described_body, parse_json, validated
 from overpaint.api.public_url import Links

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from overpaint.api.dialects.fal.kinds import kind_of, kind_of_pydantic
-from overpaint.api.errors import FindingsError, from_validation
+from overpaint.api.errors import FindingsError
 from overpaint.api.field_names import in_words
+from overpaint.api.findings import from_validation
 from overpaint.core.errors import RequestError
 
 Finding = dict[str, Any]

@@ -16,7 +16,7 @@ from overpaint.api.dialects.fal.endpoints import endpoint_at
 from overpaint.api.dialects.fal.late import cancel_if_late
 from overpaint.api.dialects.fal.progress import completed, in_progress, in_queue, log_of, status_of
 from overpaint.api.dialects.fal.schemas import EditPlusLoraInput, NewOutput, Output, Status, Submitted
-from overpaint.api.errors import json_answer
+from overpaint.api.error_answers import json_answer
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at
 from overpaint.api.sse import SseEvent, event_stream

@@ -20,7 +20,7 @@ from overpaint.api.dialects.fal.convert import Manners, to_draft
 from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import Endpoint, endpoint_at
 from overpaint.api.dialects.fal.errors import refusal_of
-from overpaint.api.errors import unexpected
+from overpaint.api.error_answers import unexpected
 from overpaint.api.public_url import Links, base_url
 from overpaint.core.errors import OverpaintError, RequestError, TaskError
 from overpaint.core.task import Task

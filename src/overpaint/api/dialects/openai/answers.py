@@ -9,6 +9,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from overpaint.api.deps import Call
+from overpaint.api.described import STREAM, picture_answer
 from overpaint.api.dialects.openai.convert import Wanted, to_answer
 from overpaint.api.dialects.openai.schemas import Image, ImagesAnswer
 from overpaint.core.task import Task
@@ -16,6 +17,7 @@ from overpaint.images.alpha import has_alpha
 from overpaint.service.files import FileContent
 
 VERSION = "2020-10-01"
+PAINTED = picture_answer("The pictures: in JSON, as a file or a zip archive, or as events.", "application/zip", STREAM)
 
 
 class RefusalBody(BaseModel):

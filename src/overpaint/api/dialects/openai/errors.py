@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from fastapi import Response
 
-from overpaint.api.errors import FailedTaskError, UnfinishedTaskError, UnknownFieldError, code_of, json_answer
+from overpaint.api.error_answers import json_answer
+from overpaint.api.errors import FailedTaskError, UnfinishedTaskError, UnknownFieldError, code_of
 from overpaint.api.field_names import in_words, name_of
 from overpaint.core.errors import (
     BudgetError,

@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Response
 
 from overpaint.api.body import check_length
-from overpaint.api.deps import Call, CallDep
+from overpaint.api.deps import Call
 from overpaint.api.described import picture_answer
+from overpaint.api.dialects.openai.access import OpenAICallDep
 from overpaint.api.dialects.openai.answers import ERRORS
 from overpaint.api.dialects.openai.schemas import FileCard, FileList
 from overpaint.api.form import described_form, read_form
@@ -26,7 +27,7 @@ async def file_source(call: Call, file_id: str) -> PictureFile:
 
 
 @router.post("/files", operation_id="openai_upload", openapi_extra=described_form("file", "purpose"))
-async def upload(call: CallDep) -> FileCard:
+async def upload(call: OpenAICallDep) -> FileCard:
     """Store a picture (form field `file`); other files are refused."""
     form = await read_form(call.request)
     file = form.needed_file("file")
@@ -36,27 +37,27 @@ async def upload(call: CallDep) -> FileCard:
 
 
 @router.get("/files", operation_id="openai_files")
-async def list_files(call: CallDep) -> FileList:
+async def list_files(call: OpenAICallDep) -> FileList:
     """The key's uploads, newest first."""
     found = await call.service.uploads.list_all(call.caller)
     return FileList(data=[await _read_card(call, upload) for upload in found])
 
 
 @router.get("/files/{file_id}", operation_id="openai_file")
-async def get_file(file_id: str, call: CallDep) -> FileCard:
+async def get_file(file_id: str, call: OpenAICallDep) -> FileCard:
     """One upload."""
     return await _read_card(call, await _find(call, file_id))
 
 
 @router.get("/files/{file_id}/content", operation_id="openai_file_content", response_class=Response, responses=CONTENT)
-async def content(file_id: str, call: CallDep) -> Response:
+async def content(file_id: str, call: OpenAICallDep) -> Response:
     """The picture itself."""
     found = await call.service.files.read((await _find(call, file_id)).key)
     return Response(found.data, media_type=found.media_type)
 
 
 @router.delete("/files/{file_id}", operation_id="openai_forget_file")
-async def delete(file_id: str, call: CallDep) -> dict[str, object]:
+async def delete(file_id: str, call: OpenAICallDep) -> dict[str, object]:
     """Forget an upload."""
     await call.service.uploads.delete(call.caller, file_id.removeprefix(PREFIX))
     return {"id": file_id, "object": "file", "deleted": True}

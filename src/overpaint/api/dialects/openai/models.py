@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from overpaint.api.deps import CallerDep, ServiceDep
+from overpaint.api.deps import ServiceDep
+from overpaint.api.dialects.openai.access import OpenAICallerDep
 from overpaint.api.dialects.openai.answers import ERRORS
 from overpaint.api.dialects.openai.convert import FAMILY
 from overpaint.api.dialects.openai.schemas import ModelCard, ModelList
@@ -22,7 +23,7 @@ def find(catalogue: Catalogue, name: str | None) -> ModelEntry:
 
 
 @router.get("/models", operation_id="openai_models")
-async def list_models(service: ServiceDep, _caller: CallerDep) -> ModelList:
+async def list_models(service: ServiceDep, _caller: OpenAICallerDep) -> ModelList:
     """All models."""
     catalogue = service.catalogue
     names = [entry.id for entry in catalogue.models()]
@@ -31,6 +32,6 @@ async def list_models(service: ServiceDep, _caller: CallerDep) -> ModelList:
 
 
 @router.get("/models/{model:path}", operation_id="openai_model")
-async def get_model(model: str, service: ServiceDep, _caller: CallerDep) -> ModelCard:
+async def get_model(model: str, service: ServiceDep, _caller: OpenAICallerDep) -> ModelCard:
     """One model."""
     return ModelCard(id=vendor_name(find(service.catalogue, model).id, FAMILY))

@@ -24,3 +24,7 @@ def image_body(example: dict[str, Any]) -> dict[str, Any]:
         }
     }
     return described
+
+
+GENERATION = image_body({"prompt": "a red apple", "size": "1024x1024"})
+EDIT = image_body({"prompt": "make it blue", "images": [{"image_url": "https://example.com/apple.png"}]})

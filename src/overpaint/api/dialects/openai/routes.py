@@ -1,46 +1,25 @@
 """Generations, edits and variations, the pictures of earlier calls, and the dialect's row."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from overpaint.api.deps import Call, CallDep
-from overpaint.api.described import STREAM, picture_answer
+from overpaint.api.described import picture_answer
 from overpaint.api.dialect import Dialect, joined
-from overpaint.api.dialects.openai import files, models
-from overpaint.api.dialects.openai.answers import ERRORS, as_files, as_json
-from overpaint.api.dialects.openai.body import read_image_body
-from overpaint.api.dialects.openai.convert import Kind, to_draft, to_wanted
+from overpaint.api.dialects.openai import azure, files, models
+from overpaint.api.dialects.openai.access import OpenAICallDep
+from overpaint.api.dialects.openai.answers import ERRORS, PAINTED
 from overpaint.api.dialects.openai.errors import render_error
-from overpaint.api.dialects.openai.request_body import image_body
+from overpaint.api.dialects.openai.painting import SentDep, answer
+from overpaint.api.dialects.openai.request_body import EDIT, GENERATION, image_body
 from overpaint.api.dialects.openai.schemas import ImagesAnswer
-from overpaint.api.dialects.openai.stream import told, watch
 from overpaint.api.errors import raise_unless_painted
-from overpaint.api.sse import event_stream
-from overpaint.api.submission import accept, paint, stopped_before
 from overpaint.core.errors import TaskNotFoundError
 
 ROOT = "/v1"
-PAINTED = picture_answer("The pictures: in JSON, as a file or a zip archive, or as events.", "application/zip", STREAM)
 ONE = picture_answer("The picture.")
 router = APIRouter(tags=["openai"], responses=ERRORS)
-
-
-class Sent:
-    """How a request was sent, beside its body."""
-
-    def __init__(
-        self,
-        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
-        x_stainless_retry_count: Annotated[str | None, Header(description="Told by the clients.")] = None,
-    ) -> None:
-        self.idempotency_key = idempotency_key
-        self.is_retry = (x_stainless_retry_count or "0") != "0"
-
-
-SentDep = Annotated[Sent, Depends()]
 
 
 @router.post(
@@ -48,11 +27,11 @@ SentDep = Annotated[Sent, Depends()]
     operation_id="openai_generate",
     response_model=ImagesAnswer,
     responses=PAINTED,
-    openapi_extra=image_body({"prompt": "a red apple", "size": "1024x1024"}),
+    openapi_extra=GENERATION,
 )
-async def generate(call: CallDep, sent: SentDep, response: Response) -> Any:
+async def generate(call: OpenAICallDep, sent: SentDep, response: Response) -> Any:
     """Paint pictures from words."""
-    return await _answer(call, sent, response, "generation")
+    return await answer(call, sent, response, "generation")
 
 
 @router.post(
@@ -60,11 +39,11 @@ async def generate(call: CallDep, sent: SentDep, response: Response) -> Any:
     operation_id="openai_edit",
     response_model=ImagesAnswer,
     responses=PAINTED,
-    openapi_extra=image_body({"prompt": "make it blue", "images": [{"image_url": "https://example.com/apple.png"}]}),
+    openapi_extra=EDIT,
 )
-async def edit(call: CallDep, sent: SentDep, response: Response) -> Any:
+async def edit(call: OpenAICallDep, sent: SentDep, response: Response) -> Any:
     """Change pictures by an instruction; with a mask, only where it is transparent."""
-    return await _answer(call, sent, response, "edit")
+    return await answer(call, sent, response, "edit")
 
 
 @router.post(
@@ -74,13 +53,13 @@ async def edit(call: CallDep, sent: SentDep, response: Response) -> Any:
     responses=PAINTED,
     openapi_extra=image_body({"image": "https://example.com/apple.png"}),
 )
-async def vary(call: CallDep, sent: SentDep, response: Response) -> Any:
+async def vary(call: OpenAICallDep, sent: SentDep, response: Response) -> Any:
     """Paint a picture again with small differences."""
-    return await _answer(call, sent, response, "variation")
+    return await answer(call, sent, response, "variation")
 
 
 @router.get("/images/{image_id}/content", operation_id="openai_content", response_class=Response, responses=ONE)
-async def content(image_id: str, call: CallDep, variant: Annotated[int, Query(ge=0)] = 0) -> Response:
+async def content(image_id: str, call: OpenAICallDep, variant: Annotated[int, Query(ge=0)] = 0) -> Response:
     """A picture of an earlier call, by the `id` of its answer."""
     task = await call.service.tasks.get(call.caller, image_id)
     raise_unless_painted(task)
@@ -90,27 +69,18 @@ async def content(image_id: str, call: CallDep, variant: Annotated[int, Query(ge
     return Response(found.data, media_type=found.media_type)
 
 
-async def _answer(call: Call, sent: Sent, response: Response, kind: Kind) -> Any:
-    whole = await read_image_body(call)
-    body = whole.fields
-    entry = models.find(call.service.catalogue, body.model)
-    wanted = to_wanted(body, kind)
-    draft = to_draft(body, entry, kind, whole.pictures, whole.mask, whole.mask_image)
-    draft = replace(draft, idempotency_key=sent.idempotency_key, is_retry=sent.is_retry)
-    if wanted.is_stream:
-        task = await accept(call, draft)
-        events = watch(call, task, wanted, kind)
-        return event_stream(events, call.closing, retry_ms=None, farewell=[told(stopped_before())])
-    task = await paint(call, draft)
-    if wanted.response_format == "file":
-        return await as_files(call, task)
-    return await as_json(call, response, task, wanted)
+def _whole() -> APIRouter:
+    calls, whole = joined(router, models.router, files.router), APIRouter()
+    whole.include_router(calls, prefix=ROOT)
+    whole.include_router(azure.router)
+    whole.include_router(calls, include_in_schema=False)  # Azure's clients know no root
+    return whole
 
 
 OPENAI = Dialect(
     name="openai",
     prefix="/openai",
-    router=joined(router, models.router, files.router, prefix=ROOT),
+    router=_whole(),
     render_error=render_error,
     native_paths=(f"{ROOT}/images/", f"{ROOT}/models", f"{ROOT}/files"),
     hosts=("api.openai.com",),

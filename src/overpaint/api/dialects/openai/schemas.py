@@ -4,6 +4,7 @@ One model takes them all: a field means the same in a generation and in an edit.
 """
 
 from typing import Annotated, Any, Literal
+from zlib import crc32
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -21,6 +22,15 @@ def _levelled(value: Any) -> Any:
 
 
 Level = Annotated[Whole | None, BeforeValidator(_levelled)]
+
+
+def _folded(value: Any) -> Any:
+    """A seed in letters as a number, the same one each time: Dify makes up and repeats such."""
+    is_word = isinstance(value, str) and value.isalnum() and not value.isdecimal()
+    return crc32(value.encode()) if is_word else value
+
+
+Seed = Annotated[Whole | list[Whole] | None, BeforeValidator(_folded)]
 
 
 class PictureRef(BaseModel):
@@ -70,7 +80,7 @@ class ImageInput(BaseModel):
     num_inference_steps: Whole | None = Field(default=None, description="Denoising steps.")
     true_cfg_scale: Number | None = Field(default=None, ge=0, allow_inf_nan=False, description="1 is no guidance.")
     guidance_scale: Number | None = Field(default=None, ge=0, allow_inf_nan=False, description="As `true_cfg_scale`.")
-    seed: Whole | list[Whole] | None = Field(default=None, description="Repeats a picture; -1 is a fresh one.")
+    seed: Seed = Field(default=None, description="Repeats a picture; -1 is a fresh one.")
     enhance_prompt: Flag = Field(default=None, description="Whether to enrich the prompt.")
     enable_teacache: Flag = Field(default=None, description="Leave out work of steps that change little.")
     enable_cache_dit: Flag = Field(default=None, description="As `enable_teacache`.")

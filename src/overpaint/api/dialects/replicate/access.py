@@ -6,7 +6,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import HTTPBearer
 
 from overpaint.api.deps import Call, bearer, call_by, caller_by, get_service
-from overpaint.api.dialects.replicate.convert import stream_key
+from overpaint.api.dialects.replicate.tell import stream_key
 from overpaint.core.errors import AccessError
 from overpaint.service.caller import Caller
 

@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from overpaint.api.deps import Call
-from overpaint.api.dialects.replicate.convert import to_prediction
 from overpaint.api.dialects.replicate.schemas import Prediction
+from overpaint.api.dialects.replicate.tell import to_prediction
 from overpaint.api.inline import read_inline
 from overpaint.core.task import Task
 

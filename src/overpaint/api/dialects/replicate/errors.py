@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import Response
 
-from overpaint.api.errors import MissingFieldError, UnknownFieldError, json_answer
+from overpaint.api.error_answers import json_answer
+from overpaint.api.errors import MissingFieldError, UnknownFieldError
 from overpaint.api.field_names import in_words
 from overpaint.core.errors import OverpaintError, RateLimitError, RequestError
 
@@ -55,8 +56,8 @@ def render_error(status: int, error: OverpaintError) -> Response:
 def _finding(error: RequestError) -> dict[str, Any]:
     if isinstance(error, UnknownFieldError):
         said = f"Additional property {error.field} is not allowed"
-        detail = f"- input: {said} ({error.message})\n"
-        return {"detail": detail, "invalid_fields": [_field("additional_property_not_allowed", "input", said)]}
+        detail = f"- {said} ({error.message})\n"
+        return {"detail": detail, "invalid_fields": [_field("additional_property_not_allowed", "", said)]}
     stem, bracket, rest = error.field.partition("[")
     name = FIELD_NAMES.get(stem, stem) + bracket + rest
     words = in_words(error, FIELD_NAMES)

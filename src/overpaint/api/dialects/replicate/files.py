@@ -10,8 +10,8 @@ from overpaint.api.deps import Call
 from overpaint.api.described import picture_answer
 from overpaint.api.dialects.replicate.access import ReplicateCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS
-from overpaint.api.dialects.replicate.convert import timestamp
 from overpaint.api.dialects.replicate.schemas import FileCard, Page
+from overpaint.api.dialects.replicate.tell import timestamp
 from overpaint.api.form import Form, described_form, read_form
 from overpaint.api.json_body import parse_json
 from overpaint.core.errors import RequestError

@@ -10,9 +10,9 @@ from overpaint.api.deps import ConfigDep, LinksDep, ServiceDep
 from overpaint.api.dialects.replicate.access import ReplicateCallerDep
 from overpaint.api.dialects.replicate.answers import ERRORS
 from overpaint.api.dialects.replicate.catalogue import find, names
-from overpaint.api.dialects.replicate.convert import timestamp
 from overpaint.api.dialects.replicate.pages import COG_VERSION, openapi_schema, version_of
 from overpaint.api.dialects.replicate.schemas import Configuration, Deployment, ModelCard, Page, Release, VersionCard
+from overpaint.api.dialects.replicate.tell import timestamp
 from overpaint.api.public_url import Links
 from overpaint.core.errors import TaskNotFoundError
 from overpaint.service.caller import Caller

@@ -12,16 +12,10 @@ from overpaint.api.deps import Call, note_task
 from overpaint.api.dialects.replicate.access import ReplicateCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS, prediction_of
 from overpaint.api.dialects.replicate.catalogue import find, names
-from overpaint.api.dialects.replicate.convert import (
-    hold_s,
-    to_draft,
-    to_input,
-    to_prediction,
-    to_webhook,
-    upload_id_of,
-)
+from overpaint.api.dialects.replicate.convert import hold_s, to_draft, to_input, to_webhook, upload_id_of
 from overpaint.api.dialects.replicate.pages import name_of_version
 from overpaint.api.dialects.replicate.schemas import CreateInput, Page, Prediction
+from overpaint.api.dialects.replicate.tell import to_prediction
 from overpaint.api.errors import MissingFieldError
 from overpaint.api.json_body import described_body
 from overpaint.api.submission import accept, read_input

@@ -5,7 +5,7 @@ Models differ in which inputs they take; `PaintingInput` has all of them, and `p
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from overpaint.api.json_lists import Listed
 from overpaint.api.json_numbers import Number, Whole
@@ -47,7 +47,9 @@ class PaintingInput(BaseModel):
 
 
 class CreateInput(BaseModel):
-    """A prediction to make."""
+    """A prediction to make. What is misspelt here is refused; of its `input`, only what the model takes counts."""
+
+    model_config = ConfigDict(extra="forbid")
 
     input: dict[str, Any] | None = Field(default=None, description="What the model's page says.")
     version: str | None = Field(default=None, description="A version's id, or `owner/name`.")

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from overpaint.api.deps import Call, note_task
 from overpaint.api.dialects.replicate.access import WatchCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS, outputs_of
-from overpaint.api.dialects.replicate.convert import bar
+from overpaint.api.dialects.replicate.tell import bar
 from overpaint.api.sse import SseEvent, event_stream
 from overpaint.api.submission import stopped_before
 from overpaint.core.events import Progress

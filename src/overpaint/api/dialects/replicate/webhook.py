@@ -3,7 +3,7 @@
 Source: https://replicate.com/docs/topics/webhooks/verify-webhook
 """
 
-from overpaint.api.dialects.replicate.convert import to_prediction
+from overpaint.api.dialects.replicate.tell import to_prediction
 from overpaint.api.public_url import Links
 from overpaint.core.task import Task
 from overpaint.service.webhooks import WebhookFormat, sign_standard

@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from overpaint.api.errors import json_answer
+from overpaint.api.error_answers import json_answer
 from overpaint.api.field_names import in_words
 from overpaint.core.errors import OverpaintError
 

@@ -10,7 +10,7 @@ from overpaint.api.described import picture_answer
 from overpaint.api.dialects.segmind.access import SegmindCallDep
 from overpaint.api.dialects.segmind.convert import FAMILY, to_draft
 from overpaint.api.dialects.segmind.schemas import ERRORS, ModelInput
-from overpaint.api.errors import json_answer
+from overpaint.api.error_answers import json_answer
 from overpaint.api.inline import read_inline
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at

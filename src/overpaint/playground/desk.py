@@ -35,6 +35,11 @@ class Frame:
     tray: dict[str, Any]
     history: dict[str, Any]
 
+    @property
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """The values by the parts' names."""
+        return {"canvas": self.canvas, "tray": self.tray, "history": self.history}
+
 
 @dataclass(slots=True)
 class Desk:
@@ -53,6 +58,7 @@ class Desk:
     first_name: str
     focus: str | None = None
     index: int = 0
+    _stream: object = None
     _is_stale: bool = True
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _known: dict[str, Task] = field(default_factory=dict[str, Task])
@@ -85,10 +91,22 @@ class Desk:
         self._is_stale = True
         self._news.set()
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody takes its frames."""
+        return self._stream is not None
+
+    def end(self) -> None:
+        """Make no more frames."""
+        self._stream = None
+        self._news.set()
+
     async def frames(self, service: Service, sessions: Sessions, views: Views) -> AsyncIterator[Frame]:
-        """Frames as things happen, without end."""
+        """Frames as things happen, until they are asked for anew: the page did not hear these any more."""
+        mine = self._stream = object()
+        self.stir()
         try:
-            while True:
+            while self._stream is mine:
                 self._news.clear()
                 if self._is_stale:
                     await self._look(service, sessions)
@@ -97,8 +115,10 @@ class Desk:
                 await self._wait()
         finally:
             _log.debug("a page of key %s was closed", self.caller.key_id)
-            for watcher in self._watchers.values():
-                watcher.cancel()
+            if self._stream in (mine, None):
+                self.end()
+                for watcher in self._watchers.values():
+                    watcher.cancel()
 
     async def _wait(self) -> None:
         try:
@@ -188,9 +208,15 @@ class Desks:
         """Remember a page."""
         self._desks[page_id] = desk
 
-    def close(self, page_id: str | None) -> None:
-        """Forget a page."""
-        self._desks.pop(page_id or "", None)
+    def end(self, page_id: str) -> None:
+        """Make no more frames for a page."""
+        if desk := self.find(page_id):
+            desk.end()
+
+    def close_unheard(self, page_id: str) -> None:
+        """Forget a page that takes no frames."""
+        if (desk := self.find(page_id)) and not desk.is_heard:
+            del self._desks[page_id]
 
     def ring(self, caller: Caller) -> None:
         """Have all pages of a key look again."""

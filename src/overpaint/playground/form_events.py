@@ -4,12 +4,13 @@ from typing import Any, cast
 
 import gradio as gr
 
-from overpaint.core.errors import OverpaintError
-from overpaint.playground.controls import Controls, adapters_of, dollars, for_model, no_rewritten
+from overpaint.core.errors import OverpaintError, RequestError
+from overpaint.playground.controls import Controls, dollars, for_model, no_rewritten
 from overpaint.playground.estimate import seconds_per_step
-from overpaint.playground.handlers import Handlers, fresh_seed, told
-from overpaint.playground.request_form import read_form
+from overpaint.playground.handlers import Handlers, fresh_seed
+from overpaint.playground.request_form import read_form, whole_number
 from overpaint.playground.stage import LATEST, QUIET, Stage
+from overpaint.playground.telling import told
 
 
 def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HTML, handlers: Handlers) -> None:
@@ -21,7 +22,7 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
             form = read_form(controls.named(values))
             await handlers.submit(await handlers.desk(request), form.draft())
         except OverpaintError as error:
-            return told(error)
+            return told(error, handlers.words)
         return "", ""
 
     async def greet(request: gr.Request) -> tuple[Any, ...]:
@@ -30,21 +31,24 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
         Nothing else is sent: somebody may have begun to fill the form.
         """
         caller = await handlers.caller(request)
-        who = {"key": caller.key.name, "admin": caller.is_admin}
+        who = {"key": caller.key.name, "admin": caller.is_admin, "page": request.session_hash}
         first = service.catalogue.models()[0]
         now = for_model(service, first, handlers.words)
         changes = {name: part for name, part in now.items() if part != controls.first_model[name]}
-        # with all it needs: behind a closed accordion it is not there yet, and would lose what is left out
-        offered = {"adapters": {"words": dict(handlers.words), **adapters_of(service)}}
-        return who, *controls.changed(changes | offered)
+        return who, *controls.changed(changes)
 
-    async def estimate(model: str, count: float, steps: float, request: gr.Request) -> str:
-        entry = service.catalogue.find(model)
-        pace = await seconds_per_step(service, await handlers.caller(request), int(steps))
-        price = dollars(entry.price_microusd * int(count))
+    async def estimate(model: str, count: object, steps: object, request: gr.Request) -> str:
+        caller = await handlers.caller(request)
+        try:
+            entry = service.catalogue.find(model)
+            pictures, num_steps = whole_number("count", count), whole_number("steps", steps)
+        except RequestError:
+            return ""  # what is wrong is told when it is to be painted
+        pace = await seconds_per_step(service, caller, num_steps)
+        price = dollars(entry.price_microusd * pictures)
         if pace is None:
             return handlers.words.say("estimate_price", price=price)
-        return handlers.words.say("estimate", price=price, seconds=f"{max(0.1, pace * steps * count):.1f}")
+        return handlers.words.say("estimate", price=price, seconds=f"{max(0.1, pace * num_steps * pictures):.1f}")
 
     async def choose_model(model: str) -> tuple[Any, ...]:
         return controls.changed(for_model(service, service.catalogue.find(model), handlers.words))
@@ -73,7 +77,7 @@ def _wire_enhancer(controls: Controls, handlers: Handlers) -> None:
             is_edit = bool((references or {}).get("pictures"))
             richer = await handlers.parts.service.submit.enhance(caller, prompt, is_edit=is_edit)
         except OverpaintError as error:
-            return nothing, nothing, told(error)[0]
+            return nothing, nothing, told(error, handlers.words)[0]
         if richer is None:
             return nothing, nothing, f'<p role="status">{handlers.words["nothing_to_add"]}</p>'
         return gr.Textbox(value=richer, visible=True), gr.Button(visible=True), ""

@@ -1,6 +1,6 @@
 """What happens when the visitor does something: each is a use case of the service, done as the visitor's key.
 
-Shared by the modules that wire events; an `OverpaintError` becomes a sentence beside the field it is about.
+Shared by the modules that wire events; `telling` makes an `OverpaintError` a sentence beside the field it is about.
 """
 
 import asyncio
@@ -8,26 +8,25 @@ import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from html import escape
 from typing import Any, cast
 
 import gradio as gr
 from starlette.requests import HTTPConnection
 
-from overpaint.core.errors import OverpaintError, RequestError, TaskNotFoundError
+from overpaint.core.errors import OverpaintError, TaskNotFoundError
 from overpaint.core.request import MAX_SEED, AdapterRef
 from overpaint.core.task import StoredFile, Task, TaskState
 from overpaint.playground.desk import Desk, Frame
 from overpaint.playground.difference import compare
+from overpaint.playground.earlier import again
 from overpaint.playground.examples import sample_bytes
 from overpaint.playground.live import data_uri
 from overpaint.playground.parts import PageParts
-from overpaint.playground.request_form import Reference, again
+from overpaint.playground.request_form import Reference
 from overpaint.playground.wording import Words
 from overpaint.service.caller import Caller
 from overpaint.service.draft import Draft
 
-PICTURE_FIELDS = ("images", "mask", "file")
 _log = logging.getLogger(__name__)
 
 
@@ -51,31 +50,39 @@ class Handlers:
         """
         return await self.parts.visitors.caller(_plain(request))
 
-    async def desk(self, request: gr.Request, remembered: str | None = None) -> Desk:
+    async def desk(self, request: gr.Request) -> Desk:
         """The desk of the page that asks; a new one where this process has none."""
-        caller = await self.caller(request)
-        known = self.parts.desks.find(request.session_hash)
+        return await self._desk(_plain(request), request.session_hash or "", None)
+
+    async def _desk(self, visit: HTTPConnection, page_id: str, remembered: str | None) -> Desk:
+        caller = await self.parts.visitors.caller(visit)
+        known = self.parts.desks.find(page_id)
         if known is not None and known.caller.key_id == caller.key_id:
             known.caller = caller  # its limits may have changed
             return known
         name = self.words["session_first"]
         session = await self.parts.sessions.open(caller, remembered, name)
         desk = Desk(caller, session.id, name)
-        self.parts.desks.open(request.session_hash or "", desk)
+        self.parts.desks.open(page_id, desk)
         return desk
 
-    async def frames(self, request: gr.Request, remembered: str) -> AsyncIterator[Frame]:
-        """What the page that asks shows, without end; from another desk once the open page has another key.
+    async def frames(self, visit: HTTPConnection, page_id: str, remembered: str) -> AsyncIterator[Frame]:
+        """What the page shows, until it asks again; from another desk once the open page has another key.
+
+        Args:
+            visit: the page that asks.
+            page_id: what Gradio calls it.
+            remembered: the session that the browser worked in.
 
         Raises:
             AccessError: its key was revoked.
         """
-        parts = self.parts
-        while True:
-            desk = await self.desk(request, remembered)
+        parts, is_another = self.parts, True
+        while is_another:
+            desk, is_another = await self._desk(visit, page_id, remembered), False
             async for frame in desk.frames(parts.service, parts.sessions, parts.views):
                 yield frame
-                if (await self.caller(request)).key_id != desk.caller.key_id:
+                if is_another := (await parts.visitors.caller(visit)).key_id != desk.caller.key_id:
                     break
 
     def secret(self, request: gr.Request) -> str | None:
@@ -185,13 +192,6 @@ class Handlers:
         is_parent = parent is not None and (file.num_bytes, file.width) == (parent.num_bytes, parent.width)
         key = parent.key if is_parent and parent else ""
         return Reference(key, self.parts.service.links.link(key or file.key), name, file.width, file.height)
-
-
-def told(error: OverpaintError) -> tuple[str, str]:
-    """An error as two pieces of HTML: for below the run button, and for below the pictures."""
-    text = f'<p role="alert" class="op-problem">{escape(error.message)}</p>'
-    is_about_pictures = isinstance(error, RequestError) and error.field.startswith(PICTURE_FIELDS)
-    return ("", text) if is_about_pictures else (text, "")
 
 
 def fresh_seed() -> int:

@@ -8,6 +8,7 @@ from overpaint.core.errors import AccessError, OverpaintError
 from overpaint.playground.component import component
 from overpaint.playground.handlers import Handlers
 from overpaint.playground.operator_view import operator_view
+from overpaint.playground.telling import sentence
 from overpaint.playground.wording import Words
 
 REFRESH_S = 2.0
@@ -31,7 +32,7 @@ def add_operator_tab(handlers: Handlers, words: Words, tab: gr.Tab) -> None:
             caller = await handlers.caller(request)
             await handlers.parts.service.tasks.cancel(caller, str(event.id))
         except OverpaintError as error:
-            return {"refused": error.message}
+            return {"refused": sentence(error, words)}
         return await look(request)
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False}

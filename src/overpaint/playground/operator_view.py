@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 from typing import Any
@@ -15,14 +16,15 @@ from overpaint.service.tasks import TaskQuery
 
 MINUTES = 60
 PAGES = 10
+LISTED = 100
 OPEN = (TaskState.QUEUED, TaskState.RUNNING)
 
 
 async def operator_view(parts: PageParts, caller: Caller) -> dict[str, Any]:
     """Everything at once."""
     now = datetime.now(UTC)
-    recent = await _recent(parts, caller, now - timedelta(minutes=MINUTES))
-    waiting = (await parts.service.tasks.list_tasks(caller, TaskQuery(states=OPEN, limit=100))).tasks
+    recent = await _all(parts, caller, TaskQuery(created_after=now - timedelta(minutes=MINUTES)))
+    waiting = await _all(parts, caller, TaskQuery(states=OPEN))
     readiness = await parts.service.readiness()
     keys = await parts.service.keys.list_keys()
     names = {key.id: key.name for key in keys}
@@ -31,7 +33,7 @@ async def operator_view(parts: PageParts, caller: Caller) -> dict[str, Any]:
         "problems": readiness.problems,
         "queued": sum(task.state is TaskState.QUEUED for task in waiting),
         "running": sum(task.state is TaskState.RUNNING for task in waiting),
-        "open": [_open(task, names, now) for task in reversed(waiting)],
+        "open": [_open(task, names, now) for task in waiting[::-1][:LISTED]],
         "minutes": minutes_of(recent, now),
         "failures": Counter(task.failure.code for task in recent if task.failure).most_common(),
         "keys": [await _key(parts, key, now) for key in keys if key.revoked_at is None],
@@ -57,12 +59,12 @@ def minutes_of(tasks: Sequence[Task], now: datetime) -> list[dict[str, float]]:
     ]
 
 
-async def _recent(parts: PageParts, caller: Caller, since: datetime) -> list[Task]:
+async def _all(parts: PageParts, caller: Caller, query: TaskQuery) -> list[Task]:
     """Tasks of everybody, newest first, so many as fit in a few pages."""
     found: list[Task] = []
     cursor: str | None = None
     for _ in range(PAGES):
-        page = await parts.service.tasks.list_tasks(caller, TaskQuery(created_after=since, cursor=cursor, limit=100))
+        page = await parts.service.tasks.list_tasks(caller, replace(query, cursor=cursor, limit=100))
         found += page.tasks
         cursor = page.next_cursor
         if cursor is None:

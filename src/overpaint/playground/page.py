@@ -14,7 +14,7 @@ from overpaint.playground.operator_tab import add_operator_tab
 from overpaint.playground.parts import PageParts
 from overpaint.playground.result_events import wire_results, wire_runs
 from overpaint.playground.session_events import wire_sessions
-from overpaint.playground.stage import Stage, build_stage, wire_stream
+from overpaint.playground.stage import Stage, build_stage
 from overpaint.playground.wording import LANGUAGES, Words
 
 
@@ -36,7 +36,6 @@ def build_page(parts: PageParts, words: Words) -> gr.Blocks:
                 add_code_tab(handlers, words, controls, code_tab)
             with gr.Tab(words["tab_operator"], id="operator", elem_id="tab-operator") as operator_tab:
                 add_operator_tab(handlers, words, operator_tab)
-        wire_stream(page, stage, handlers)
         wire_form(page, stage, controls, masthead, handlers)
         wire_runs(stage, controls, handlers)
         wire_results(stage, controls, cards, handlers)

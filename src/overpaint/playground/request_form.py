@@ -1,4 +1,4 @@
-"""What the visitor set, as one value: from the form's fields to a draft, and from an earlier task back to the form.
+"""What the visitor set, as one value, and the draft that it asks for.
 
 Checks nothing: the service does, and names the field that is wrong.
 """
@@ -9,8 +9,7 @@ from typing import Any, cast
 
 from overpaint.core.errors import RequestError
 from overpaint.core.request import RANDOM_SEED, Acceleration, AdapterRef, Background, OutputFormat, OutputSpec
-from overpaint.core.sizes import PRESETS, Size
-from overpaint.core.task import Priority, Task
+from overpaint.core.task import Priority
 from overpaint.service.draft import Draft, PictureFile, PictureSource, PictureUrl, picture_source
 
 AUTO = "auto"
@@ -51,7 +50,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class RequestForm:
-    """All fields, as the page's inputs hold them; `shape` is a preset's name, `auto` or `free`."""
+    """All fields, as the page's inputs hold them; `shape` is a preset's name, `auto` or `free`.
+
+    The sides are 0 where the shape is not free, and the seed is a random one where it is not locked.
+    """
 
     prompt: str
     rewritten: str
@@ -63,7 +65,6 @@ class RequestForm:
     width: int
     height: int
     count: int
-    is_seed_locked: bool
     seed: int
     is_batch: bool
     steps: int
@@ -99,7 +100,7 @@ class RequestForm:
             pictures=tuple(picture.source for picture in self.pictures),
             mask=self.mask.source if self.mask else None,
             size=self.size,
-            seed=self.seed if self.is_seed_locked else RANDOM_SEED,
+            seed=self.seed,
             num_images=self.count,
             steps=self.steps,
             true_cfg_scale=self.guidance,
@@ -120,6 +121,7 @@ def read_form(values: Mapping[str, Any]) -> RequestForm:
     references = cast("dict[str, Any]", values["references"] or {})
     mask = references.get("mask")
     adapters = cast("dict[str, Any]", values["adapters"] or {})
+    is_free = values["shape"] == FREE
     return RequestForm(
         prompt=values["prompt"] or "",
         rewritten=values["rewritten"] or "",
@@ -128,90 +130,17 @@ def read_form(values: Mapping[str, Any]) -> RequestForm:
         mask=_reference(mask) if mask else None,
         model=values["model"],
         shape=values["shape"],
-        width=_whole(values, "width"),
-        height=_whole(values, "height"),
-        count=_whole(values, "count"),
-        is_seed_locked=bool(values["lock"]),
-        seed=_whole(values, "seed"),
+        width=whole_number("width", values["width"]) if is_free else 0,
+        height=whole_number("height", values["height"]) if is_free else 0,
+        count=whole_number("count", values["count"]),
+        seed=whole_number("seed", values["seed"]) if values["lock"] else RANDOM_SEED,
         is_batch=bool(values["batch"]),
-        steps=_whole(values, "steps"),
+        steps=whole_number("steps", values["steps"]),
         guidance=float(values["guidance"] or 1.0),
         adapters=tuple(_adapter(item) for item in adapters.get("chosen", ())),
         acceleration=values["acceleration"],
         format=values["format"],
         background=values["background"],
-    )
-
-
-def settings_of(
-    task: Task, pictures: tuple[Reference, ...], mask: Reference | None, adapters: tuple[AdapterRef, ...]
-) -> dict[str, Any]:
-    """What the form's inputs hold for an earlier task; its seed is locked.
-
-    Args:
-        task: the earlier one.
-        pictures: its references, as they can be named now.
-        mask: likewise.
-        adapters: likewise.
-    """
-    spec = task.spec
-    width, height = (spec.size.width, spec.size.height) if isinstance(spec.size, Size) else (None, None)
-    values = {
-        "prompt": spec.prompt,
-        "rewritten": spec.enhanced_prompt or "",
-        "negative": spec.negative_prompt or "",
-        "references": strip_of(pictures, mask),
-        "model": spec.model,
-        "shape": _shape_of(spec.size),
-        "width": width,
-        "height": height,
-        "count": spec.num_images,
-        "lock": True,
-        "seed": spec.seed,
-        "batch": task.priority is Priority.BATCH,
-        "steps": spec.steps,
-        "guidance": spec.true_cfg_scale,
-        "adapters": {"chosen": [{"source": one.source, "scale": one.scale} for one in adapters]},
-        "acceleration": spec.acceleration,
-        "format": spec.output.format,
-        "background": spec.output.background,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def strip_of(pictures: tuple[Reference, ...], mask: Reference | None) -> dict[str, Any]:
-    """What the strip of references holds."""
-    return {"pictures": [picture.value for picture in pictures], "mask": mask.value if mask else None}
-
-
-def again(
-    task: Task, pictures: tuple[Reference, ...], mask: Reference | None, adapters: tuple[AdapterRef, ...]
-) -> Draft:
-    """The same as an earlier task, with a fresh seed.
-
-    Args:
-        task: the earlier one.
-        pictures: its references, as they can be named now.
-        mask: likewise.
-        adapters: likewise.
-    """
-    spec = task.spec
-    return Draft(
-        model=spec.model,
-        prompt=spec.enhanced_prompt or spec.prompt,
-        dialect=DIALECT,
-        negative_prompt=spec.negative_prompt,
-        pictures=tuple(picture.source for picture in pictures),
-        mask=mask.source if mask else None,
-        size=spec.size,
-        num_images=spec.num_images,
-        steps=spec.steps,
-        true_cfg_scale=spec.true_cfg_scale,
-        adapters=adapters,
-        acceleration=spec.acceleration,
-        output=spec.output,
-        priority=task.priority,
-        enhance=False,
     )
 
 
@@ -232,20 +161,17 @@ def _adapter(item: Mapping[str, Any]) -> AdapterRef:
         raise RequestError("adapters", item["scale"], "must have a number as its strength") from exc
 
 
-def _shape_of(size: Size | float | None) -> str:
-    if isinstance(size, Size):
-        return FREE
-    shapes = {width / height: name for name, (width, height) in PRESETS.items()}
-    return AUTO if size is None else shapes.get(size, AUTO)
-
-
 def _output(file_format: str, background: str) -> OutputSpec:
     """The output's form; what is none is told by `OutputSpec`."""
     return OutputSpec(cast("OutputFormat", file_format), background=cast("Background", background))
 
 
-def _whole(values: Mapping[str, Any], name: str) -> int:
-    try:
-        return int(values[name])
-    except (TypeError, ValueError) as exc:
-        raise RequestError(name, values[name], "must be a whole number") from exc
+def whole_number(name: str, value: object) -> int:
+    """What a field for numbers holds, which is nothing once it was cleared.
+
+    Raises:
+        RequestError: it is no whole number.
+    """
+    if isinstance(value, int | float) and float(value).is_integer():
+        return int(value)
+    raise RequestError(name, value, "must be a whole number")

@@ -5,10 +5,12 @@ from typing import Any, cast
 import gradio as gr
 
 from overpaint.core.errors import OverpaintError
-from overpaint.playground.controls import Controls, no_rewritten
-from overpaint.playground.handlers import Handlers, told
-from overpaint.playground.request_form import read_form, settings_of, strip_of
+from overpaint.playground.controls import Controls, for_model, no_rewritten
+from overpaint.playground.earlier import settings_of, strip_of
+from overpaint.playground.handlers import Handlers
+from overpaint.playground.request_form import read_form
 from overpaint.playground.stage import QUIET, Stage
+from overpaint.playground.telling import told
 
 
 def wire_runs(stage: Stage, controls: Controls, handlers: Handlers) -> None:
@@ -18,14 +20,14 @@ def wire_runs(stage: Stage, controls: Controls, handlers: Handlers) -> None:
         try:
             await handlers.stop(await handlers.desk(request), str(event.id))
         except OverpaintError as error:
-            return told(error)
+            return told(error, handlers.words)
         return "", ""
 
     async def again(event: gr.EventData, request: gr.Request) -> tuple[str, str]:
         try:
             await handlers.paint_again(await handlers.desk(request), str(event.id))
         except OverpaintError as error:
-            return told(error)
+            return told(error, handlers.words)
         return "", ""
 
     notes = [controls.notice, controls.problem]
@@ -36,14 +38,14 @@ def wire_runs(stage: Stage, controls: Controls, handlers: Handlers) -> None:
 
 def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], handlers: Handlers) -> None:
     """Connect what leads from a result, or from one of the examples `cards`, back to the form."""
-    unchanged = cast("Any", gr.skip())
+    unchanged, service = cast("Any", gr.skip()), handlers.parts.service
 
     async def use(references: dict[str, Any] | None, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Add a result to the references."""
         try:
             picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
         except OverpaintError as error:
-            return unchanged, *told(error)
+            return unchanged, *told(error, handlers.words)
         present = references or {}
         added = {"pictures": [*present.get("pictures", []), picture.value], "mask": present.get("mask")}
         return added, "", ""
@@ -56,19 +58,21 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
         try:
             picture = await handlers.result(await handlers.caller(request), str(event.id), int(event.index))
         except OverpaintError as error:
-            return unchanged, unchanged, unchanged, *told(error)
+            return unchanged, unchanged, unchanged, *told(error, handlers.words)
         return strip_of((picture,), None), *no_rewritten(), "", ""
 
     async def reuse(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """The settings of an earlier run back in the form, its seed locked."""
+        """The settings of an earlier run back in the form, within what its model takes; its seed locked."""
         try:
             desk = await handlers.desk(request)
-            task = await handlers.parts.service.tasks.get(desk.caller, str(event.id))
+            task = await service.tasks.get(desk.caller, str(event.id))
             pictures, mask = await handlers.references_of(desk, task)
+            changes = for_model(service, service.catalogue.find(task.spec.model), handlers.words)
         except OverpaintError as error:
-            return *controls.filled({}), *told(error)
-        filled = controls.filled(settings_of(task, pictures, mask, handlers.adapters_of(task)))
-        return *filled, "", ""
+            return *controls.filled({}), *told(error, handlers.words)
+        for name, value in settings_of(task, pictures, mask, handlers.adapters_of(task)).items():
+            changes[name] = {**changes.get(name, {}), "value": value}
+        return *controls.changed(changes), "", ""
 
     async def example(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Fill in an example and paint it."""
@@ -79,7 +83,7 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
             filled = {"prompt": card["prompt"], "rewritten": "", "references": strip_of(pictures, None)}
             await handlers.submit(desk, read_form(controls.first_values | filled).draft())
         except OverpaintError as error:
-            return *controls.filled({}), *told(error)
+            return *controls.filled({}), *told(error, handlers.words)
         return *controls.filled(filled), "", ""
 
     canvas, listed, notes = stage.canvas, controls.listed, [controls.notice, controls.problem]

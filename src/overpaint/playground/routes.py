@@ -1,4 +1,4 @@
-"""The page's few routes of its own: signing in and out, uploads, a session as a zip, and its scripts and styles."""
+"""The page's few routes of its own: signing in and out, uploads, frames, a session as a zip, its scripts and styles."""
 
 from typing import Annotated
 
@@ -8,11 +8,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Stre
 from overpaint.core.errors import AccessError, OverpaintError
 from overpaint.playground import assets
 from overpaint.playground.export import chunks, zip_session
+from overpaint.playground.frames import HEADERS, changes
+from overpaint.playground.handlers import Handlers
 from overpaint.playground.parts import PageParts
 from overpaint.playground.request_form import Reference
 from overpaint.playground.sign_in import sign_in_page
+from overpaint.playground.telling import sentence
 from overpaint.playground.visitors import COOKIE
-from overpaint.playground.wording import LANGUAGES
+from overpaint.playground.wording import LANGUAGES, words_of
 
 MAX_AGE_S = 30 * 24 * 3600
 SIGN_IN = "/page/sign-in"
@@ -68,15 +71,22 @@ def _add_files(router: APIRouter, parts: PageParts) -> None:
         return Response(path.read_bytes(), media_type=assets.MEDIA_TYPES[path.suffix], headers=_FOREVER)
 
     @router.post("/pictures")
-    async def take_picture(request: Request, file: Annotated[UploadFile, File()]) -> JSONResponse:
+    async def take_picture(request: Request, file: Annotated[UploadFile, File()], language: str = "") -> JSONResponse:
         files, links = parts.service.files, parts.service.links
         name = file.filename or "picture"
         try:
             caller = await parts.visitors.caller(request)
             stored = await files.upload(files.reserve(caller), await file.read(), name)
         except OverpaintError as error:
-            return JSONResponse({"message": error.message}, status_code=400)
+            return JSONResponse({"message": sentence(error, words_of(_language(request, language)))}, status_code=400)
         return JSONResponse(Reference(stored.key, links.link(stored.key), name, stored.width, stored.height).value)
+
+    @router.get("/frames", response_model=None)
+    async def frames(request: Request, page: str, session: str = "", language: str = "") -> Response:
+        await parts.visitors.caller(request)
+        handlers = Handlers(parts, words_of(_language(request, language)))
+        events = changes(handlers, request, page, session)
+        return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 
     @router.get("/sessions/{session_id}.zip", response_model=None)
     async def export(request: Request, session_id: str) -> Response:

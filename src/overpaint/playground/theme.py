@@ -105,6 +105,7 @@ def _head() -> str:
     """Styles before the first paint, and the colours that this browser chose the last time."""
     return (
         f'<link rel="stylesheet" href="{assets.url_of("page.css")}">'
+        f'<link rel="stylesheet" href="{assets.url_of("screens.css")}">'
         f'<link rel="icon" type="image/svg+xml" href="{assets.url_of("mark.svg")}">'
         f'<script type="module" src="{assets.url_of("colours.js")}"></script>'
     )

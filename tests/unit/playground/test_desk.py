@@ -7,24 +7,18 @@ import logging
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
-import gradio as gr
 import pytest
-from starlette.requests import HTTPConnection
 
-from overpaint.core.account import KeyLimits
-from overpaint.core.errors import AccessError, BackendError, RequestError, TaskNotFoundError
+from overpaint.core.errors import BackendError, RequestError, TaskNotFoundError
 from overpaint.core.request import AdapterRef
 from overpaint.core.task import Task, TaskState
 from overpaint.playground.desk import Desk, Frame
 from overpaint.playground.export import chunks, zip_session
-from overpaint.playground.handlers import Handlers, told
+from overpaint.playground.handlers import Handlers
 from overpaint.playground.log_tail import LINES_KEPT, LogTail
 from overpaint.playground.operator_view import operator_view
 from overpaint.playground.parts import PageParts
-from overpaint.playground.visitors import OPEN_KEY, Visitors
 from overpaint.playground.wording import words_of
 from overpaint.service.caller import Caller
 from overpaint.service.draft import Draft, PictureBytes, PictureFile
@@ -198,48 +192,21 @@ async def test_forgetting_what_another_page_forgot_leaves_the_next_session_alone
     assert desk.session_id not in (shown, following)
 
 
-def visit() -> gr.Request:
-    """A request of the open page."""
-    headers = [(b"host", b"localhost:8000")]
-    asked = HTTPConnection({"type": "http", "headers": headers, "client": ("127.0.0.1", 4711)})
-    return cast("gr.Request", SimpleNamespace(request=asked, session_hash="page"))
-
-
-async def test_an_open_page_follows_its_key(world: World) -> None:
-    keys = world.service.keys
-    parts = replace(page_over(world), visitors=Visitors(keys, is_open=True))
-    handlers = Handlers(parts, words_of("en"))
-    desk = await handlers.desk(visit())
-    await keys.set_limits(OPEN_KEY, KeyLimits(max_open_tasks=3))
-    assert await handlers.desk(visit()) is desk
-    assert desk.caller.limits.max_open_tasks == 3
-    shown = list[str]()
-    async with asyncio.timeout(10):
-        async for frame in handlers.frames(visit(), ""):
-            shown.append(frame.history["session"])
-            if len(set(shown)) == 2:
-                break
-            await keys.revoke(OPEN_KEY)
-    following = await handlers.desk(visit())
-    assert shown == [desk.session_id, following.session_id]
-    assert following.caller.key_id != desk.caller.key_id
-
-
-async def test_an_error_stands_beside_its_field() -> None:
-    below, pictures = told(RequestError("images[0]", "<b>", "cannot be read"))
-    assert below == ""
-    assert "&lt;b&gt;" in pictures
-    below, pictures = told(AccessError("no"))
-    assert "no" in below
-    assert pictures == ""
-
-
 async def test_the_operator_sees_everybody(handlers: Handlers, desk: Desk, parts: PageParts, world: World) -> None:
     await painted(handlers, desk, world)
     seen = await operator_view(parts, world.admin)
     assert (seen["queued"], seen["running"], seen["problems"]) == (0, 0, {})
     assert sum(minute["pictures"] for minute in seen["minutes"]) == 1
     assert {key["name"] for key in seen["keys"]} >= {world.caller.key.name, world.admin.key.name}
+
+
+async def test_the_operator_sees_a_queue_longer_than_its_list(new_world: NewWorld) -> None:
+    world = await new_world(is_started=False)
+    for _ in range(130):
+        await world.service.submit.submit(world.caller, draft())
+    seen = await operator_view(page_over(world), world.admin)
+    assert seen["queued"] == 130
+    assert len(seen["open"]) == 100
 
 
 def test_the_log_has_an_end() -> None:

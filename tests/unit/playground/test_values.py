@@ -16,10 +16,11 @@ from overpaint.core.result import Timings
 from overpaint.core.sizes import Size
 from overpaint.core.task import Priority, StoredFile, Task, TaskOutput, TaskSpec, TaskState
 from overpaint.playground.difference import compare
+from overpaint.playground.earlier import again, settings_of
 from overpaint.playground.estimate import typical
 from overpaint.playground.live import Live
 from overpaint.playground.operator_view import MINUTES, minutes_of
-from overpaint.playground.request_form import Reference, again, read_form, settings_of
+from overpaint.playground.request_form import Reference, read_form
 from overpaint.playground.snippets import SNIPPETS, CodeRequest, snippets_for
 from overpaint.service.draft import Draft, PictureFile, PictureUrl
 from overpaint.service.watch import Queued
@@ -127,9 +128,19 @@ def test_a_form_is_a_draft() -> None:
     assert (draft.prompt, draft.seed, draft.size) == ("a fine cat", 5, "640x480")
 
 
-def test_a_missing_number_is_told_by_its_field() -> None:
+@pytest.mark.parametrize("number", [None, "", "7", 2.5, float("nan"), float("inf")])
+def test_what_is_no_whole_number_is_told_by_its_field(number: object) -> None:
     with pytest.raises(RequestError, match="steps"):
-        read_form(VALUES | {"steps": None})
+        read_form(VALUES | {"steps": number})
+    assert read_form(VALUES | {"steps": 3.0}).steps == 3
+
+
+def test_numbers_that_are_not_used_may_be_anything() -> None:
+    form = read_form(VALUES | {"seed": None, "width": None, "height": 1.5})
+    assert (form.draft().seed, form.draft().size) == (-1, "16:9")
+    for name, changed in (("seed", {"seed": None, "lock": True}), ("width", {"width": None, "shape": "free"})):
+        with pytest.raises(RequestError, match=name):
+            read_form(VALUES | changed)
 
 
 @pytest.mark.parametrize("scale", [9, None])

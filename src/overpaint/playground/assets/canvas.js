@@ -1,24 +1,27 @@
 // The canvas: examples while there is nothing, the picture as it is painted, and the result to look at closely.
 
-import { acts, button, h, missing, say, show } from "./dom.js";
+import { acts, button, h, missing, show } from "./dom.js";
+import { follow } from "./frames.js";
 import { bar, standing, times } from "./progress.js";
+import { results, ZOOMS } from "./result.js";
 
-const ZOOMS = [0, 1, 2, 4, 8];
-
-export function mount({ element, props, server, watch, trigger }) {
+export function mount({ element, props, server, trigger }) {
   const root = element.querySelector(".op-canvas");
   const words = props.words;
+  let now = null;
   const differences = new Map();
   const look = { mode: "result", zoom: 0, split: 50, run: null };
   const isMissing = missing(root, () => render());
+  const result = results({ words, look, isMissing, difference });
 
   function render() {
-    const run = props.value?.run ?? null;
+    const run = now?.run ?? null;
     if (look.run === run?.id && look.state === "running" && run?.state === "succeeded") trigger("done", {});
     if (look.run !== run?.id) Object.assign(look, { mode: "result", zoom: 0, split: 50, run: run?.id ?? null });
     look.state = run && !["succeeded", "failed", "cancelled"].includes(run.state) ? "running" : "ended";
     root.dataset.state = run ? run.state : "empty";
-    show(root, run ? [stage(run), run.images.length ? below(run) : null] : examples());
+    if (!run) show(root, examples());
+    else show(root, run.images.length ? result(run, run.images[now.index] ?? run.images[0]) : painting(run));
   }
 
   // --- nothing yet
@@ -48,8 +51,7 @@ export function mount({ element, props, server, watch, trigger }) {
 
   // --- under way, or ended without a picture
 
-  function stage(run) {
-    if (run.images.length) return [toolbar(run), view(run), variations(run)];
+  function painting(run) {
     const isOpen = run.state === "queued" || run.state === "running";
     const shown = run.live?.look ?? run.source?.url;
     return h(
@@ -67,7 +69,7 @@ export function mount({ element, props, server, watch, trigger }) {
             })
           : h("div", { class: "op-blank", "aria-hidden": "true" })
       ),
-      h("p", { class: "op-said" }, run.prompt),
+      h("p", { class: "op-said", dir: "auto" }, run.prompt),
       isOpen ? bar(words, run) : null,
       h(
         "div",
@@ -85,167 +87,20 @@ export function mount({ element, props, server, watch, trigger }) {
     return run.failure ? `${words.state_failed}: ${run.failure}` : words[`state_${run.state}`];
   }
 
-  // --- a result
+  // --- what changed
 
-  function toolbar(run) {
-    const modes = ["result"];
-    if (run.source) modes.push("compare");
-    if (run.images.length > 1 || run.source) modes.push("side");
-    if (run.source) modes.push("difference");
-    return h(
-      "div",
-      { class: "op-toolbar" },
-      h(
-        "div",
-        { class: "op-modes", role: "group", "aria-label": words.view },
-        modes.map((mode) =>
-          button("mode", words[`mode_${mode}`], { mode }, { "aria-pressed": String(look.mode === mode) })
-        )
-      ),
-      h(
-        "div",
-        { class: "op-zooms", role: "group", "aria-label": words.zoom },
-        button("zoom", "−", { by: -1 }, { "aria-label": words.zoom_out, disabled: look.zoom === 0 }),
-        h("span", { "aria-live": "polite" }, look.zoom ? `${ZOOMS[look.zoom] * 100} %` : words.zoom_fit),
-        button("zoom", "+", { by: 1 }, { "aria-label": words.zoom_in, disabled: look.zoom === ZOOMS.length - 1 })
-      )
-    );
-  }
-
-  function view(run) {
-    const image = run.images[props.value.index] ?? run.images[0];
-    const body = isMissing(image.url)
-      ? h("p", { class: "op-hint op-gone" }, words.gone)
-      : { result: single, compare, side, difference }[look.mode](run, image);
-    return h("div", { class: `op-view op-view-${look.mode}`, tabindex: 0, role: "region", "aria-label": words.canvas }, body);
-  }
-
-  function sized(image) {
-    if (!look.zoom) return "";
-    return `width:${image.width * ZOOMS[look.zoom]}px;max-width:none;max-height:none;`;
-  }
-
-  function picture(image, alt, extra = {}) {
-    const sharp = look.zoom > 1 ? " op-sharp" : "";
-    return h("img", {
-      src: image.url,
-      alt,
-      width: image.width,
-      height: image.height,
-      style: sized(image),
-      ...extra,
-      class: `op-checker${sharp} ${extra.class ?? ""}`,
-    });
-  }
-
-  function single(run, image) {
-    return picture(image, say(words.result_of, { prompt: run.prompt }), { class: "op-result" });
-  }
-
-  function compare(run, image) {
-    const shape = `aspect-ratio:${image.width}/${image.height};${sized(image)}--split:${look.split}%`;
-    return h(
-      "div",
-      { class: "op-compare", style: shape },
-      h("img", { src: image.url, alt: words.after, class: "op-checker" }),
-      h("img", { src: run.source.url, alt: words.before, class: "op-checker op-before" }),
-      h("span", { class: "op-handle", "aria-hidden": "true" }),
-      h("input", {
-        type: "range",
-        min: 0,
-        max: 100,
-        value: look.split,
-        "aria-label": words.split,
-        "data-split": "",
-        "data-own": "value",
-      })
-    );
-  }
-
-  function side(run) {
-    const source = run.source ? [{ ...run.source, label: words.before }] : [];
-    const images = run.images.map((image, at) => ({ ...image, label: `${words.result} ${at + 1}` }));
-    return h(
-      "div",
-      { class: "op-side" },
-      [...source, ...images].map((image) =>
-        h("figure", {}, picture(image, image.label), h("figcaption", {}, image.label))
-      )
-    );
-  }
-
-  function difference(run, image) {
-    const at = run.images.indexOf(image);
-    const key = `${run.id}/${at}`;
-    const found = differences.get(key);
-    if (!found) {
-      if (found === undefined) {
-        differences.set(key, null);
-        const settle = (found) => {
-          differences.set(key, found ?? { told: words.difference_failed }); // asked once, whatever comes of it
-          render();
-        };
-        server.difference({ id: run.id, index: at }).then(settle, () => settle(null));
-      }
-      return h("p", { role: "status" }, words.working);
+  /** What a result changed, as the server counts it: asked once, whatever comes of it; nothing as long as it counts. */
+  function difference(run, index) {
+    const key = `${run.id}/${index}`;
+    if (!differences.has(key)) {
+      differences.set(key, null);
+      const settle = (found) => {
+        differences.set(key, found ?? { told: words.difference_failed });
+        render();
+      };
+      server.difference({ id: run.id, index }).then(settle, () => settle(null));
     }
-    if (!found.picture) return h("p", { role: "alert", class: "op-problem" }, found.told);
-    return h(
-      "div",
-      { class: "op-difference" },
-      picture({ ...image, url: found.picture }, words.mode_difference),
-      h("p", { role: "status", class: "op-share", "data-share": found.share }, found.told)
-    );
-  }
-
-  function variations(run) {
-    if (run.images.length < 2) return null;
-    return h(
-      "div",
-      { class: "op-variations", role: "group", "aria-label": words.variations },
-      run.images.map((image, at) =>
-        h(
-          "button",
-          {
-            type: "button",
-            "data-act": "choose",
-            "data-id": run.id,
-            "data-index": at,
-            "aria-pressed": String(at === props.value.index),
-            "aria-label": `${words.result} ${at + 1}`,
-          },
-          h("img", { src: image.url, alt: "", class: "op-checker" })
-        )
-      )
-    );
-  }
-
-  function below(run) {
-    const image = run.images[props.value.index] ?? run.images[0];
-    const data = { id: run.id, index: run.images.indexOf(image) };
-    return h(
-      "div",
-      { class: "op-below" },
-      h("p", { class: "op-said" }, run.prompt),
-      h(
-        "div",
-        { class: "op-line op-next" },
-        button("further", words.further, data, { class: "op-button op-strong" }),
-        button("use", words.use, data),
-        button("again", words.again, data),
-        button("reuse", words.reuse, data),
-        h("a", { class: "op-button", href: image.url, download: image.name }, words.download)
-      ),
-      h("details", { class: "op-facts", "data-own": "open" }, h("summary", {}, words.facts), facts(run, image))
-    );
-  }
-
-  function facts(run, image) {
-    const own = { ...run.facts, seed: image.seed, size: `${image.width}×${image.height}`, bytes: image.bytes };
-    const rows = Object.entries(own).map(([name, value]) =>
-      h("div", {}, h("dt", {}, words[`fact_${name}`] ?? name), h("dd", {}, String(value)))
-    );
-    return h("dl", {}, rows);
+    return differences.get(key);
   }
 
   // --- what the visitor does
@@ -280,14 +135,17 @@ export function mount({ element, props, server, watch, trigger }) {
     event.target.parentElement.style.setProperty("--split", `${look.split}%`);
   });
   root.addEventListener("keydown", (event) => {
-    const run = props.value?.run;
+    const run = now?.run;
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!by || !run || run.images.length < 2 || event.target.type === "range") return;
     event.preventDefault();
-    const index = (props.value.index + by + run.images.length) % run.images.length;
+    const index = (now.index + by + run.images.length) % run.images.length;
     trigger("choose", { id: run.id, index });
   });
   setInterval(() => root.querySelector(".op-times") && render(), 500);
-  watch("value", render);
+  follow("canvas", (value) => {
+    now = value;
+    render();
+  });
   render();
 }

@@ -1,15 +1,17 @@
 // The history: the session's tree of results, each with its picture, and the sessions themselves.
 
 import { acts, button, h, missing, say, show } from "./dom.js";
+import { follow } from "./frames.js";
 
-export function mount({ element, props, watch, trigger }) {
+export function mount({ element, props, trigger }) {
   const root = element.querySelector(".op-history");
   const words = props.words;
-  const state = { isRenaming: false };
+  let now = null;
+  const state = { isRenaming: false, inSight: null };
   const isMissing = missing(root, () => render());
 
   function node(one, kids) {
-    const shown = one.id === props.value.focus;
+    const shown = one.id === now.focus;
     const below = kids.get(one.id) ?? [];
     return h(
       "li",
@@ -31,10 +33,10 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   function tree() {
-    const known = new Set(props.value.nodes.map((one) => one.id));
+    const known = new Set(now.nodes.map((one) => one.id));
     const kids = new Map();
     const roots = [];
-    for (const one of props.value.nodes) {
+    for (const one of now.nodes) {
       if (one.parent && known.has(one.parent)) kids.set(one.parent, [...(kids.get(one.parent) ?? []), one]);
       else roots.push(one);
     }
@@ -43,14 +45,14 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   function head() {
-    const { session, sessions } = props.value;
+    const { session, sessions } = now;
     const name = sessions.find((one) => one.id === session)?.name ?? "";
     const label = h("label", { class: "op-hidden", for: "session" }, words.session);
     const picker = state.isRenaming
       ? h("input", { id: "session", type: "text", value: name, maxlength: 80, "data-name": "", "data-own": "value" })
       : h("select", { id: "session", "data-pick": "" },
           sessions.map((one) => h("option", { value: one.id, selected: one.id === session }, one.name)));
-    const parent = props.value.nodes.find((one) => one.id === props.value.focus)?.parent;
+    const parent = now.nodes.find((one) => one.id === now.focus)?.parent;
     return h(
       "header",
       { class: "op-line" },
@@ -66,10 +68,21 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   function render() {
-    if (!props.value?.session) return;
+    if (!now?.session) return;
     show(root, head(), tree(), h("p", { class: "op-hint" }, say(words.history_kept, { days: props.kept_days })));
     const picker = root.querySelector("[data-pick]");
-    if (picker) picker.value = props.value.session;
+    if (picker) picker.value = now.session;
+    if (state.inSight !== now.focus) bringIntoSight();
+  }
+
+  /** Scroll the tree, and nothing else, to what is on the canvas. */
+  function bringIntoSight() {
+    const item = root.querySelector("[aria-selected=true] > .op-node");
+    if (!item) return;
+    const tree = root.querySelector(".op-tree");
+    const [seen, wanted] = [tree.getBoundingClientRect(), item.getBoundingClientRect()];
+    if (wanted.left < seen.left || wanted.right > seen.right) tree.scrollLeft += wanted.left - seen.left - (seen.width - wanted.width) / 2;
+    state.inSight = now.focus;
   }
 
   function save() {
@@ -82,7 +95,7 @@ export function mount({ element, props, watch, trigger }) {
   acts(root, {
     choose: ({ id }) => trigger("choose", { id, index: 0 }),
     create: () => trigger("create", {}),
-    forget: () => window.confirm(words.session_forget_sure) && trigger("forget", { id: props.value.session }),
+    forget: () => window.confirm(words.session_forget_sure) && trigger("forget", { id: now.session }),
     name: save,
     rename: () => {
       state.isRenaming = true;
@@ -97,7 +110,10 @@ export function mount({ element, props, watch, trigger }) {
     if (event.target.dataset.name !== undefined && event.key === "Enter") save();
     const item = event.target.closest?.("[role=treeitem]");
     if (!item) return;
+    const all = root.querySelectorAll("[role=treeitem]");
     const next = {
+      Home: all[0],
+      End: all[all.length - 1],
       Enter: item,
       " ": item,
       ArrowRight: item.querySelector("[role=treeitem]"),
@@ -110,6 +126,9 @@ export function mount({ element, props, watch, trigger }) {
     next.focus();
     trigger("choose", { id: next.dataset.id, index: 0 });
   });
-  watch("value", render);
+  follow("history", (value) => {
+    now = value;
+    render();
+  });
   render();
 }

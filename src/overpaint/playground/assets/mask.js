@@ -29,7 +29,7 @@ class MaskDialog {
     return [
       h("h2", { id: "mask-title" }, words.mask_title),
       h("p", { class: "op-hint" }, words.mask_hint),
-      h("div", { class: "op-mask-area" }, h("img", { src: this.picture.url, alt: words.source }), this.mask),
+      h("div", { class: "op-mask-area", style: `--ratio:${this.picture.width / this.picture.height}` }, h("img", { src: this.picture.url, alt: words.source }), this.mask),
       h("div", { class: "op-line op-mask-tools", role: "toolbar", "aria-label": words.mask_tools },
         button("paint", words.mask_tool_paint, {}, { "aria-pressed": "true" }),
         button("erase", words.mask_tool_erase, {}, { "aria-pressed": "false" }),
@@ -198,7 +198,7 @@ class MaskDialog {
   async keep() {
     const blob = await new Promise((done) => this.flattened().toBlob(done, "image/png"));
     try {
-      this.kept = await upload(blob, "mask.png");
+      this.kept = await upload(this.words, blob, "mask.png");
       this.dialog.close();
     } catch (problem) {
       this.complain(problem.message);

@@ -2,12 +2,14 @@
 
 import { acts, button, h, show } from "./dom.js";
 import { toggleColours } from "./colours.js";
-import { keepWords } from "./keep.js";
-import { leaveWhenRefused } from "./leave.js";
+import { watchAsking } from "./asking.js";
+import { openFrames } from "./frames.js";
+import { forgetPictures, keepWords } from "./keep.js";
 
 export function mount({ element, props, watch }) {
   const root = element.querySelector(".op-masthead");
   const { words, language, languages } = props;
+  const state = { isOpen: false, isLost: false };
   document.documentElement.lang = language;
 
   function render() {
@@ -21,7 +23,8 @@ export function mount({ element, props, watch }) {
         button("colours", words.colours),
         h("a", { href: "/docs" }, "API"),
         who.key ? h("span", { class: "op-who" }, who.admin ? `${who.key} · ${words.admin}` : who.key) : null,
-        h("form", { method: "post", action: "/page/sign-out" }, h("button", { class: "op-button", type: "submit" }, words.sign_out)))
+        h("form", { method: "post", action: "/page/sign-out" }, h("button", { class: "op-button", type: "submit" }, words.sign_out))),
+      h("p", { class: "op-lost", role: "status" }, state.isLost ? words.unreachable : "")
     );
   }
 
@@ -32,8 +35,19 @@ export function mount({ element, props, watch }) {
     document.activeElement?.blur?.(); // so that what was typed last is in the form
     document.querySelector("#run")?.click();
   });
+  root.addEventListener("submit", forgetPictures); // they are the key's that signs out
   keepWords();
-  leaveWhenRefused(language);
-  watch("value", render);
-  render();
+  watchAsking(language);
+  watch("value", hear);
+  hear();
+
+  function hear() {
+    render();
+    if (state.isOpen || !props.value?.page) return;
+    state.isOpen = true;
+    openFrames(props.value.page, (isLost) => {
+      state.isLost = isLost;
+      render();
+    });
+  }
 }

@@ -1,13 +1,19 @@
 // The strip of reference pictures: dropped, pasted, chosen, by URL or from a result; ordered, masked, removed.
 
+import { arrivals, isOwn } from "./arriving.js";
 import { acts, button, h, say, show } from "./dom.js";
+import { keepPictures, keptPictures } from "./keep.js";
 import { openMask } from "./mask.js";
 import { upload } from "./upload.js";
+import { waiting } from "./waiting.js";
+
+const FILES = "/files/";
 
 export function mount({ element, props, watch, trigger }) {
   const root = element.querySelector(".op-references");
   const words = props.words;
   const state = { problem: "", busy: 0, dragged: null };
+  const waits = waiting(words);
   const pictures = () => props.value?.pictures ?? [];
 
   function set(changes) {
@@ -40,6 +46,7 @@ export function mount({ element, props, watch, trigger }) {
   function render() {
     const list = pictures();
     const isFull = list.length >= props.most;
+    keepPictures(props.value);
     const canMask = list.length > 0 && list[0].url.startsWith("/");
     show(
       root,
@@ -50,7 +57,7 @@ export function mount({ element, props, watch, trigger }) {
       h("ol", { class: "op-tiles", "aria-labelledby": "references-label" }, list.map(tile)),
       isFull ? null : h("label", { class: "op-drop" },
         h("input", { type: "file", accept: "image/*", multiple: true, class: "op-hidden-input", "data-own": "value" }),
-        h("span", {}, state.busy ? words.working : words.drop)),
+        h("span", { "aria-live": "polite" }, state.busy ? words.uploading : words.drop)),
       isFull ? null : h("div", { class: "op-line op-by-url" },
         h("label", { class: "op-hidden", for: "by-url" }, words.by_url),
         h("input", { id: "by-url", type: "url", placeholder: words.by_url, "data-own": "value" }),
@@ -64,22 +71,50 @@ export function mount({ element, props, watch, trigger }) {
 
   async function take(files) {
     state.problem = "";
+    state.busy += 1;
+    waits.begin();
+    render();
     for (const file of files) {
-      if (pictures().length >= props.most) {
-        state.problem = say(words.references_full, { most: props.most });
-        break;
-      }
-      state.busy += 1;
-      render();
       try {
-        const taken = await upload(file);
-        set({ pictures: [...pictures(), taken] });
+        if (hasRoom()) add(await upload(words, file));
       } catch (problem) {
         state.problem = problem.message;
       }
-      state.busy -= 1;
     }
+    state.busy -= 1;
     render();
+    waits.end(!state.problem);
+  }
+
+  function hasRoom() {
+    const isFull = pictures().length >= props.most;
+    if (isFull) state.problem = say(words.references_full, { most: props.most });
+    return !isFull;
+  }
+
+  function add(picture) {
+    set({ pictures: [...pictures(), picture] });
+  }
+
+  /** A picture by its address; one of this server is named by its file, and shown. */
+  async function takeUrl(url) {
+    if (url.startsWith("data:")) {
+      const blob = await fetch(url).then((answer) => answer.blob(), () => new Blob([]));
+      await take([new File([blob], words.picture, { type: blob.type })]);
+      return;
+    }
+    state.problem = /^https?:\/\/./i.test(url) ? "" : words.url_wrong;
+    if (!state.problem && hasRoom()) add(isOwn(url) ? await own(new URL(url)) : { key: "", url, name: url, width: 0, height: 0 });
+    render();
+  }
+
+  async function own({ pathname, search }) {
+    const image = new Image();
+    image.src = pathname + search;
+    await image.decode().catch(() => null); // what cannot be had is told when it is to be painted
+    const key = decodeURIComponent(pathname).replace(FILES, "");
+    const isNamed = key.startsWith("outputs/") || key.startsWith("uploads/");
+    return { key: isNamed ? key : "", url: image.getAttribute("src"), name: words.picture, width: image.naturalWidth, height: image.naturalHeight };
   }
 
   function move(from, to) {
@@ -97,10 +132,10 @@ export function mount({ element, props, watch, trigger }) {
     },
     add: () => {
       const field = root.querySelector("#by-url");
-      if (!field.value.trim()) return;
       const url = field.value.trim();
-      field.value = "";
-      set({ pictures: [...pictures(), { key: "", url, name: url, width: 0, height: 0 }] });
+      if (!url) return;
+      takeUrl(url);
+      if (!state.problem) field.value = "";
     },
     unmask: () => set({ mask: null }),
     mask: async () => {
@@ -116,7 +151,8 @@ export function mount({ element, props, watch, trigger }) {
     take(files);
   });
   root.addEventListener("dragstart", (event) => {
-    state.dragged = Number(event.target.closest("li")?.dataset.at ?? -1);
+    const at = event.target.closest?.("li")?.dataset.at;
+    state.dragged = at === undefined ? null : Number(at);
   });
   root.addEventListener("dragend", () => {
     state.dragged = null;
@@ -127,28 +163,18 @@ export function mount({ element, props, watch, trigger }) {
   });
   root.addEventListener("dragleave", () => root.classList.remove("op-over"));
   root.addEventListener("drop", (event) => {
-    event.preventDefault();
     root.classList.remove("op-over");
+    if (state.dragged === null) return; // what comes from elsewhere is everybody's
+    event.preventDefault();
     const target = event.target.closest("li");
-    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
-    else if (state.dragged !== null && target) move(state.dragged, Number(target.dataset.at));
+    if (target) move(state.dragged, Number(target.dataset.at));
   });
-  // Anywhere else a browser would leave the page and open the file itself.
-  document.addEventListener("dragover", (event) => {
-    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.id === "by-url") root.querySelector("[data-act=add]").click();
   });
-  document.addEventListener("drop", (event) => {
-    const files = [...(event.dataTransfer?.files ?? [])];
-    if (event.defaultPrevented || !files.length) return;
-    event.preventDefault();
-    take(files);
-  });
-  document.addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
-    if (!files.length) return;
-    event.preventDefault();
-    take(files);
-  });
+  arrivals({ take, takeUrl, isMoving: () => state.dragged !== null });
   watch(["value", "most"], render);
-  render();
+  const kept = keptPictures();
+  if (kept && !pictures().length) set(kept);
+  else render();
 }

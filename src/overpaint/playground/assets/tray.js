@@ -1,14 +1,16 @@
 // The tray: everything of this key that is under way, whatever session it is in.
 
 import { acts, button, h, say, show } from "./dom.js";
+import { follow } from "./frames.js";
 import { bar, standing } from "./progress.js";
 
-export function mount({ element, props, watch, trigger }) {
+export function mount({ element, props, trigger }) {
   const root = element.querySelector(".op-tray");
   const words = props.words;
+  let now = null;
 
   function card(run) {
-    const isShown = run.id === props.value.focus;
+    const isShown = run.id === now.focus;
     return h(
       "li",
       { "data-key": run.id, class: isShown ? "op-shown" : "" },
@@ -16,7 +18,7 @@ export function mount({ element, props, watch, trigger }) {
         "button",
         { type: "button", class: "op-run", "data-act": "choose", "data-id": run.id, "aria-current": isShown ? "true" : null },
         run.live?.look ? h("img", { src: run.live.look, alt: "" }) : h("span", { class: "op-blank", "aria-hidden": "true" }),
-        h("span", { class: "op-said" }, run.prompt),
+        h("span", { class: "op-said", dir: "auto" }, run.prompt),
         h("span", { class: "op-standing" }, standing(words, run))
       ),
       bar(words, run),
@@ -25,7 +27,7 @@ export function mount({ element, props, watch, trigger }) {
   }
 
   function render() {
-    const runs = props.value?.runs ?? [];
+    const runs = now?.runs ?? [];
     root.hidden = runs.length === 0;
     show(
       root,
@@ -41,6 +43,9 @@ export function mount({ element, props, watch, trigger }) {
       trigger("stop", { id });
     },
   });
-  watch("value", render);
+  follow("tray", (value) => {
+    now = value;
+    render();
+  });
   render();
 }

@@ -4,15 +4,29 @@ from typing import Any
 
 from overpaint.playground.snippets.snippet import CodeRequest, Snippet, left_out, python_key, python_value
 
+_HOLES = """from PIL import Image, ImageOps  # pip install pillow
+
+
+def holes(mask: bytes) -> io.BytesIO:
+    \"\"\"This API wants a mask transparent where the picture may change; this one is white there.\"\"\"
+    white = Image.open(io.BytesIO(mask)).convert("L")
+    picture = Image.new("RGBA", white.size)
+    picture.putalpha(ImageOps.invert(white))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file
+
+"""
+
 
 def _render(request: CodeRequest) -> str:
     fields = ",\n".join(f"    {name}={text}" for name, text in _arguments(request).items())
     return f"""{left_out({"adapters": len(request.draft.adapters) > 1})}import base64
-import os
+{"import io" + chr(10) if request.mask else ""}import os
 from pathlib import Path
 {"from urllib.request import urlopen" + chr(10) if request.pictures else ""}
 from openai import OpenAI
-
+{_HOLES if request.mask else ""}
 client = OpenAI(api_key={python_key(request)}, base_url="{request.base}/openai/v1")
 answer = client.images.{"edit" if request.pictures else "generate"}(
 {fields},
@@ -42,7 +56,7 @@ def _arguments(request: CodeRequest) -> dict[str, str]:
         pictures = (f'("{at}.png", urlopen({url!r}).read())' for at, url in enumerate(request.pictures, 1))
         arguments["image"] = f"[{', '.join(pictures)}]"
     if request.mask:
-        arguments["mask"] = f'("mask.png", urlopen({request.mask!r}).read())'
+        arguments["mask"] = f'("mask.png", holes(urlopen({request.mask!r}).read()))'
     return arguments
 
 

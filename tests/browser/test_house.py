@@ -49,6 +49,15 @@ def test_gradios_own_doors_are_shut(open_page: OpenPage, server: RunningServer) 
         assert "error" in answer.json(), "the API's own words"
 
 
+def test_the_masthead_reaches_from_side_to_side(open_page: OpenPage) -> None:
+    """The line for a lost server, empty and unseen, once pushed the buttons into the middle."""
+    at = open_page()
+    whole, last = at.page.locator(".op-masthead").bounding_box(), at.button("Sign out").bounding_box()
+    assert whole
+    assert last
+    assert last["x"] + last["width"] == pytest.approx(whole["x"] + whole["width"], abs=2)
+
+
 def test_signing_out_ends_it(open_page: OpenPage, server: RunningServer) -> None:
     at = open_page()
     at.button("Sign out").click()

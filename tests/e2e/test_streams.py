@@ -1,6 +1,7 @@
 """Servers whose standard streams are closed, full, or read by nobody any more."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,14 +17,22 @@ import pytest
 from tests.contract.api.conftest import is_ready, wait_until
 
 STREAMS = (0, 1, 2)
+GIVEN_TO_NOBODY = range(20_000, 30_000)
+"""Ports below those that a system gives whoever asks for any: another test's server cannot get one in between."""
+
+
+def free_port() -> int:
+    for port in random.sample(GIVEN_TO_NOBODY, 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("a hundred ports are taken")
 
 
 def serve(
     folder: Path, *, stdout: int = subprocess.DEVNULL, before: Callable[[], object] | None = None
 ) -> tuple[int, str]:
     """Start a server, wait until it is ready, stop it: how it ended, and what is in its log."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     flags = ("--port", str(port), "--data-dir", str(folder), "--model", "null:", "--no-page")
     command = [sys.executable, "-m", "overpaint", "serve", *flags]
     with tempfile.TemporaryFile() as log:

@@ -111,6 +111,11 @@ class TaskSpec:
     output: OutputSpec = field(default_factory=OutputSpec)
     wording: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def painted_prompt(self) -> str:
+        """What the model is given."""
+        return self.enhanced_prompt or self.prompt
+
 
 @dataclass(frozen=True, slots=True)
 class TaskOutput:

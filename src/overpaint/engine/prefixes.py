@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overpaint.core.picture import Picture
 from overpaint.engine.job import AdapterUse, BlockKey, PrefixKey, PrefixSpec
 from overpaint.engine.plan import PrefixWork
 from overpaint.engine.ready_pictures import ReadyPictures
@@ -148,7 +149,7 @@ class Prefixes:
         self._on_host[key] = self._blocks.pop(key).moved(_HOST)
 
     def is_begun(self, key: PrefixKey) -> bool:
-        """Whether its pictures and words were read."""
+        """Whether it is under construction."""
         return key in self._builds
 
     def is_standing(self, key: PrefixKey) -> bool:
@@ -156,11 +157,11 @@ class Prefixes:
         return key in self._standing
 
     def prepare(self, spec: PrefixSpec) -> None:
-        """Make those pictures of a prefix ready that `begin` would have to, while there is room for them."""
+        """Make those pictures of a prefix ready that `read` would have to, while there is room for them."""
         held = self.held_keys
         for block, reference in zip(spec.blocks, self._references(spec), strict=False):  # the last block is the words'
             if block.key not in held and self._ready.reserve(spec, block.key, reference.size.area):
-                with suppress(Exception):  # `begin` will fail in the same way, and that is told
+                with suppress(Exception):  # `read` will fail in the same way, and that is told
                     self._ready.put(spec, block.key, self._conditioner.prepare(reference))
 
     def begin(self, spec: PrefixSpec) -> None:
@@ -210,7 +211,10 @@ class Prefixes:
         return [self._blocks[name] for name in known]
 
     def _references(self, spec: PrefixSpec) -> list[Reference]:
-        return [prepare_reference(picture, self._reference_area) for picture in spec.pictures]
+        return [self._reference(picture) for picture in spec.pictures]
+
+    def _reference(self, picture: Picture) -> Reference:
+        return prepare_reference(picture, self._reference_area)
 
     def _read(self, build: _Build, max_tokens: int) -> PrefixInput:
         """The next blocks of a prefix, read: all that the transformer needs to run them."""
@@ -234,7 +238,7 @@ class Prefixes:
     def _picture(self, build: _Build, index: int) -> ReadyReference:
         """A picture of a prefix, made ready if nobody did so before."""
         ready = build.ready.pop(build.spec.blocks[index].key, None)
-        return ready or self._conditioner.prepare(self._references(build.spec)[index])
+        return ready or self._conditioner.prepare(self._reference(build.spec.pictures[index]))
 
     def _encode(self, key: str, samples: NDArray[np.float32]) -> Tensor:
         """A picture's latents, kept for its next use in any prefix."""

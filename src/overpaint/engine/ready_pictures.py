@@ -1,6 +1,6 @@
 """Pictures made ready for prefixes that are not begun: held for as long as somebody may want those, and there is room.
 
-For any thread. Knows nothing of how a picture is made ready or read. Torch-free.
+For any thread. Knows nothing of how a picture is made ready or read.
 """
 
 import threading

@@ -18,7 +18,7 @@ from overpaint.core.request import MAX_SEED, AdapterRef
 from overpaint.core.task import StoredFile, Task, TaskState
 from overpaint.playground.desk import Desk, Frame
 from overpaint.playground.difference import compare
-from overpaint.playground.earlier import again
+from overpaint.playground.earlier import Earlier
 from overpaint.playground.examples import sample_bytes
 from overpaint.playground.live import data_uri
 from overpaint.playground.parts import PageParts
@@ -109,9 +109,7 @@ class Handlers:
 
     async def paint_again(self, desk: Desk, task_id: str) -> Task:
         """The same once more, with another seed; it grows from the same picture."""
-        task = await self.parts.service.tasks.get(desk.caller, task_id)
-        pictures, mask = await self.references_of(desk, task)
-        return await self.submit(desk, again(task, pictures, mask, self.adapters_of(task)))
+        return await self.submit(desk, (await self.earlier(desk, task_id)).again())
 
     async def stop(self, desk: Desk, task_id: str) -> None:
         """Cancel a task."""
@@ -125,18 +123,15 @@ class Handlers:
         await desk.settle(self.parts.sessions)
         self.parts.desks.ring(desk.caller)
 
-    async def references_of(self, desk: Desk, task: Task) -> tuple[tuple[Reference, ...], Reference | None]:
-        """The references and the mask of an earlier task, as the form can name them again."""
+    async def earlier(self, desk: Desk, task_id: str) -> Earlier:
+        """An earlier task, its references, mask and adapters as the form can name them again."""
+        task, link = await self.parts.service.tasks.get(desk.caller, task_id), self.parts.service.links.link
         parent = await self._parent_file(desk, task)
         files = enumerate(task.spec.pictures, 1)
         pictures = tuple(self._reference(file, parent, f"{self.words['picture']} {number}") for number, file in files)
         mask = self._reference(task.spec.mask, None, self.words["mask"]) if task.spec.mask else None
-        return pictures, mask
-
-    def adapters_of(self, task: Task) -> tuple[AdapterRef, ...]:
-        """The adapters of an earlier task, as they can be named again."""
-        link = self.parts.service.links.link
-        return tuple(AdapterRef(link(one.key) if one.key else one.name, one.scale) for one in task.spec.adapters)
+        adapters = tuple(AdapterRef(link(one.key) if one.key else one.name, one.scale) for one in task.spec.adapters)
+        return Earlier(task, pictures, mask, adapters)
 
     async def result(self, caller: Caller, task_id: str, index: int) -> Reference:
         """A finished picture, to go on from.

@@ -6,7 +6,7 @@ import gradio as gr
 
 from overpaint.core.errors import OverpaintError
 from overpaint.playground.controls import Controls, for_model, no_rewritten
-from overpaint.playground.earlier import settings_of, strip_of
+from overpaint.playground.earlier import strip_of
 from overpaint.playground.handlers import Handlers
 from overpaint.playground.request_form import read_form
 from overpaint.playground.stage import QUIET, Stage
@@ -64,13 +64,11 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
     async def reuse(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The settings of an earlier run back in the form, within what its model takes; its seed locked."""
         try:
-            desk = await handlers.desk(request)
-            task = await service.tasks.get(desk.caller, str(event.id))
-            pictures, mask = await handlers.references_of(desk, task)
-            changes = for_model(service, service.catalogue.find(task.spec.model), handlers.words)
+            earlier = await handlers.earlier(await handlers.desk(request), str(event.id))
+            changes = for_model(service, service.catalogue.find(earlier.task.spec.model), handlers.words)
         except OverpaintError as error:
             return *controls.filled({}), *told(error, handlers.words)
-        for name, value in settings_of(task, pictures, mask, handlers.adapters_of(task)).items():
+        for name, value in earlier.settings.items():
             changes[name] = {**changes.get(name, {}), "value": value}
         return *controls.changed(changes), "", ""
 

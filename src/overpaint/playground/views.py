@@ -40,7 +40,7 @@ class Views:
         return {
             "id": task.id,
             "state": task.state.value,
-            "prompt": task.spec.enhanced_prompt or task.spec.prompt,
+            "prompt": task.spec.painted_prompt,
             "thumb": self.links.link(task.outputs[0].file.key) if task.outputs else None,
             "failure": task.failure.message if task.failure else None,
             "created_ms": round(task.created_at.timestamp() * 1000),

@@ -112,7 +112,7 @@ class PictureDesk:
         spec = task.spec
         pictures = [await self._read(file) for file in spec.pictures]
         return GenerationRequest(
-            prompt=spec.enhanced_prompt or spec.prompt,
+            prompt=spec.painted_prompt,
             negative_prompt=spec.negative_prompt,
             pictures=tuple(pictures),
             mask=await self._read(spec.mask) if spec.mask else None,

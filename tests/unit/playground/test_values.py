@@ -16,7 +16,7 @@ from overpaint.core.result import Timings
 from overpaint.core.sizes import Size
 from overpaint.core.task import Priority, StoredFile, Task, TaskOutput, TaskSpec, TaskState
 from overpaint.playground.difference import compare
-from overpaint.playground.earlier import again, settings_of
+from overpaint.playground.earlier import Earlier
 from overpaint.playground.estimate import typical
 from overpaint.playground.live import Live
 from overpaint.playground.operator_view import MINUTES, minutes_of
@@ -153,15 +153,17 @@ def test_a_task_fills_the_form_and_is_asked_again() -> None:
     task = finished()
     task = replace(task, spec=replace(task.spec, size=Size(320, 200), negative_prompt="dogs"))
     adapters = (AdapterRef("ink", 0.5), AdapterRef("paper", -1.0))
-    values = settings_of(task, (Reference("", "/files/inputs/x?signature=y"),), None, adapters)
+    earlier = Earlier(task, (Reference("", "/files/inputs/x?signature=y"),), None, adapters)
+    values = earlier.settings
     assert read_form(VALUES | values).adapters == adapters
     assert (values["shape"], values["width"], values["lock"], values["seed"]) == ("free", 320, True, 7)
-    repeated = again(task, (Reference("", "/files/inputs/x?signature=y"),), None, adapters)
+    repeated = earlier.again()
     assert repeated.adapters == adapters
     assert repeated.pictures == (PictureUrl("/files/inputs/x?signature=y"),)
     assert (repeated.seed, repeated.size, repeated.negative_prompt) == (-1, Size(320, 200), "dogs")
     shapes = [
-        settings_of(replace(task, spec=replace(task.spec, size=size)), (), None, ())["shape"] for size in (None, 16 / 9)
+        Earlier(replace(task, spec=replace(task.spec, size=size)), (), None, ()).settings["shape"]
+        for size in (None, 16 / 9)
     ]
     assert shapes == ["auto", "16:9"]
 

@@ -134,7 +134,7 @@ def to_output(task: Task, urls: Sequence[str], *, is_new: bool) -> NewOutput | O
         seed=task.spec.seed,
         timings={"inference": task.timings.work_s if task.timings else 0.0},
         has_nsfw_concepts=[bool(output.has_nsfw) for output in task.outputs],
-        prompt=task.spec.enhanced_prompt or task.spec.prompt,
+        prompt=task.spec.painted_prompt,
     )
 
 

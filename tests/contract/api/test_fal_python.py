@@ -405,15 +405,15 @@ def test_12_realtime_answers_each_message_with_its_output(secure: RunningServer)
 def test_12_who_hangs_up_stops_what_is_painted_for_them(secure: RunningServer, gate: Gate) -> None:
     client = fal_client_at(secure.url).AsyncClient(key=secure.key)
 
-    def newest() -> dict[str, Any]:
+    def states() -> list[str]:
         with secure.client() as http:
-            return http.get("/overpaint/v1/tasks", params={"limit": 1}).json()["tasks"][0]
+            tasks = http.get("/overpaint/v1/tasks").json()["tasks"]
+        return [task["state"] for task in tasks if task["prompt"] == gate.words]
 
-    before = newest()["id"]
     with realtime(client, PAINT, use_jwt=False) as connection:
         connection.send(CAT | {"prompt": gate.words})
-        wait_until(lambda: newest()["id"] != before)
-    wait_until(lambda: newest()["state"] == "cancelled")
+        wait_until(states)
+    wait_until(lambda: states() == ["cancelled"])
 
 
 def test_12_realtime_takes_a_token_for_its_endpoint_alone(proxied: Any, monkeypatch: pytest.MonkeyPatch) -> None:

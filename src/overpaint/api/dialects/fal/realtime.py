@@ -22,9 +22,10 @@ from overpaint.api.dialects.fal.endpoints import Endpoint, endpoint_at
 from overpaint.api.dialects.fal.errors import refusal_of
 from overpaint.api.error_answers import unexpected
 from overpaint.api.public_url import Links, base_url
-from overpaint.core.errors import OverpaintError, RequestError, TaskError
+from overpaint.core.errors import OverpaintError, RequestError
 from overpaint.core.task import Task
 from overpaint.service.caller import Caller
+from overpaint.service.draft import Draft
 from overpaint.service.service import Service
 
 router = APIRouter()
@@ -73,9 +74,8 @@ async def _answer_all(
         message = await inbox.get()
         try:
             with fals_words(endpoint):
-                body = endpoint.body.model_validate(_read(message))
-                task = await service.submit.submit(caller, to_draft(body, endpoint, Manners()))
-            task = await _painted(socket, service, caller, task)
+                draft = to_draft(endpoint.body.model_validate(_read(message)), endpoint, Manners())
+                task = await _painted(socket, service, caller, draft)
             error = ending_error(task)
             if error is not None:
                 raise error
@@ -88,14 +88,16 @@ async def _answer_all(
             await _tell(socket, unexpected(exc))
 
 
-async def _painted(socket: WebSocket, service: Service, caller: Caller, task: Task) -> Task:
-    """Wait for the end; the task is cancelled when the wait is."""
+async def _painted(socket: WebSocket, service: Service, caller: Caller, draft: Draft) -> Task:
+    """Accept a draft and wait for its end; when that wait is cancelled so is the task, which may be stored already."""
+    submitting = asyncio.ensure_future(service.submit.submit(caller, draft))
     try:
+        task = await asyncio.shield(submitting)
         while not task.state.is_final:
             task = await service.tasks.wait(caller, task, socket.app.state.config.sync_timeout_s)
-    except BaseException:
-        with suppress(TaskError):
-            await service.tasks.cancel(caller, task.id)
+    except asyncio.CancelledError:
+        with suppress(OverpaintError):
+            await service.tasks.cancel(caller, (await submitting).id)
         raise
     return task
 

@@ -32,7 +32,7 @@ class Outcome:
 
     Args:
         seconds: from the request to pixels in memory.
-        stages: seconds by stage; steps without the first are `steps`, and `num_later_steps` of them were taken.
+        stages: seconds by stage; what none of them has is `other`.
         image: what was painted.
     """
 

@@ -5,8 +5,9 @@ What the command line and the Python class share. Knows no terminal, no files an
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 
-from overpaint.core.errors import BackendError
+from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Event, Failed, Finished
 from overpaint.core.ports import EngineClient
 from overpaint.core.request import GenerationRequest
@@ -32,6 +33,7 @@ def paint(engine: EngineClient, request: GenerationRequest, watch: Watcher | Non
         return _follow(engine, task_id, watch)
     except BaseException:
         engine.cancel(task_id)
+        _forget(engine, task_id)
         raise
 
 
@@ -44,3 +46,10 @@ def _follow(engine: EngineClient, task_id: str, watch: Watcher | None) -> Genera
         if isinstance(event, Failed):
             raise event.error
     raise BackendError("the engine ended the task without a result")
+
+
+def _forget(engine: EngineClient, task_id: str) -> None:
+    """Hear a cancelled task to its end: an engine keeps one, with its pictures, until somebody has."""
+    with suppress(OverpaintError):  # it had ended already
+        for _ in engine.events(task_id):
+            pass

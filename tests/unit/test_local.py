@@ -180,3 +180,20 @@ def test_the_watcher_sees_the_steps() -> None:
     with Overpaint("null:") as painter:
         painter.generate("x", size="64x64", steps=2, watch=seen.append)
     assert max(event.step for event in seen if isinstance(event, Progress)) == 2
+
+
+class _Interrupted(KeyboardInterrupt):
+    pass
+
+
+def _interrupt(_event: Event) -> None:
+    raise _Interrupted
+
+
+@pytest.mark.parametrize("model", ["null:", None])
+def test_who_is_interrupted_leaves_no_pictures_behind(model: str | None) -> None:
+    with Overpaint(model, device="cpu") as painter:
+        with pytest.raises(_Interrupted):
+            painter.edit("make it red", Image.new("RGB", (64, 64)), steps=1, size="64x64", watch=_interrupt)
+        engine: Any = painter._engine
+        assert not (engine._tasks if model else engine._book._entries)

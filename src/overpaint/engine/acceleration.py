@@ -1,4 +1,4 @@
-"""What the levels of acceleration mean: at which steps, and how freely, work may be left out. Torch-free numbers.
+"""What the levels of acceleration mean: at which steps, and how freely, work may be left out. Plain numbers.
 
 The first steps decide what is where and the last ones how it looks, so nothing is left out near either end; a run of a
 few steps has no middle and is never accelerated.

@@ -34,8 +34,9 @@ class Admission:
 
     def give_places(self, ordered: list[Sequence], places: int) -> None:
         """Give the places to the most urgent whose prefixes stand; who loses a place keeps its latents and waits."""
-        for sequence in self._order.deal(ordered):
-            if sequence.state is SequenceState.WAITING and places and self.missing(sequence) is None:
+        could = [s for s in ordered if s.state is SequenceState.RUNNING or self.missing(s) is None]
+        for sequence in self._order.deal(could):
+            if sequence.state is SequenceState.WAITING and places:
                 self._set_running(sequence)
             if sequence.state is SequenceState.RUNNING:
                 if places:
@@ -63,8 +64,7 @@ class Admission:
 
     def _lesser(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
         """Everyone of a lesser class."""
-        mine = self._order.priority_class(sequence)
-        return [other for other in ordered if self._order.priority_class(other) > mine]
+        return [other for other in ordered if other.rank > sequence.rank]
 
     def _behind(self, sequence: Sequence, ordered: list[Sequence]) -> list[Sequence]:
         """Everyone behind, when nothing runs: nobody would ever give memory back by itself."""
@@ -74,7 +74,7 @@ class Admission:
 
     def _preempt(self, victims: list[BlockKey]) -> None:
         """Send those back to wait that run on blocks about to go; their latents stay."""
-        for sequence_id in self._index.wanting(victims):
+        for sequence_id in self._index.wants.wanting(victims):
             if self._sequences[sequence_id].state is SequenceState.RUNNING:
                 self._set_waiting(self._sequences[sequence_id])
 
@@ -87,4 +87,4 @@ class Admission:
         sequence.state = SequenceState.WAITING
         self._stats.num_preemptions += 1
         for key in sequence.spec.prefixes:
-            self._index.unpin(key, sequence.spec.sequence_id)
+            self._index.wants.unpin(key, sequence.spec.sequence_id)

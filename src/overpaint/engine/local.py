@@ -125,7 +125,7 @@ class LocalEngine:
         """Leave a job at the door."""
         task_id = job.task_id
         with self._door:
-            if task_id not in self._book.open_tasks:
+            if not self._book.is_open(task_id):
                 # Its id may be used again, but what is still held under it, for a tick, must not be taken for the new.
                 self._door.wait_for(lambda: self._is_closing or task_id not in self._held_tasks)
             self._check_open()
@@ -149,7 +149,7 @@ class LocalEngine:
     def cancel(self, task_id: str) -> None:
         """See `EngineClient.cancel`."""
         with self._door:
-            if task_id not in self._book.open_tasks:
+            if not self._book.is_open(task_id):
                 return
             self._book.fail(task_id, CancelledTaskError(f"task {task_id} was cancelled"))
             self._cancels.append(task_id)

@@ -82,7 +82,7 @@ class StepResult:
         lost: blocks that were to go to the host's memory and had no room there; they are built again when needed.
         failed_prefix: the prefix that could not be built, and why.
         failed: what else went wrong, by sequence; the rest of the tick is valid.
-        is_crowded: the pack did not fit into the device's memory, so its sequences stepped one by one.
+        crowd: sequences of a pack that did not fit into the device's memory, so that they stepped one by one.
         times: where the tick's time went.
     """
 
@@ -94,5 +94,5 @@ class StepResult:
     lost: tuple[BlockKey, ...] = ()
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
     failed: tuple[tuple[SequenceId, OverpaintError], ...] = ()
-    is_crowded: bool = False
+    crowd: tuple[SequenceId, ...] = ()
     times: StageTimes = field(default_factory=StageTimes)

@@ -1,4 +1,4 @@
-"""Which blocks of prefixes are held and where, who uses them, and what a new prefix finds standing. Torch-free.
+"""Which blocks of prefixes are held and where, and what a new prefix finds standing. Torch-free.
 
 Prefixes are paths in a tree: a block for each picture, then one for the words. A block is the unit of memory, and
 prefixes that begin with the same pictures share theirs. What nobody uses stays until room is needed, oldest first and
@@ -7,9 +7,10 @@ built again. What has to leave the device goes to the host's memory, where it ha
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from overpaint.engine.job import BlockKey, BlockSpec, PrefixKey, PrefixSpec, SequenceId
+from overpaint.engine.wants import Wants
 
 
 @dataclass(slots=True)
@@ -40,15 +41,6 @@ class HeldBlock:
         return self.is_ready and not self.is_on_host
 
 
-@dataclass(slots=True)
-class _Wanted:
-    """A prefix that sequences need: which ones, in order of arrival, and which of them run."""
-
-    spec: PrefixSpec
-    users: dict[SequenceId, None] = field(default_factory=dict)
-    pins: set[SequenceId] = field(default_factory=set)
-
-
 @dataclass(frozen=True, slots=True)
 class Moves:
     """What has to leave the device.
@@ -69,6 +61,9 @@ class PrefixIndex:
         budget_bytes: memory of the device for all blocks together.
         bytes_of: what a block takes.
         host_bytes: memory of the host for blocks that had to leave.
+
+    Attributes:
+        wants: who needs which prefixes.
     """
 
     def __init__(self, budget_bytes: int, bytes_of: Callable[[BlockSpec], int], host_bytes: int = 0) -> None:
@@ -76,7 +71,7 @@ class PrefixIndex:
         self.host_bytes = host_bytes
         self._bytes_of = bytes_of
         self._blocks: dict[BlockKey, HeldBlock] = {}
-        self._wanted: dict[PrefixKey, _Wanted] = {}
+        self.wants = Wants()
         self._count = 0
 
     @property
@@ -99,30 +94,10 @@ class PrefixIndex:
         """Blocks for which memory is taken and which do not stand yet."""
         return frozenset(key for key, block in self._blocks.items() if not block.is_ready)
 
-    def spec_of(self, key: PrefixKey) -> PrefixSpec:
-        """What a wanted prefix is."""
-        return self._wanted[key].spec
-
-    def users_of(self, key: PrefixKey) -> tuple[SequenceId, ...]:
-        """Sequences that need a prefix, in order of arrival."""
-        return tuple(self._wanted[key].users) if key in self._wanted else ()
-
-    def pins_of(self, key: PrefixKey) -> frozenset[SequenceId]:
-        """Sequences that run on a prefix."""
-        return frozenset(self._wanted[key].pins)
-
     def want(self, spec: PrefixSpec, sequence_id: SequenceId) -> None:
         """Note that a sequence needs a prefix."""
-        self._wanted.setdefault(spec.key, _Wanted(spec)).users[sequence_id] = None
+        self.wants.add(spec, sequence_id)
         self.touch(spec)
-
-    def forget(self, key: PrefixKey, sequence_id: SequenceId) -> None:
-        """A sequence no longer needs a prefix; what stands of it is kept for reuse."""
-        wanted = self._wanted[key]
-        wanted.users.pop(sequence_id, None)
-        wanted.pins.discard(sequence_id)
-        if not wanted.users:
-            del self._wanted[key]
 
     def is_standing(self, key: PrefixKey) -> bool:
         """Whether a prefix can be read; the blocks before its last then stand as well."""
@@ -131,12 +106,8 @@ class PrefixIndex:
     def pin(self, key: PrefixKey, sequence_id: SequenceId) -> None:
         """Keep a standing prefix while a sequence runs on it."""
         assert self.is_standing(key), key
-        self._wanted[key].pins.add(sequence_id)
-        self.touch(self._wanted[key].spec)
-
-    def unpin(self, key: PrefixKey, sequence_id: SequenceId) -> None:
-        """The sequence waits again."""
-        self._wanted[key].pins.discard(sequence_id)
+        self.wants.pin(key, sequence_id)
+        self.touch(self.wants.spec_of(key))
 
     def touch(self, spec: PrefixSpec) -> None:
         """Note that what is held of a prefix is worth keeping."""
@@ -150,8 +121,7 @@ class PrefixIndex:
 
     def count_new(self, spec: PrefixSpec) -> int:
         """Those of them that nobody else is going to have computed either."""
-        coming = {key for wanted in self._wanted.values() for key in _chain(wanted.spec)}
-        return sum(block.num_tokens for block in self._missing(spec) if block.key not in coming)
+        return sum(block.num_tokens for block in self._missing(spec) if not self.wants.has(block.key))
 
     def find_room(self, key: PrefixKey, may_take: frozenset[SequenceId] = frozenset()) -> list[BlockKey] | None:
         """Which blocks would have to go so that a prefix has the memory it needs; changes nothing.
@@ -163,18 +133,14 @@ class PrefixIndex:
         Returns:
             The victims, cheapest to lose first, or None when there is no room even so.
         """
-        missing = self.held_bytes + self._growth(self.spec_of(key)) - self.budget_bytes
-        free = self._evictable(self.spec_of(key), may_take)
+        spec = self.wants.spec_of(key)
+        missing = self.held_bytes + self._growth(spec) - self.budget_bytes
+        free = self._evictable(spec, may_take) if missing > 0 else []
         return _first_to_fill(free, missing) if missing <= sum(block.num_bytes for block in free) else None
-
-    def wanting(self, keys: Iterable[BlockKey]) -> set[SequenceId]:
-        """Sequences whose prefixes contain one of these blocks."""
-        gone = set(keys)
-        return {user for wanted in self._wanted.values() if gone & set(_chain(wanted.spec)) for user in wanted.users}
 
     def take_room(self, key: PrefixKey, victims: list[BlockKey]) -> Moves:
         """Evict `victims`, none of them pinned, and take the memory that a prefix needs."""
-        spec = self.spec_of(key)
+        spec = self.wants.spec_of(key)
         release: list[BlockKey] = []
         for victim in victims:
             if victim in self._blocks:  # it may have gone with what it stood on
@@ -190,7 +156,7 @@ class PrefixIndex:
 
     def finish(self, key: PrefixKey) -> None:
         """All of a prefix stands now."""
-        for block in self._held_of(self.spec_of(key)):
+        for block in self._held_of(self.wants.spec_of(key)):
             block.is_ready = True
 
     def lose(self, key: BlockKey) -> tuple[BlockKey, ...]:
@@ -211,10 +177,8 @@ class PrefixIndex:
             assert parent is None or block.is_on_host or not parent.is_on_host, key
             assert parent is None or parent.is_ready or not block.is_standing, key
             assert block.is_ready or not block.is_on_host, key
-        for key, wanted in self._wanted.items():
-            assert wanted.users, key
-            assert wanted.pins <= set(wanted.users), key
-            assert not wanted.pins or self.is_standing(key), key
+        self.wants.check_integrity()
+        assert all(map(self.is_standing, self.wants.pinned)), self.wants.pinned
 
     def _held_of(self, spec: PrefixSpec) -> list[HeldBlock]:
         return [self._blocks[key] for key in _chain(spec) if key in self._blocks]
@@ -230,20 +194,13 @@ class PrefixIndex:
 
     def _evictable(self, spec: PrefixSpec, may_take: frozenset[SequenceId]) -> list[HeldBlock]:
         """Victims in order: unwanted before wanted, waited for before run on, old before new, leaves before trunks."""
-        users: dict[BlockKey, set[SequenceId]] = {}
-        pinned: set[BlockKey] = set()
-        for wanted in self._wanted.values():
-            for key in _chain(wanted.spec):
-                users.setdefault(key, set()).update(wanted.users)
-                if wanted.pins:
-                    pinned.add(key)
-        kept = set(_chain(spec))
+        kept, wants = set(_chain(spec)), self.wants
         free = [
             block
             for key, block in self._blocks.items()
-            if block.is_standing and key not in kept and users.get(key, set()) <= may_take
+            if block.is_standing and key not in kept and wants.is_only_of(key, may_take)
         ]
-        free.sort(key=lambda block: (block.key in users, block.key in pinned, *_age(block)))
+        free.sort(key=lambda block: (wants.has(block.key), wants.has_pinned(block.key), *_age(block)))
         return free
 
     def _leave_device(self, block: HeldBlock, spec: PrefixSpec) -> list[BlockKey]:

@@ -36,7 +36,7 @@ class _Tick:
     seconds: dict[str, float] = field(default_factory=dict)
     failed: list[tuple[SequenceId, OverpaintError]] = field(default_factory=list)
     failed_prefix: tuple[PrefixKey, OverpaintError] | None = None
-    is_crowded: bool = False
+    crowd: tuple[SequenceId, ...] = ()
     prefill_tokens: int = 0
 
     @contextmanager
@@ -125,7 +125,7 @@ class Runner:
             lost=lost,
             failed_prefix=tick.failed_prefix,
             failed=tuple(tick.failed),
-            is_crowded=tick.is_crowded,
+            crowd=tick.crowd,
             times=times,
         )
 
@@ -170,7 +170,8 @@ class Runner:
         if len(work) == 1:
             tick.failed.append((work[0].sequence_id, error))
             return ()
-        tick.is_crowded = tick.is_crowded or isinstance(error, CapacityError)
+        if isinstance(error, CapacityError):
+            tick.crowd = tuple(item.sequence_id for item in work)
         # Somebody in the pack is at fault, or it was too many. No latents were changed, so each can be tried alone.
         return tuple(item for single in work for item in self._denoise((single,), tick))
 

@@ -88,7 +88,7 @@ class Scheduler:
         for spec in job.sequences:
             sequence = Sequence(spec, order=self._num_arrivals)
             self._num_arrivals += 1
-            self._order.enter(sequence, self._sequences.values())
+            self._order.enter(sequence)
             self._sequences[spec.sequence_id] = sequence
 
     def cancel(self, task_id: str) -> None:
@@ -119,8 +119,8 @@ class Scheduler:
         self.stats.saw(result)
         for key in result.lost:
             self._admission.to_release.extend(self._index.lose(key))
-        self._apply_prefix(result)
         self._size_tick(result)
+        self._apply_prefix(result)
         for work in result.stepped:
             if sequence := self._sequences.get(work.sequence_id):
                 sequence.step = work.step + 1
@@ -136,9 +136,8 @@ class Scheduler:
 
     def _size_tick(self, result: StepResult) -> None:
         """Step less together than what did not fit into memory, and slowly more again while all fits."""
-        if result.is_crowded:
-            known = [self._sequences.get(sequence_id) for sequence_id in _stepped_or_failed(result)]
-            self._size.shrink(sum(sequence.spec.step_tokens for sequence in known if sequence))
+        if result.crowd:
+            self._size.shrink(sum(self._sequences[sequence_id].step_tokens for sequence_id in result.crowd))
         elif result.stepped:
             self._size.recover()
 
@@ -154,20 +153,20 @@ class Scheduler:
 
     def users_of(self, key: PrefixKey) -> tuple[SequenceId, ...]:
         """Sequences that need a prefix."""
-        return self._index.users_of(key)
+        return self._index.wants.users_of(key)
 
     def check_integrity(self) -> None:
         """Assert that every prefix is wanted and pinned by exactly those who need it and run on it."""
         self._index.check_integrity()
-        building = self._index.spec_of(self._building).blocks if self._building else ()
+        building = self._index.wants.spec_of(self._building).blocks if self._building else ()
         assert self._index.unbuilt_keys <= {block.key for block in building}, self._building
         running = [s for s in self._sequences.values() if s.state is SequenceState.RUNNING]
         assert len(running) <= self._limits.max_running
         for sequence_id, sequence in self._sequences.items():
             assert 0 <= sequence.step <= sequence.spec.num_steps, sequence
             for key in sequence.spec.prefixes:
-                assert sequence_id in self._index.users_of(key), sequence
-                is_pinned = sequence_id in self._index.pins_of(key)
+                assert sequence_id in self._index.wants.users_of(key), sequence
+                is_pinned = sequence_id in self._index.wants.pins_of(key)
                 assert is_pinned == (sequence.state is SequenceState.RUNNING), sequence
 
     def _fill_tick(self, ordered: list[Sequence]) -> tuple[PrefixWork | None, list[Sequence]]:
@@ -201,13 +200,13 @@ class Scheduler:
             return self._prefix_cost(self._building or self._admission.missing(sequence))
         if sequence.is_painted:
             return self._limits.costs.decode.of(sequence.spec.num_tokens)
-        return self._limits.costs.step.per_token * sequence.spec.step_tokens
+        return self._limits.costs.step.per_token * sequence.step_tokens
 
     def _part_in_pass(self, sequence: Sequence) -> tuple[int, list[int]]:
         """Tokens that a sequence adds to the pass all share, and those of its prefixes; none to a pass of its own."""
         if sequence.is_painted or sequence.spec.terms.reproducible:
             return 0, []
-        return sequence.spec.step_tokens, [self._index.spec_of(key).num_tokens for key in sequence.spec.prefixes]
+        return sequence.step_tokens, [self._index.wants.spec_of(key).num_tokens for key in sequence.spec.prefixes]
 
     def _memo_bytes(self) -> int:
         """What is kept from step to step of all that run or have run."""
@@ -217,12 +216,12 @@ class Scheduler:
     def _step_cost(self, sequence: Sequence, company: int) -> float:
         """What a step of a pack of so many costs: its tokens, and a part of what every pass takes."""
         step = self._limits.costs.step
-        return step.per_token * sequence.spec.step_tokens + step.fixed / company
+        return step.per_token * sequence.step_tokens + step.fixed / company
 
     def _prefix_cost(self, key: PrefixKey | None) -> float:
         """What a unit of work on a prefix costs at most; no block is split."""
         assert key is not None
-        spec = self._index.spec_of(key)
+        spec = self._index.wants.spec_of(key)
         most = max(self._most_at_once(key), *(block.num_tokens for block in spec.blocks))
         return self._limits.costs.prefix.of(min(self._index.count_missing(spec), most))
 
@@ -242,12 +241,12 @@ class Scheduler:
         """
         missing = self._admission.missing(builder)
         if self._building is None and missing:
-            self._index.touch(self._index.spec_of(missing))
+            self._index.touch(self._index.wants.spec_of(missing))
             if self._admission.take_memory(missing, builder, ordered):
                 self._building = missing
         if self._building is None:
             return None
-        spec = self._index.spec_of(self._building)
+        spec = self._index.wants.spec_of(self._building)
         return PrefixWork(spec, self._most_at_once(self._building), self.users_of(self._building))
 
     def _fail_prefix(self, key: PrefixKey) -> None:
@@ -259,10 +258,11 @@ class Scheduler:
 
     def _finish(self, sequence: Sequence) -> None:
         sequence.state = SequenceState.FINISHED
+        self._order.leave(sequence)
         del self._sequences[sequence.spec.sequence_id]
         self._to_drop.append(sequence.spec.sequence_id)
         for key in sequence.spec.prefixes:
-            self._index.forget(key, sequence.spec.sequence_id)
+            self._index.wants.remove(key, sequence.spec.sequence_id)
             if key == self._building and not self.users_of(key):
                 self._building = None
                 self._admission.to_release.extend(self._index.abandon())
@@ -291,7 +291,3 @@ def _able(ordered: list[Sequence], builder: Sequence | None) -> list[Sequence]:
         able.remove(builder)
         able.insert(place, builder)
     return able
-
-
-def _stepped_or_failed(result: StepResult) -> list[SequenceId]:
-    return [work.sequence_id for work in result.stepped] + [sequence_id for sequence_id, _ in result.failed]

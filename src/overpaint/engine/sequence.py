@@ -1,6 +1,6 @@
 """One picture on its way, as the scheduler sees it: how far it is and how long it has waited. Torch-free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from overpaint.engine.job import SequenceSpec
@@ -24,6 +24,8 @@ class Sequence:
         order: its place among all arrivals.
         state: where it is.
         step: denoising steps done.
+        rank: its class in the tick that is planned, lifted by how long it was kept waiting; lower is more urgent.
+        step_tokens: of `spec`, where it is read for everyone in every tick.
     """
 
     spec: SequenceSpec
@@ -31,6 +33,11 @@ class Sequence:
     order: int = 0
     state: SequenceState = SequenceState.WAITING
     step: int = 0
+    rank: int = 0
+    step_tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.step_tokens = self.spec.step_tokens
 
     @property
     def is_painted(self) -> bool:
@@ -40,4 +47,4 @@ class Sequence:
     @property
     def remaining_tokens(self) -> int:
         """Work left, in tokens to step."""
-        return (self.spec.num_steps - self.step) * self.spec.step_tokens
+        return (self.spec.num_steps - self.step) * self.step_tokens

@@ -63,6 +63,10 @@ class TaskBook:
         """Tasks that have not ended, in order of arrival."""
         return tuple(task_id for task_id, entry in list(self._entries.items()) if entry.is_open)
 
+    def is_open(self, task_id: str) -> bool:
+        """Whether a task is known and has not ended."""
+        return self._open_entry(task_id) is not None
+
     def open(self, job: Job) -> None:
         """Start a task.
 

@@ -33,7 +33,7 @@ class Telling:
     def leave(self, plan: StepPlan) -> set[str]:
         """A plan's dropped sequences are in no plan any more; the tasks that have none left."""
         dropped = {self._sequences.pop(sequence_id)[0] for sequence_id in plan.drop}
-        return dropped - {task_id for task_id, _ in self._sequences.values()}
+        return dropped and dropped - {task_id for task_id, _ in self._sequences.values()}
 
     def tasks_of(self, sequence_ids: Iterable[SequenceId]) -> list[str]:
         """The tasks of some sequences, each once, in order."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from overpaint.core.errors import PictureError
 from overpaint.core.picture import Picture
@@ -47,7 +48,8 @@ _TURNS = {
 _DAMAGED = "is damaged or cut off and cannot be read"
 _URL = re.compile(r"https?:/|data:", re.IGNORECASE)
 """With one slash: a path has lost the other."""
-_PNG_DEPTH_AT = 24
+_HIGHEST_GREYS = {"L;2": 3, "L;4": 15}
+"""By the form that a PNG's samples have in its file."""
 
 
 def read_picture(path: Path, field: str = "images", limits: PictureLimits | None = None) -> Picture:
@@ -143,26 +145,33 @@ def _decode(data: bytes, header: Header, limits: PictureLimits) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=[header.format]) as image:
         if limits.broken_by_sides(*image.size):
             raise ValueError("the first frame has other sides than the header")
-        if header.format == "PNG":
-            _scale_transparency(image, data[_PNG_DEPTH_AT])
         return to_srgb(_upright(image))
 
 
-def _scale_transparency(image: Image.Image, depth: int) -> None:
-    """Bring the one transparent colour of a PNG to the eight bits of its samples: Pillow leaves it at `depth`.
+def _scale_transparency(image: Image.Image) -> None:
+    """Bring the one transparent colour of a PNG that is not loaded to the eight bits of its samples.
 
-    Of sixteen bits for each of red, green and blue Pillow gives the upper half, so that is all that can be compared.
+    Pillow leaves it at the depth of the file, and tells that depth only until it has loaded the samples; so this is put
+    right in the image itself. Of sixteen bits for each of red, green and blue Pillow gives the upper half, which is all
+    that can be compared.
     """
-    colour = image.info.get("transparency")
-    if depth in (2, 4) and image.mode == "L" and isinstance(colour, int):
-        highest = (1 << depth) - 1
+    colour, form = image.info.get("transparency"), _form_of(image)
+    if form in _HIGHEST_GREYS and isinstance(colour, int):
+        highest = _HIGHEST_GREYS[form]
         image.info["transparency"] = (colour & highest) * 255 // highest
-    elif depth == 16 and isinstance(colour, tuple):
+    elif form == "RGB;16B" and isinstance(colour, tuple):
         image.info["transparency"] = tuple(level >> 8 for level in cast("tuple[int, ...]", colour))
 
 
+def _form_of(image: Image.Image) -> str | None:
+    """How the samples of a PNG that is not loaded lie in its file, in Pillow's words."""
+    tiles = image.tile if isinstance(image, PngImageFile) else []
+    return str(tiles[0].args) if tiles else None
+
+
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says."""
+    """Loaded, and turned as its EXIF says."""
+    _scale_transparency(image)
     image.load()
     turn = _TURNS.get(orientation_of(image.info))
     return image if turn is None else image.transpose(turn)

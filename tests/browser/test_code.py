@@ -1,6 +1,7 @@
 """The code tab: what is copied there runs as it is."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,21 @@ def test_a_copied_snippet_runs(open_page: OpenPage, tmp_path: Path, key: str, cl
         assert (tmp_path / done.stdout.strip()).read_bytes().startswith(b"\x89PNG")
     else:
         assert "/files/outputs/" in done.stdout
+
+
+def test_without_https_code_is_copied_all_the_same(open_page: OpenPage) -> None:
+    """By an address of the local network there is no `navigator.clipboard`."""
+    at = open_page()
+    at.page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    at.write(FIRST)
+    at.tab("Code")
+    expect(at.page.locator(".op-code code")).to_contain_text(FIRST)
+    at.page.locator("#copy-code").click()
+    expect(at.page.locator("#copy-code")).to_have_text("Copied")
+    at.tab("Paint")
+    at.write("")
+    at.page.locator("#prompt textarea").press("Control+v")
+    expect(at.page.locator("#prompt textarea")).to_have_value(re.compile("^curl .*" + FIRST, re.DOTALL))
 
 
 def test_code_for_a_client_that_wants_https(

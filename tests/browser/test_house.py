@@ -137,6 +137,7 @@ def test_colours_are_chosen_and_kept(open_page: OpenPage) -> None:
     at.page.reload()
     at.ready()
     expect(at.page.locator("body.dark")).to_have_count(1)
+    expect(at.page.locator("html")).to_have_css("color-scheme", "dark")  # of scrollbars and lists of choices
 
 
 def test_a_phone_needs_no_sideways_scroll(open_page: OpenPage, shot: SaveShot) -> None:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import BUNDLED, OpenPage, SaveShot
+from tests.browser.driver import Paint
 from tests.contract.api.conftest import RunningServer, start_server
 
 SAMPLES = Path(__file__).parents[2] / "src/overpaint/bundled/samples"
@@ -78,6 +79,44 @@ def test_a_reload_keeps_words_and_pictures_and_signing_out_forgets_them(open_pag
     at.button("Sign out").click()
     at.sign_in(key)
     expect(at.page.locator(".op-tiles li")).to_have_count(0)
+
+
+def test_a_reload_and_another_language_keep_the_settings_and_signing_out_forgets_all(
+    open_page: OpenPage, key: str
+) -> None:
+    at = open_page()
+    choose_model(at, "qwen-image-2.0-pro")
+    at.page.locator("#shape label", has_text="16:9").click()
+    at.count(3)
+    at.steps(7)
+    at.page.locator("#format label", has_text="webp").click()
+    at.page.locator("#dice").click()
+    expect(at.page.locator("#lock input")).to_be_checked()
+    seed = at.page.locator("#seed input").input_value()
+    at.write(EDIT)
+    at.page.get_by_role("link", name="中文").click()
+    at.ready()
+    expect(at.page.locator("#model input")).to_have_value(re.compile("qwen-image-2.0-pro"))
+    expect(at.page.locator("#shape input:checked")).to_have_value("16:9")
+    expect(at.page.locator("#count input[type=number]")).to_have_value("3")
+    expect(at.page.locator("#seed input")).to_have_value(seed)
+    expect(at.page.locator("#lock input")).to_be_checked()
+    at.page.locator("#advanced > button").click()
+    expect(at.page.locator("#steps input[type=number]")).to_have_value("7")
+    expect(at.page.locator("#format input:checked")).to_have_value("webp")
+    at.page.get_by_role("button", name="退出").click()
+    at.sign_in(key)
+    expect(at.page.locator("#model input")).not_to_have_value(re.compile("pro"))
+    expect(at.page.locator("#count input[type=number]")).to_have_value("1")
+    expect(at.page.locator("#prompt textarea")).to_have_value("")
+
+
+def choose_model(at: Paint, name: str) -> None:
+    """Choose a model, and wait until the form is as it wants it."""
+    at.page.locator("#model input").click()
+    at.page.get_by_role("option", name=name).click()
+    expect(at.page.locator("#model input")).to_have_value(re.compile(name))
+    at.page.wait_for_timeout(500)
 
 
 @pytest.mark.parametrize("arrives", [True, False])

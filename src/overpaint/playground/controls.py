@@ -193,6 +193,11 @@ def for_model(service: Service, entry: ModelEntry, words: Words) -> dict[str, di
     }
 
 
+def refilled(changes: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Changes of inputs with values of earlier, by their names, in the place of the model's own."""
+    return {**changes, **{name: {**changes.get(name, {}), "value": value} for name, value in values.items()}}
+
+
 def no_rewritten() -> tuple[gr.Textbox, gr.Button]:
     """The enriched words and the button that discards them, as long as there are none."""
     return gr.Textbox(value="", visible=False), gr.Button(visible=False)

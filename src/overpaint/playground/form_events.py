@@ -5,9 +5,10 @@ from typing import Any, cast
 import gradio as gr
 
 from overpaint.core.errors import OverpaintError, RequestError
-from overpaint.playground.controls import Controls, dollars, for_model, no_rewritten
+from overpaint.playground.controls import Controls, dollars, for_model, no_rewritten, refilled
 from overpaint.playground.estimate import seconds_per_step
 from overpaint.playground.handlers import Handlers, fresh_seed
+from overpaint.playground.keeping import ask_kept, wire_keeping
 from overpaint.playground.request_form import read_form, whole_number
 from overpaint.playground.stage import LATEST, QUIET, Stage
 from overpaint.playground.telling import told
@@ -16,6 +17,7 @@ from overpaint.playground.telling import told
 def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HTML, handlers: Handlers) -> None:
     """Connect the controls."""
     service, inputs, listed = handlers.parts.service, controls.inputs, controls.listed
+    first = service.catalogue.models()[0]
 
     async def run(request: gr.Request, *values: Any) -> tuple[str, str]:
         try:
@@ -25,17 +27,20 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
             return told(error, handlers.words)
         return "", ""
 
-    async def greet(request: gr.Request) -> tuple[Any, ...]:
-        """Who looks; and what is other than when the page was made, the engine being loaded by now.
+    async def greet(kept: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
+        """Who looks; and what is other than when the page was made, or was set before a reload.
 
-        Nothing else is sent: somebody may have begun to fill the form.
+        The engine is loaded by now. Nothing else is sent: somebody may have begun to fill the form.
         """
         caller = await handlers.caller(request)
         who = {"key": caller.key.name, "admin": caller.is_admin, "page": request.session_hash}
-        first = service.catalogue.models()[0]
-        now = for_model(service, first, handlers.words)
-        changes = {name: part for name, part in now.items() if part != controls.first_model[name]}
-        return who, *controls.changed(changes)
+        try:
+            entry, values = service.catalogue.find(kept.get("model", first.id)), kept
+        except RequestError:  # the model is no more
+            entry, values = first, {}
+        now = for_model(service, entry, handlers.words)
+        changes = {name: part for name, part in now.items() if entry != first or part != controls.first_model[name]}
+        return who, *controls.changed(refilled(changes, values))
 
     async def estimate(model: str, count: object, steps: object, request: gr.Request) -> str:
         caller = await handlers.caller(request)
@@ -57,7 +62,8 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
         return fresh_seed(), True
 
     controls.run.click(run, listed, [controls.notice, controls.problem], **QUIET)
-    page.load(greet, None, [masthead, *listed], **QUIET)
+    page.load(greet, masthead, [masthead, *listed], js=ask_kept(), **QUIET)
+    wire_keeping(controls)
     priced = [inputs[name] for name in ("model", "count", "steps")]
     gr.on([page.load, *(part.change for part in priced)], estimate, priced, controls.estimate, **LATEST)
     stage.canvas.done(estimate, priced, controls.estimate, **QUIET)

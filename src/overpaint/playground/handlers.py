@@ -80,7 +80,7 @@ class Handlers:
         parts, is_another = self.parts, True
         while is_another:
             desk, is_another = await self._desk(visit, page_id, remembered), False
-            async for frame in desk.frames(parts.service, parts.sessions, parts.views):
+            async for frame in desk.frames(parts.service, parts.sessions, parts.views(self.words)):
                 yield frame
                 if is_another := (await parts.visitors.caller(visit)).key_id != desk.caller.key_id:
                     break

@@ -23,7 +23,14 @@ from overpaint.playground.wording import LANGUAGES, words_of
 
 _OPEN_TO_ALL = ("assets/", "static/", "theme.css", "manifest.json")
 _BEHIND_THE_KEY = ("config", "gradio_api/")
-_NOT_OURS = ("gradio_api/upload", "gradio_api/file", "gradio_api/proxy", "gradio_api/runs", "gradio_api/run-history")
+_NOT_OURS = tuple(
+    f"gradio_api/{name}"
+    for name in (
+        *("upload", "file", "proxy", "runs", "run-history", "deep_link", "process_recording", "stream"),
+        *("custom_component", "dev", "mcp", "vibe", "monitoring"),
+    )
+)
+"""Gradio's, and of no use here: they read and write files beside the data, ask others, print what they are sent."""
 
 
 def add_page(app: FastAPI, parts: PageParts) -> None:

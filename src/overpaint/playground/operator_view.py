@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 from typing import Any
 
-from overpaint.core.account import ApiKey
+from overpaint.core.account import ApiKey, UsageSum
 from overpaint.core.task import Task, TaskState
 from overpaint.playground.parts import PageParts
 from overpaint.service.caller import Caller
@@ -28,6 +28,7 @@ async def operator_view(parts: PageParts, caller: Caller) -> dict[str, Any]:
     readiness = await parts.service.readiness()
     keys = await parts.service.keys.list_keys()
     names = {key.id: key.name for key in keys}
+    sums = await parts.service.usage_sums(since=month_start(now))
     return {
         "refused": None,
         "problems": readiness.problems,
@@ -36,7 +37,7 @@ async def operator_view(parts: PageParts, caller: Caller) -> dict[str, Any]:
         "open": [_open(task, names, now) for task in waiting[::-1][:LISTED]],
         "minutes": minutes_of(recent, now),
         "failures": Counter(task.failure.code for task in recent if task.failure).most_common(),
-        "keys": [await _key(parts, key, now) for key in keys if key.revoked_at is None],
+        "keys": _keys([key for key in keys if key.revoked_at is None], sums),
         "reused": _reused(parts),
         "log": parts.log.lines()[-80:],
     }
@@ -89,14 +90,17 @@ def _open(task: Task, names: dict[str, str], now: datetime) -> dict[str, Any]:
     }
 
 
-async def _key(parts: PageParts, key: ApiKey, now: datetime) -> dict[str, Any]:
-    rows = [row async for row in parts.service.usage(key_id=key.id, since=month_start(now))]
+def _keys(keys: Sequence[ApiKey], sums: Sequence[UsageSum]) -> list[dict[str, Any]]:
+    return [_key(key, [one for one in sums if one.key_id == key.id]) for key in keys]
+
+
+def _key(key: ApiKey, sums: Sequence[UsageSum]) -> dict[str, Any]:
     limits = key.limits
     return {
         "name": key.name,
         "admin": key.is_admin,
-        "pictures": sum(row.num_images for row in rows),
-        "spent": sum(row.price_microusd for row in rows) / 1_000_000,
+        "pictures": sum(one.num_images for one in sums),
+        "spent": sum(one.price_microusd for one in sums) / 1_000_000,
         "per_minute": limits.requests_per_minute,
         "open": limits.max_open_tasks,
         "budget": None if limits.monthly_budget_microusd is None else limits.monthly_budget_microusd / 1_000_000,

@@ -7,6 +7,7 @@ from overpaint.playground.log_tail import LogTail
 from overpaint.playground.sessions import Sessions
 from overpaint.playground.views import Views
 from overpaint.playground.visitors import Visitors
+from overpaint.playground.wording import Words
 from overpaint.service.service import Service
 
 
@@ -22,6 +23,7 @@ class PageParts:
         log: its last lines, for the operator.
         keep_days: how long tasks and their pictures stay.
         base_url: where clients reach this server; None takes it from each visit.
+        desks: what each open page shows.
     """
 
     service: Service
@@ -33,7 +35,6 @@ class PageParts:
     base_url: str | None = None
     desks: Desks = field(default_factory=Desks)
 
-    @property
-    def views(self) -> Views:
-        """Makes views of tasks."""
-        return Views(self.service.links, self.service.catalogue)
+    def views(self, words: Words) -> Views:
+        """Makes views of tasks, in a language."""
+        return Views(self.service.links, words)

@@ -5,7 +5,7 @@ from typing import Any, cast
 import gradio as gr
 
 from overpaint.core.errors import OverpaintError
-from overpaint.playground.controls import Controls, for_model, no_rewritten
+from overpaint.playground.controls import Controls, for_model, no_rewritten, refilled
 from overpaint.playground.earlier import strip_of
 from overpaint.playground.handlers import Handlers
 from overpaint.playground.request_form import read_form
@@ -65,11 +65,10 @@ def wire_results(stage: Stage, controls: Controls, cards: list[dict[str, Any]], 
         """The settings of an earlier run back in the form, within what its model takes; its seed locked."""
         try:
             earlier = await handlers.earlier(await handlers.desk(request), str(event.id))
-            changes = for_model(service, service.catalogue.find(earlier.task.spec.model), handlers.words)
+            model = service.catalogue.find(earlier.task.spec.model)
         except OverpaintError as error:
             return *controls.filled({}), *told(error, handlers.words)
-        for name, value in earlier.settings.items():
-            changes[name] = {**changes.get(name, {}), "value": value}
+        changes = refilled(for_model(service, model, handlers.words), earlier.settings)
         return *controls.changed(changes), "", ""
 
     async def example(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:

@@ -1,11 +1,10 @@
 """The page's few routes of its own: signing in and out, uploads, frames, a session as a zip, its scripts and styles."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
+from starlette.datastructures import UploadFile
 
-from overpaint.core.errors import AccessError, OverpaintError
+from overpaint.core.errors import AccessError, OverpaintError, RequestError
 from overpaint.playground import assets
 from overpaint.playground.export import chunks, zip_session
 from overpaint.playground.frames import HEADERS, changes
@@ -14,10 +13,11 @@ from overpaint.playground.parts import PageParts
 from overpaint.playground.request_form import Reference
 from overpaint.playground.sign_in import sign_in_page
 from overpaint.playground.telling import sentence
-from overpaint.playground.visitors import COOKIE
+from overpaint.playground.visitors import COOKIE, is_sent_by_others
 from overpaint.playground.wording import LANGUAGES, words_of
 
 MAX_AGE_S = 30 * 24 * 3600
+MAX_TEXT_BYTES = 1024
 SIGN_IN = "/page/sign-in"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -43,15 +43,18 @@ def _add_sign_in(router: APIRouter, parts: PageParts) -> None:
         return HTMLResponse(sign_in_page(_language(request, language)))
 
     @router.post("/sign-in", response_model=None)
-    async def take_key(request: Request, key: Annotated[str, Form()] = "", language: str = "") -> Response:
+    async def take_key(request: Request, language: str = "") -> Response:
         chosen = _language(request, language)
+        if is_sent_by_others(request, parts.base_url):  # who is signed in by them works under their eyes
+            return HTMLResponse(sign_in_page(chosen), status_code=403)
         try:
-            await parts.service.keys.authenticate(key.strip())
+            key = await _sent_key(request)
+            await parts.service.keys.authenticate(key)
         except AccessError:
             return HTMLResponse(sign_in_page(chosen, is_wrong=True), status_code=401)
         answer = RedirectResponse(home_of(chosen), status_code=303)
         is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-        answer.set_cookie(COOKIE, key.strip(), MAX_AGE_S, httponly=True, samesite="lax", secure=is_secure)
+        answer.set_cookie(COOKIE, key, MAX_AGE_S, httponly=True, samesite="lax", secure=is_secure)
         return answer
 
     @router.post("/sign-out", response_model=None)
@@ -71,12 +74,12 @@ def _add_files(router: APIRouter, parts: PageParts) -> None:
         return Response(path.read_bytes(), media_type=assets.MEDIA_TYPES[path.suffix], headers=_FOREVER)
 
     @router.post("/pictures")
-    async def take_picture(request: Request, file: Annotated[UploadFile, File()], language: str = "") -> JSONResponse:
+    async def take_picture(request: Request, language: str = "") -> JSONResponse:
         files, links = parts.service.files, parts.service.links
-        name = file.filename or "picture"
         try:
             caller = await parts.visitors.caller(request)
-            stored = await files.upload(files.reserve(caller), await file.read(), name)
+            data, name = await _sent_file(request)
+            stored = await files.upload(files.reserve(caller), data, name)
         except OverpaintError as error:
             return JSONResponse({"message": sentence(error, words_of(_language(request, language)))}, status_code=400)
         return JSONResponse(Reference(stored.key, links.link(stored.key), name, stored.width, stored.height).value)
@@ -94,6 +97,26 @@ def _add_files(router: APIRouter, parts: PageParts) -> None:
         file = await zip_session(parts.service, parts.sessions, caller, session_id)
         headers = {"Content-Disposition": f'attachment; filename="overpaint-{session_id[:8]}.zip"'}
         return StreamingResponse(chunks(file), media_type="application/zip", headers=headers)
+
+
+async def _sent_key(request: Request) -> str:
+    """The key in the form; no more than a key is read, for nobody knows yet who sends it."""
+    async with request.form(max_files=0, max_fields=1, max_part_size=MAX_TEXT_BYTES) as form:
+        key = form.get("key")
+        return key.strip() if isinstance(key, str) else ""
+
+
+async def _sent_file(request: Request) -> tuple[bytes, str]:
+    """The picture in the form, and its name.
+
+    Raises:
+        RequestError: there is none.
+    """
+    async with request.form(max_files=1, max_fields=1, max_part_size=MAX_TEXT_BYTES) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise RequestError("file", None, "is required")
+        return await file.read(), file.filename or "picture"
 
 
 def home_of(language: str) -> str:

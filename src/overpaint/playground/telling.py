@@ -1,8 +1,10 @@
 """What went wrong, as a sentence in the visitor's language that calls a field as the form does. Decides nothing."""
 
+import re
 from html import escape
 
-from overpaint.core.errors import OverpaintError, RequestError
+from overpaint.core.errors import ContentError, OverpaintError, PictureError, RequestError, UnreachablePictureError
+from overpaint.core.task import TaskFailure
 from overpaint.playground.wording import Words
 
 PICTURE_FIELDS = ("images", "mask", "file")
@@ -17,6 +19,9 @@ _LABELS = {
 _UNSPOKEN = ("prompt", "negative_prompt", "mask", "name")
 """Fields whose value says nothing more in a sentence: it stands there, or is no text."""
 _QUOTES = "'\""
+_OF_THE_REQUEST = frozenset(error.code for error in (RequestError, PictureError, UnreachablePictureError, ContentError))
+_REFUSAL = re.compile(r"(\S+): ('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\S+) (.+)", re.DOTALL)
+"""How such an error is stored: field, value and rule in one sentence."""
 
 
 def sentence(error: OverpaintError, words: Words) -> str:
@@ -31,6 +36,15 @@ def sentence(error: OverpaintError, words: Words) -> str:
     if error.value is None or error.field in _UNSPOKEN:
         return words.say("told_plain", field=label, rule=rule)
     return words.say("told_value", field=label, value=value, rule=rule)
+
+
+def reason(failure: TaskFailure, words: Words) -> str:
+    """Why a run failed, for people."""
+    found = _REFUSAL.fullmatch(failure.message) if failure.code in _OF_THE_REQUEST else None
+    if found is None:
+        return words.rule(failure.message)
+    field, value, rule = found.groups()
+    return sentence(RequestError(field, value.strip(_QUOTES), rule), words)
 
 
 def told(error: OverpaintError, words: Words) -> tuple[str, str]:

@@ -6,7 +6,8 @@ from typing import Any
 from overpaint.core.sizes import Size
 from overpaint.core.task import StoredFile, Task, TaskOutput, TaskState
 from overpaint.playground.live import Live
-from overpaint.service.catalogue import Catalogue
+from overpaint.playground.telling import reason
+from overpaint.playground.wording import Words
 from overpaint.service.links import FileLinks
 
 MICRO = 1_000_000
@@ -18,11 +19,11 @@ class Views:
 
     Args:
         links: paths of files.
-        catalogue: names of models.
+        words: of the page's language.
     """
 
     links: FileLinks
-    catalogue: Catalogue
+    words: Words
 
     def run(self, task: Task, live: Live | None) -> dict[str, Any]:
         """A task as the canvas shows it, with everything that is known of it."""
@@ -42,7 +43,7 @@ class Views:
             "state": task.state.value,
             "prompt": task.spec.painted_prompt,
             "thumb": self.links.link(task.outputs[0].file.key) if task.outputs else None,
-            "failure": task.failure.message if task.failure else None,
+            "failure": reason(task.failure, self.words) if task.failure else None,
             "created_ms": round(task.created_at.timestamp() * 1000),
             "live": _live(live) if live and not task.state.is_final else None,
         }

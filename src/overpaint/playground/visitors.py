@@ -62,6 +62,20 @@ class Visitors:
         return next(valid, None) or (await self._keys.create(OPEN_KEY))[0]
 
 
+def is_sent_by_others(connection: HTTPConnection, base_url: str | None) -> bool:
+    """Whether a form was sent by a page of another origin, as far as the browser says.
+
+    Args:
+        connection: of the request.
+        base_url: what this server is reached by, where the operator says so.
+    """
+    site, origin = connection.headers.get("sec-fetch-site"), connection.headers.get("origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    ours = {connection.headers.get("host"), connection.headers.get("x-forwarded-host"), urlsplit(base_url or "").netloc}
+    return origin is not None and urlsplit(origin).netloc not in ours - {""}
+
+
 def _is_local(connection: HTTPConnection) -> bool:
     """From this machine, not through a proxy, and meant for it: no other site's page gets in by a name of its own."""
     if connection.client is None or not _is_loopback(connection.client.host):

@@ -47,7 +47,7 @@ class Words(Mapping[str, str]):
         """A clause or a sentence of the service in this language; as it is where it is not known."""
         for pattern, text in self._rules:
             if found := pattern.fullmatch(said):
-                return text.format(*found.groups(""))
+                return text.format(*(self.rule(part) for part in found.groups("")))
         return said
 
 

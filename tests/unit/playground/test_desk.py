@@ -28,6 +28,7 @@ from tests.unit.service.test_adapters import URL, open_shop
 from tests.unit.service.world import World, draft, png
 
 pytestmark = pytest.mark.anyio
+EN = words_of("en")
 
 
 async def painted(handlers: Handlers, desk: Desk, world: World, **asked: object) -> Task:
@@ -37,7 +38,7 @@ async def painted(handlers: Handlers, desk: Desk, world: World, **asked: object)
 
 async def frame_when(desk: Desk, parts: PageParts, state: str) -> Frame:
     """The first frame whose canvas shows a run in that state."""
-    async for frame in desk.frames(parts.service, parts.sessions, parts.views):
+    async for frame in desk.frames(parts.service, parts.sessions, parts.views(EN)):
         if frame.canvas["run"] and frame.canvas["run"]["state"] == state:
             return frame
     raise AssertionError("frames ended")
@@ -85,14 +86,14 @@ async def test_a_session_is_packed_with_everything_it_needs(
 async def test_the_same_again_is_painted_with_the_same_adapters(new_world: NewWorld, tmp_path: Path) -> None:
     shop = await open_shop(new_world, tmp_path)
     parts = page_over(shop.world)
-    handlers, desk = Handlers(parts, words_of("en")), await desk_of(parts, shop.world)
+    handlers, desk = Handlers(parts, EN), await desk_of(parts, shop.world)
     task = await painted(handlers, desk, shop.world, adapters=(AdapterRef("ink", 0.5), AdapterRef(URL)))
     again = await shop.world.done(await handlers.paint_again(desk, task.id))
     assert (again.state, again.spec.seed != task.spec.seed) == (TaskState.SUCCEEDED, True)
     used = [[(one.digest, one.scale) for one in done.spec.adapters] for done in (task, again)]
     assert used[0] == used[1]
     assert shop.fetcher.asked == [URL], "what was fetched is named as it is stored"
-    assert parts.views.run(task, None)["facts"]["adapters"] == "ink:0.5, pencil:1"
+    assert parts.views(EN).run(task, None)["facts"]["adapters"] == "ink:0.5, pencil:1"
     packed = b"".join(chunks(await zip_session(parts.service, parts.sessions, shop.world.caller, desk.session_id)))
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         step = json.loads(archive.read("session.json"))["steps"][0]
@@ -131,7 +132,7 @@ async def test_a_page_whose_session_was_forgotten_elsewhere_shows_another(
 ) -> None:
     forgotten, shown = desk.session_id, list[str]()
     async with asyncio.timeout(10):
-        async for frame in desk.frames(parts.service, parts.sessions, parts.views):
+        async for frame in desk.frames(parts.service, parts.sessions, parts.views(EN)):
             shown.append(frame.history["session"])
             if len(set(shown)) == 2:
                 break

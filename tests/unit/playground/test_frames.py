@@ -22,6 +22,7 @@ from tests.unit.playground.conftest import page_over
 from tests.unit.service.world import World
 
 pytestmark = pytest.mark.anyio
+EN = words_of("en")
 
 
 def connection(closing: Closing | None = None) -> HTTPConnection:
@@ -39,7 +40,7 @@ def visit() -> gr.Request:
 async def test_an_open_page_follows_its_key(world: World) -> None:
     keys = world.service.keys
     parts = replace(page_over(world), visitors=Visitors(keys, is_open=True))
-    handlers = Handlers(parts, words_of("en"))
+    handlers = Handlers(parts, EN)
     desk = await handlers.desk(visit())
     await keys.set_limits(OPEN_KEY, KeyLimits(max_open_tasks=3))
     assert await handlers.desk(visit()) is desk
@@ -58,7 +59,7 @@ async def test_an_open_page_follows_its_key(world: World) -> None:
 
 async def test_who_asks_for_frames_anew_ends_those_before(desk: Desk, parts: PageParts) -> None:
     async with asyncio.timeout(10):
-        former, later = (desk.frames(parts.service, parts.sessions, parts.views) for _ in range(2))
+        former, later = (desk.frames(parts.service, parts.sessions, parts.views(EN)) for _ in range(2))
         await anext(former)
         await anext(later)
         assert [frame async for frame in former] == []
@@ -68,7 +69,7 @@ async def test_who_asks_for_frames_anew_ends_those_before(desk: Desk, parts: Pag
 
 async def test_a_stream_tells_what_changed_and_ends_with_the_server(world: World) -> None:
     parts = replace(page_over(world), visitors=Visitors(world.service.keys, is_open=True))
-    handlers, closing = Handlers(parts, words_of("en")), Closing()
+    handlers, closing = Handlers(parts, EN), Closing()
     events = changes(handlers, connection(closing), "page", "")
 
     async def told() -> dict[str, Any]:
@@ -93,7 +94,7 @@ async def test_a_stream_ends_with_its_key(world: World) -> None:
     parts = page_over(world)
     asked = connection()
     asked.scope["headers"].append((b"cookie", f"{COOKIE}={secret}".encode()))
-    events = changes(Handlers(parts, words_of("en")), asked, "page", "")
+    events = changes(Handlers(parts, EN), asked, "page", "")
     async with asyncio.timeout(10):
         await anext(events)
         await world.service.keys.revoke(key.name)

@@ -36,7 +36,7 @@ export function mount({ element, props, server, trigger }) {
           { type: "button", class: "op-card", "data-act": "example", "data-index": at },
           h("img", { src: card.picture, alt: "", loading: "lazy" }),
           h("strong", {}, card.title),
-          h("span", { lang: "en" }, card.prompt)
+          h("span", {}, card.prompt)
         )
       )
     );

@@ -19,11 +19,18 @@ export function mount({ element, props, watch }) {
 
   acts(root, {
     copy: async () => {
-      await navigator.clipboard.writeText(props.value.code);
+      if (!(await copied())) return;
       render(true);
       setTimeout(render, 1500);
     },
   });
+
+  /** Without https a page has no clipboard; what is selected can be copied all the same, if only by hand. */
+  async function copied() {
+    if (navigator.clipboard) return navigator.clipboard.writeText(props.value.code).then(() => true);
+    getSelection().selectAllChildren(root.querySelector("code"));
+    return document.execCommand("copy");
+  }
   watch("value", () => render());
   render();
 }

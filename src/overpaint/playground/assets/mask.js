@@ -12,6 +12,15 @@ export function openMask(words, picture, present) {
   return new Promise((resolve) => new MaskDialog(words, picture, present, resolve).open());
 }
 
+/** Draw what has a rim of two feathers, softly: as the shadow of what is drawn out of sight, since Safari's canvases have
+ * no blur of their own. */
+function soften(pen, drawn, feather) {
+  pen.shadowColor = "#fff";
+  pen.shadowBlur = feather;
+  pen.shadowOffsetX = 2 * drawn.width;
+  pen.drawImage(drawn, -2 * feather - pen.shadowOffsetX, -2 * feather);
+}
+
 class MaskDialog {
   constructor(words, picture, present, resolve) {
     Object.assign(this, { words, picture, present, resolve, tool: "paint", undone: [] });
@@ -160,8 +169,7 @@ class MaskDialog {
     pen.fillStyle = "#000";
     pen.fillRect(0, 0, width, height);
     const feather = Number(this.dialog.querySelector("#mask-feather").value);
-    pen.filter = feather ? `blur(${feather / 2}px)` : "none";
-    if (feather) pen.drawImage(this.mirrored(2 * feather), -2 * feather, -2 * feather);
+    if (feather) soften(pen, this.mirrored(2 * feather), feather);
     else pen.drawImage(this.white(), 0, 0);
     return flat;
   }

@@ -4,7 +4,7 @@ import { acts, button, h, show } from "./dom.js";
 import { toggleColours } from "./colours.js";
 import { watchAsking } from "./asking.js";
 import { openFrames } from "./frames.js";
-import { forgetPictures, keepWords } from "./keep.js";
+import { forget, keepWords } from "./keep.js";
 
 export function mount({ element, props, watch }) {
   const root = element.querySelector(".op-masthead");
@@ -35,7 +35,7 @@ export function mount({ element, props, watch }) {
     document.activeElement?.blur?.(); // so that what was typed last is in the form
     document.querySelector("#run")?.click();
   });
-  root.addEventListener("submit", forgetPictures); // they are the key's that signs out
+  root.addEventListener("submit", forget);
   keepWords();
   watchAsking(language);
   watch("value", hear);

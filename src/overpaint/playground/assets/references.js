@@ -151,11 +151,13 @@ export function mount({ element, props, watch, trigger }) {
     take(files);
   });
   root.addEventListener("dragstart", (event) => {
-    const at = event.target.closest?.("li")?.dataset.at;
-    state.dragged = at === undefined ? null : Number(at);
+    const tile = event.target.closest?.("li");
+    state.dragged = tile ? Number(tile.dataset.at) : null;
+    if (tile && !event.dataTransfer.types.length) event.dataTransfer.setData("text/plain", tile.dataset.key); // Firefox drags no nothing
   });
   root.addEventListener("dragend", () => {
     state.dragged = null;
+    root.classList.remove("op-over");
   });
   root.addEventListener("dragover", (event) => {
     event.preventDefault();

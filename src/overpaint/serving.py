@@ -13,6 +13,7 @@ import uvloop
 from overpaint.api.log import configure_logs
 from overpaint.api.server import Listen, Server
 from overpaint.api.tunnel import open_tunnel
+from overpaint.compose.open_files import allow_many
 from overpaint.compose.server import OpenServer, open_server
 from overpaint.core.errors import ConfigError, OverpaintError, RequestError
 from overpaint.service.keys import Keys
@@ -36,7 +37,8 @@ def run_server(settings: ServerSettings, say: Say) -> None:
         ConfigError: a setting, the checkpoint or the device cannot be used.
         BackendError: the database is out of reach.
     """
-    configure_logs(level=settings.log_level, shows_prompts=settings.log_prompts)
+    allow_many()
+    configure_logs(settings.log_level, shows_prompts=settings.log_prompts)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, say))
 

@@ -84,14 +84,17 @@ class ServerSettings(Settings):
         adapter_urls: whether adapters may be fetched from URLs, guarded as pictures are.
         max_adapter_mib: largest LoRA file that is fetched.
         adapter_cache_mib: for LoRA files that callers sent, beside what the output store keeps.
-        safety: off, flag or block.
+        safety: off, flag or block; of pictures.
+        prompt_rules: file of words that are not painted, and why; None refuses none.
         enhancer: who enriches prompts: rules, or the checkpoint's own language model.
         enhancer_url: an OpenAI-compatible chat URL that does instead.
         enhancer_model: what to ask there.
         allowed_hosts: networks and hosts besides public ones that pictures may be fetched from and webhooks sent to,
             separated by commas.
         log_level: DEBUG, INFO, WARNING or ERROR.
-        log_prompts: whether log lines may hold prompts.
+        log_prompts: whether the log line of a request that was accepted holds its prompt.
+        page: whether there is a web page at ``/``.
+        open_page: whether visitors from this very machine need no key on it.
         compile: compile parts of the model at start, for its device.
         trace: file for a timeline of the engine's last ticks.
     """
@@ -107,7 +110,7 @@ class ServerSettings(Settings):
     tls_key: Path | None = None
     tls_self_signed: bool = False
     proxy_port: int | None = Field(default=None, ge=0, le=65535)
-    sync_timeout_s: float = 120.0
+    sync_timeout_s: float = Field(default=120.0, gt=0, le=3600)
     max_running: int = Field(default=EngineConfig().max_running, ge=1)
     prefix_cache_mib: int | None = Field(default=None, ge=1)
     prefix_host_mib: int = Field(default=0, ge=0)
@@ -120,6 +123,7 @@ class ServerSettings(Settings):
     max_adapter_mib: int = Field(default=512, ge=1, le=4096)
     adapter_cache_mib: int = Field(default=8192, ge=1)
     safety: Literal["off", "flag", "block"] = "off"
+    prompt_rules: Path | None = None
     enhancer: Literal["rules", "model"] = "rules"
     enhancer_url: str | None = None
     enhancer_model: str = "default"

@@ -42,6 +42,17 @@ def test_days_that_no_calendar_has_are_refused_at_start_and_not_by_every_sweep(
         read_server_settings({})
 
 
+@pytest.mark.parametrize("seconds", ["0", "3601", "nan"])
+def test_a_time_to_wait_that_cannot_be_kept_is_named_as_it_was_said(
+    seconds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"^--sync-timeout-s: "):
+        read_server_settings({"sync_timeout_s": float(seconds)})
+    monkeypatch.setenv("OVERPAINT_SYNC_TIMEOUT_S", seconds)
+    with pytest.raises(ConfigError, match=r"^OVERPAINT_SYNC_TIMEOUT_S: "):
+        read_server_settings({})
+
+
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("0", False), ("", False), ("hm", False)])
 def test_asking_whether_to_show_tracebacks_never_fails(
     text: str, expected: bool, monkeypatch: pytest.MonkeyPatch

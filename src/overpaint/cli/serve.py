@@ -31,7 +31,8 @@ def serve(
         int | None, typer.Option(help="Port of a proxy that leads vendors' host names here; needs TLS.")
     ] = None,
     sync_timeout_s: Annotated[float | None, typer.Option(help="Longest that a waiting call is held.")] = None,
-    safety: Annotated[str | None, typer.Option(help="off, flag or block.")] = None,
+    safety: Annotated[str | None, typer.Option(help="Of unsafe pictures: off, flag or block.")] = None,
+    prompt_rules: Annotated[Path | None, typer.Option(help="Words that are not painted, and why; TOML.")] = None,
     page: Annotated[bool | None, typer.Option("--page/--no-page", help="Whether there is a web page at /.")] = None,
     open_page: Annotated[
         bool | None, typer.Option("--open-page", help="Visitors from this very machine need no key on the page.")
@@ -69,6 +70,7 @@ def serve(
         "proxy_port": proxy_port,
         "sync_timeout_s": sync_timeout_s,
         "safety": safety,
+        "prompt_rules": prompt_rules,
         "page": page,
         "open_page": open_page,
         "compile": compile_,

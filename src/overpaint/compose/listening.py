@@ -5,7 +5,7 @@ from overpaint.api.dialects import DIALECTS
 from overpaint.api.self_signed import self_signed
 from overpaint.api.server import Listen
 from overpaint.api.tunnel import host_names
-from overpaint.compose.data_dir import make_data_dir
+from overpaint.compose.data_dir import kept_in, make_data_dir
 from overpaint.core.errors import ConfigError
 from overpaint.images.limits import MIB
 from overpaint.settings import ServerSettings
@@ -23,7 +23,8 @@ def listen_of(settings: ServerSettings) -> Listen:
     if settings.tls_self_signed and certificate is None:
         hosts = () if settings.proxy_port is None else sorted(vendor_hosts())
         make_data_dir(settings.data_dir)
-        certificate, key = self_signed(settings.data_dir, (settings.host, *hosts))
+        with kept_in(settings.data_dir):
+            certificate, key = self_signed(settings.data_dir, (settings.host, *hosts))
     if settings.proxy_port is not None and certificate is None:
         raise ConfigError("proxy_port: clients talk TLS through a proxy; give tls_cert and tls_key, or tls_self_signed")
     if settings.proxy_port is not None and settings.open_page:
@@ -42,7 +43,6 @@ def api_config_of(settings: ServerSettings, listen: Listen) -> ApiConfig:
         sync_timeout_s=settings.sync_timeout_s,
         max_body_bytes=2 * settings.max_picture_mib * MIB,
         max_upload_bytes=settings.max_picture_mib * MIB,
-        logs_prompts=settings.log_prompts,
     )
 
 

@@ -21,6 +21,7 @@ from overpaint.service.enhance import ChatEnhancer, Enhancer, ModelEnhancer, Rul
 from overpaint.service.links import FileLinks
 from overpaint.service.opennsfw import OpenNsfwChecker
 from overpaint.service.outgoing import HttpSender
+from overpaint.service.prompt_rules import read_prompt_rules
 from overpaint.service.safety import Safety
 from overpaint.service.webhooks import WebhookFormat
 from overpaint.settings import ServerSettings
@@ -86,8 +87,13 @@ def _enhancer(settings: ServerSettings, writer: TextWriter) -> Enhancer:
 
 
 def safety_of(settings: ServerSettings) -> Safety:
-    """What is looked for in pictures, and by whom."""
-    return Safety(settings.safety, checker=OpenNsfwChecker() if settings.safety != "off" else None)
+    """What is looked for in words and in pictures, and by whom.
+
+    Raises:
+        ConfigError: `prompt_rules` cannot be used.
+    """
+    rules = read_prompt_rules(settings.prompt_rules) if settings.prompt_rules else ()
+    return Safety(settings.safety, OpenNsfwChecker() if settings.safety != "off" else None, rules)
 
 
 def _address_rules(settings: ServerSettings) -> AddressRules:

@@ -100,6 +100,17 @@ class UsageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSum:
+    """What a key was charged for one model, over some time."""
+
+    key_id: str
+    model: str
+    num_tasks: int
+    num_images: int
+    price_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookDelivery:
     """A message to be delivered at least once.
 

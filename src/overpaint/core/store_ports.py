@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from overpaint.core.account import UNLIMITED, ApiKey, KeyLimits, Standing, UsageRow, WebhookDelivery
+from overpaint.core.account import UNLIMITED, ApiKey, KeyLimits, Standing, UsageRow, UsageSum, WebhookDelivery
 from overpaint.core.errors import BackendError
 from overpaint.core.result import Timings
 from overpaint.core.session import Session, SessionNode
@@ -62,13 +62,22 @@ class TaskStore(Protocol):
         created_after: datetime | None = None,
         created_before: datetime | None = None,
         cursor: str | None = None,
+        skip: int = 0,
         limit: int = 50,
     ) -> tuple[list[Task], str | None]:
-        """Newest first, and the cursor of the next page."""
+        """Newest first, without the first `skip` of them, and the cursor of the next page."""
         ...
 
-    async def count(self, *, key_id: str | None = None, states: Sequence[TaskState] = ()) -> int:
-        """How many tasks there are."""
+    async def count(
+        self,
+        *,
+        key_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        model: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> int:
+        """How many tasks `list_tasks` would list."""
         ...
 
     async def position(self, task_id: str) -> int:
@@ -197,6 +206,14 @@ class AccountStore(Protocol):
         self, *, key_id: str | None = None, since: datetime | None = None, until: datetime | None = None
     ) -> AsyncIterator[UsageRow]:
         """Usage rows, oldest first."""
+        ...
+
+    async def usage_page(self, key_id: str, *, skip: int, limit: int) -> tuple[list[UsageRow], int]:
+        """A key's usage rows, newest first, without the first `skip` of them; and how many there are in all."""
+        ...
+
+    async def usage_sums(self, *, since: datetime | None = None, until: datetime | None = None) -> list[UsageSum]:
+        """What was charged, by key and model, in that order."""
         ...
 
 

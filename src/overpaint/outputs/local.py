@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from overpaint.core.errors import BackendError, TaskNotFoundError
+from overpaint.core.trouble import Trouble
 from overpaint.outputs.keys import is_key, require_key
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class LocalOutputs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._was_there = False
+        self._trouble = Trouble("output folder", _log)
 
     async def put(self, key: str, data: bytes, media_type: str) -> None:
         """Write a whole file; see `OutputStore.put`."""
@@ -69,7 +71,7 @@ class LocalOutputs:
         await asyncio.to_thread(self._check)
 
     def _write(self, key: str, data: bytes) -> None:
-        with _mapped_failures(key):
+        with _mapped_failures(key, self._trouble):
             target = self._root / key
             draft = self._draft(data)
             try:
@@ -92,7 +94,8 @@ class LocalOutputs:
         """A flushed file that has no name of its own yet."""
         folder = self._root / _INCOMING
         if not self._was_there:
-            folder.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)  # closed to other users, where it is ours to say
+            folder.mkdir(exist_ok=True)
             self._was_there = True
         draft = folder / secrets.token_hex(16)
         try:
@@ -115,7 +118,7 @@ class LocalOutputs:
         _flush_folder(folder.parent)
 
     def _read(self, key: str) -> bytes:
-        with _mapped_failures(key):
+        with _mapped_failures(key, self._trouble):
             try:
                 return (self._root / key).read_bytes()
             except _MISSING as exc:
@@ -128,7 +131,7 @@ class LocalOutputs:
 
     def _remove(self, keys: Sequence[str]) -> None:
         for key in keys:
-            with _mapped_failures(key), suppress(FileNotFoundError, NotADirectoryError):
+            with _mapped_failures(key, self._trouble), suppress(FileNotFoundError, NotADirectoryError):
                 path = self._root / key
                 path.unlink()
                 # The folder of a task goes with its last file; one that is not empty stays.
@@ -136,14 +139,14 @@ class LocalOutputs:
                     path.parent.rmdir()
 
     def _remove_old(self, key: str, newest_s: float) -> bool:
-        with _mapped_failures(key), suppress(FileNotFoundError, NotADirectoryError):
+        with _mapped_failures(key, self._trouble), suppress(FileNotFoundError, NotADirectoryError):
             if (self._root / key).stat().st_mtime <= newest_s:
                 self._remove([key])
                 return True
         return False
 
     def _list(self, prefix: str, newest_s: float) -> list[str]:
-        with _mapped_failures(prefix):
+        with _mapped_failures(prefix, self._trouble):
             start = self._root / prefix.strip("/") if prefix.strip("/") else self._root
             return sorted(self._keys_below(start, newest_s))
 
@@ -158,7 +161,7 @@ class LocalOutputs:
                         yield key
 
     def _check(self) -> None:
-        with _mapped_failures(_INCOMING):
+        with _mapped_failures(_INCOMING, self._trouble):
             self._draft(b"ok").unlink()
             for draft in (self._root / _INCOMING).iterdir():
                 with suppress(FileNotFoundError):
@@ -175,10 +178,11 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _mapped_failures(key: str) -> Iterator[None]:
+def _mapped_failures(key: str, trouble: Trouble) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
         reason = "no space is left" if exc.errno == errno.ENOSPC else exc.strerror or str(exc)
-        _log.warning("output folder: %s", reason)
+        trouble.failed(reason)
         raise BackendError(f"the output folder failed at {key}: {reason}") from exc
+    trouble.worked()

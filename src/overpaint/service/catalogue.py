@@ -1,15 +1,14 @@
 """Which models callers can name, and what each may be asked for and costs.
 
-Plain values and a look-up; `catalogue_file` reads them from TOML. Knows no checkpoint: `ModelEntry.checkpoint` is only
-a name for whoever opens engines. An alias is a public id too; it may narrow its model (``.../edit`` needs a picture)
-and have its own price.
+Plain values and a look-up; `catalogue_file` reads them from TOML. Knows no checkpoint: all are painted by the one that
+is loaded. An alias is a public id too; it may narrow its model (``.../edit`` needs a picture) and have its own price.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from overpaint.core.errors import ConfigError, RequestError
-from overpaint.core.request import MAX_IMAGES, MAX_PICTURES, MAX_STEPS
+from overpaint.core.request import MAX_CFG_SCALE, MAX_IMAGES, MAX_PICTURES, MAX_STEPS
 from overpaint.core.sizes import PRESETS
 
 
@@ -84,7 +83,6 @@ class ModelEntry:
         id: the name it was found by: its public id, or one of its aliases.
         base_id: its public id.
         title: one line for people.
-        checkpoint: which checkpoint paints it; None is the one that is loaded.
         price_microusd: of one picture, in millionths of a dollar.
         max_prompt_chars: longest prompt.
         steps: denoising steps when a request names none; None is the checkpoint's own number.
@@ -98,7 +96,6 @@ class ModelEntry:
     id: str
     base_id: str
     title: str
-    checkpoint: str | None = None
     price_microusd: int = 0
     max_prompt_chars: int = 5000
     steps: int | None = None
@@ -114,6 +111,8 @@ class ModelEntry:
         _need("max_prompt_chars", self.max_prompt_chars, self.max_prompt_chars >= 1, "must be at least 1")
         steps_ok = self.steps is None or 1 <= self.steps <= MAX_STEPS
         _need("steps", self.steps, steps_ok, f"must be 1 to {MAX_STEPS}")
+        scale_ok = 1 <= self.true_cfg_scale <= MAX_CFG_SCALE
+        _need("true_cfg_scale", self.true_cfg_scale, scale_ok, f"must be 1 to {MAX_CFG_SCALE:g}")
 
 
 class Catalogue:

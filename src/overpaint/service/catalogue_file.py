@@ -7,6 +7,7 @@ Unknown fields are errors: a typo must not become a default. Values of another t
 
 import tomllib
 from collections.abc import Iterable, Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,6 @@ _Table = dict[str, Any]
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "id": str,
     "title": str,
-    "checkpoint": str,
     "price_usd": (int, float),
     "max_prompt_chars": int,
     "steps": int,
@@ -103,7 +103,6 @@ def _entry(table: _Table, base_id: str, aliases: tuple[str, ...]) -> ModelEntry:
         id=table["id"],
         base_id=base_id,
         title=table.get("title", table["id"]),
-        checkpoint=table.get("checkpoint"),
         price_microusd=round(table.get("price_usd", 0) * MICROUSD),
         max_prompt_chars=table.get("max_prompt_chars", 5000),
         steps=table.get("steps"),
@@ -126,7 +125,8 @@ def _checked(table: _Table) -> _Table:
         if kind is None:
             raise ConfigError(f"models: {key} is not a field; the fields are {', '.join(_FIELDS)}")
         is_stray_bool = isinstance(value, bool) and kind is not bool
-        if is_stray_bool or not isinstance(value, kind):
+        is_no_number = isinstance(value, float) and not isfinite(value)
+        if is_stray_bool or is_no_number or not isinstance(value, kind):
             raise ConfigError(f"models: {key}: {value!r} is of the wrong type")
     return table
 

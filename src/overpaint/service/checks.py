@@ -8,7 +8,7 @@ from overpaint.core.request import GenerationRequest, check_adapter_count
 from overpaint.core.sizes import Size
 from overpaint.images.fetch_rules import read_target
 from overpaint.service.canvas import asked_size
-from overpaint.service.catalogue import ModelEntry
+from overpaint.service.catalogue import Catalogue, ModelEntry
 from overpaint.service.draft import Draft
 
 MAX_IDEMPOTENCY_CHARS = 255
@@ -29,12 +29,24 @@ def check_draft(draft: Draft, entry: ModelEntry) -> Size | float | None:
     return asked_size(draft.size, entry.output)
 
 
+def check_prompt(prompt: str, catalogue: Catalogue) -> None:
+    """See that a prompt is one that some model takes.
+
+    Raises:
+        RequestError: it is blank, too long, or no text.
+    """
+    _check_length("prompt", prompt, max(entry.max_prompt_chars for entry in catalogue.models()))
+    GenerationRequest(prompt=prompt)
+
+
 def _check_words(draft: Draft, entry: ModelEntry) -> None:
     for field, words in (("prompt", draft.prompt), ("negative_prompt", draft.negative_prompt or "")):
-        if len(words) > entry.max_prompt_chars:
-            raise RequestError(
-                field, words, f"must be at most {entry.max_prompt_chars} characters, it has {len(words)}"
-            )
+        _check_length(field, words, entry.max_prompt_chars)
+
+
+def _check_length(field: str, words: str, max_chars: int) -> None:
+    if len(words) > max_chars:
+        raise RequestError(field, words, f"must be at most {max_chars} characters, it has {len(words)}")
 
 
 def _check_numbers(draft: Draft, entry: ModelEntry) -> None:

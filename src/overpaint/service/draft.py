@@ -14,8 +14,15 @@ from overpaint.core.sizes import Size
 from overpaint.core.task import Priority
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Called:
+    """What the request calls a picture, for errors; empty is its place (``"images[0]"``). It makes no other picture."""
+
+    called: str = field(default="", compare=False, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
-class PictureBytes:
+class PictureBytes(_Called):
     """A picture sent along: the bytes of its file, and what the caller calls it."""
 
     data: bytes = field(repr=False)
@@ -23,21 +30,21 @@ class PictureBytes:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureUrl:
+class PictureUrl(_Called):
     """A picture to be fetched over http or https, or a link that this server gave out."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFile:
+class PictureFile(_Called):
     """A file in the output store that the caller may use: an upload, or an output of a task of theirs."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class PictureDataUri:
+class PictureDataUri(_Called):
     """A picture as ``data:image/...;base64,...``."""
 
     uri: str = field(repr=False)
@@ -48,8 +55,12 @@ MaskMeaning = Literal["white", "holes", "either"]
 """What may change under a mask: where it is white, where it is transparent, or that of both which the file has."""
 
 
-def picture_source(text: str, field_name: str = "images") -> PictureSource:
+def picture_source(text: str, called: str = "") -> PictureSource:
     """Tell what a string in a request stands for: a URL, a data URI or bare base64.
+
+    Args:
+        text: the string.
+        called: the field it stands in.
 
     Raises:
         PictureError: it is none of them.
@@ -57,13 +68,13 @@ def picture_source(text: str, field_name: str = "images") -> PictureSource:
     text = text.strip()
     scheme, colon, _ = text[:16].partition(":")
     if scheme.lower() == "data" and colon:
-        return PictureDataUri(_on_one_line(text))
+        return PictureDataUri(_on_one_line(text), called=called)
     if colon or not text:
-        return PictureUrl(text)  # the fetcher says what is wrong with other schemes
+        return PictureUrl(text, called=called)  # the fetcher says what is wrong with other schemes
     try:
-        return PictureBytes(base64.b64decode(_on_one_line(text), validate=True))
+        return PictureBytes(base64.b64decode(_on_one_line(text), validate=True), called=called)
     except ValueError as exc:  # also of letters that are not ASCII
-        raise PictureError(field_name, text, "must be an http(s) URL, a data URI or base64") from exc
+        raise PictureError(called or "images", text, "must be an http(s) URL, a data URI or base64") from exc
 
 
 def _on_one_line(text: str) -> str:

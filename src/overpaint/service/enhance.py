@@ -17,7 +17,7 @@ from overpaint.core.ports import TextWriter
 
 MAX_CHARS = 2000
 MAX_TOKENS = 256
-_SUBJECT_END = re.compile(r"[.!?。！？\s]+$")
+_ENDINGS = ".!?。！？" + "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class RuleEnhancer:
 
     async def enhance(self, prompt: str, *, is_edit: bool) -> str:
         """See `Enhancer.enhance`; never fails."""
-        words = _SUBJECT_END.sub("", prompt)
+        words = prompt.rstrip(_ENDINGS)
         is_chinese = bool(_CHINESE.search(words))
         length = len(words) if is_chinese else len(words.split())
         if length > self._max_words or not words:

@@ -19,6 +19,7 @@ from overpaint.core.result import GenerationResult
 from overpaint.core.sizes import Size
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import Lease, StoredFile, Task, TaskFailure, TaskOutput
+from overpaint.core.trouble import Trouble
 from overpaint.images.encode import encode
 from overpaint.images.metadata import recipe_of
 from overpaint.images.resize import resize
@@ -73,6 +74,7 @@ class Finisher:
         self._safety = safety
         self._clock = clock
         self._delays_s = delays_s
+        self._trouble = Trouble("what was painted cannot be stored now", _log)
 
     async def finish(self, painted: Painted) -> Task | None:
         """Write the pictures and mark the task done; None when it was somebody else's to end by now.
@@ -116,10 +118,13 @@ class Finisher:
         """Do it, again and again while what it needs is out of reach."""
         for delay_s in self._delays_s:
             try:
-                return await work()
+                done = await work()
             except BackendError as error:
-                _log.warning("trying again in %g s: %s", delay_s, error.message)
+                self._trouble.failed(error.message)
                 await self._clock.sleep(delay_s)
+            else:
+                self._trouble.worked()
+                return done
         return await work()
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.trouble import Trouble
 
 _log = logging.getLogger(__name__)
 
@@ -25,13 +26,9 @@ class Loop:
         self._name = name
         self._turn = turn
         self._interval_s = interval_s
+        self._trouble = Trouble(name, _log)
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it was started and not stopped."""
-        return self._task is not None
 
     def start(self) -> None:
         """Begin; the first turn comes at once."""
@@ -57,11 +54,14 @@ class Loop:
 
     async def _safe_turn(self) -> bool:
         try:
-            return await self._turn()
+            is_more = await self._turn()
         except OverpaintError as error:
-            _log.warning("%s: %s", self._name, error.message)
+            self._trouble.failed(error.message)
         except Exception:  # noqa: BLE001  a bug in one turn must not end all further ones
             _log.exception("%s failed", self._name)
+        else:
+            self._trouble.worked()
+            return is_more
         return False
 
     async def _pause(self) -> None:

@@ -4,43 +4,14 @@ Knows no particular classifier. `off` looks at nothing, `flag` tells, `block` re
 """
 
 import asyncio
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from overpaint.core.errors import ConfigError, ContentError
+from overpaint.core.errors import ContentError
 from overpaint.core.picture import Picture
+from overpaint.service.prompt_rules import PromptRule
 
 SafetyMode = Literal["off", "flag", "block"]
-SAFETY_MODES: tuple[SafetyMode, ...] = ("off", "flag", "block")
-
-
-@dataclass(frozen=True, slots=True)
-class PromptRule:
-    """Words that are refused, and why.
-
-    Args:
-        pattern: regular expression, found anywhere, upper and lower case alike.
-        reason: told to the caller, as a clause (``"asks for ..."``).
-
-    Raises:
-        ConfigError: the pattern is no regular expression.
-    """
-
-    pattern: str
-    reason: str
-    _regex: re.Pattern[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "_regex", re.compile(self.pattern, re.IGNORECASE))
-        except re.error as exc:
-            raise ConfigError(f"prompt rule: {self.pattern!r} is no regular expression ({exc})") from exc
-
-    def matches(self, words: str) -> bool:
-        """Whether the words break the rule."""
-        return self._regex.search(words) is not None
 
 
 class PictureChecker(Protocol):
@@ -56,16 +27,16 @@ class Safety:
 
     Args:
         mode: what to do about pictures; rules on words hold in every mode.
-        rules: on prompts.
         checker: judges pictures; None judges none.
+        rules: on prompts.
         threshold: score from which a picture counts as unsafe.
     """
 
     def __init__(
         self,
         mode: SafetyMode = "off",
-        rules: Sequence[PromptRule] = (),
         checker: PictureChecker | None = None,
+        rules: Sequence[PromptRule] = (),
         threshold: float = 0.8,
     ) -> None:
         self.mode = mode

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from overpaint.core.account import UsageRow
+from overpaint.core.account import UsageRow, UsageSum
 from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
 from overpaint.core.ports import EngineClient
@@ -123,6 +123,14 @@ class Service:
     ) -> AsyncIterator[UsageRow]:
         """Usage rows, oldest first."""
         return self.ports.accounts.usage(key_id=key_id, since=since, until=until)
+
+    async def usage_page(self, key_id: str, *, skip: int, limit: int) -> tuple[list[UsageRow], int]:
+        """A key's usage rows, newest first, without the first `skip` of them; and how many there are in all."""
+        return await self.ports.accounts.usage_page(key_id, skip=skip, limit=limit)
+
+    async def usage_sums(self, *, since: datetime) -> list[UsageSum]:
+        """What was charged since then, by key and model."""
+        return await self.ports.accounts.usage_sums(since=since)
 
     async def start(self) -> None:
         """Start the loops: dispatch, webhooks, sweeping. Tasks left by an earlier life go on."""

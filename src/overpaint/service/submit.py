@@ -13,7 +13,7 @@ from functools import partial
 from uuid import uuid4
 
 from overpaint.core.account import UNLIMITED
-from overpaint.core.errors import BackendError, RequestError, TaskError
+from overpaint.core.errors import BackendError, TaskError
 from overpaint.core.request import MAX_SEED, RANDOM_SEED
 from overpaint.core.sizes import Size, SizeRules
 from overpaint.core.store_ports import TaskStore
@@ -22,7 +22,7 @@ from overpaint.service.adapters import AdapterDesk
 from overpaint.service.caller import Caller
 from overpaint.service.canvas import engine_size
 from overpaint.service.catalogue import Catalogue, ModelEntry
-from overpaint.service.checks import check_draft, check_webhook
+from overpaint.service.checks import check_draft, check_prompt, check_webhook
 from overpaint.service.draft import Draft
 from overpaint.service.enhance import Enhancer, enhance_or_keep
 from overpaint.service.fingerprint import fingerprint_of
@@ -142,12 +142,11 @@ class Submitter:
         """Richer words for a prompt, for its author to look at; None when there are none. Counts as a request.
 
         Raises:
-            RequestError: the prompt is blank.
-            ContentError: the safety rules refuse it.
+            RequestError: the prompt is blank, longer than any model takes, or no text.
+            ContentError: the prompt rules refuse it.
             RateLimitError: too many requests.
         """
-        if not prompt.strip():
-            raise RequestError("prompt", prompt, "must not be blank")
+        check_prompt(prompt, self._parts.catalogue)
         self._parts.safety.check_words(prompt)
         self._parts.limits.take_request(caller)
         return await enhance_or_keep(self._parts.enhancer, prompt, is_edit=is_edit)
@@ -196,9 +195,9 @@ class Submitter:
         self, caller: Caller, draft: Draft, entry: ModelEntry
     ) -> tuple[list[TakenPicture], TakenPicture | None]:
         """All pictures and the mask, fetched side by side; the first that is wrong is told."""
-        sources = [(f"images[{index}]", source) for index, source in enumerate(draft.pictures)]
+        sources = [(source.called or f"images[{index}]", source) for index, source in enumerate(draft.pictures)]
         if draft.mask is not None:
-            sources.append(("mask", draft.mask))
+            sources.append((draft.mask.called or "mask", draft.mask))
         desk, rules = self._parts.desk, entry.pictures
         taken = await asyncio.gather(*(desk.take(caller, source, field, rules) for field, source in sources))
         for (field, _), picture in zip(sources, taken, strict=True):

@@ -4,10 +4,11 @@ A task of somebody else does not exist for a caller: the error is the same. Know
 """
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from overpaint.core.errors import RequestError, TaskError, TaskNotFoundError
+from overpaint.core.errors import BackendError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.events import Progress
 from overpaint.core.store_ports import OutputStore, TaskStore
 from overpaint.core.task import Task, TaskState
@@ -30,6 +31,7 @@ class TaskQuery:
         created_after: aware.
         created_before: aware.
         cursor: where the last page ended.
+        skip: so many are left out at the beginning.
         limit: 1..100 tasks a page.
         key_id: whose; callers who are no admins see their own, whatever they ask.
     """
@@ -39,6 +41,7 @@ class TaskQuery:
     created_after: datetime | None = None
     created_before: datetime | None = None
     cursor: str | None = None
+    skip: int = 0
     limit: int = 50
     key_id: str | None = None
 
@@ -109,13 +112,21 @@ class Tasks:
             created_after=query.created_after,
             created_before=query.created_before,
             cursor=query.cursor,
+            skip=query.skip,
             limit=query.limit,
         )
         return TaskPage(tuple(tasks), cursor)
 
-    async def count(self, caller: Caller, states: tuple[TaskState, ...] = ()) -> int:
-        """How many tasks the caller has; of everybody for an admin."""
-        return await self._store.count(key_id=None if caller.is_admin else caller.key_id, states=states)
+    async def count(self, caller: Caller, query: TaskQuery | None = None) -> int:
+        """How many tasks a query finds, on all its pages."""
+        query = query or TaskQuery()
+        return await self._store.count(
+            key_id=query.key_id if caller.is_admin else caller.key_id,
+            states=query.states,
+            model=query.model,
+            created_after=query.created_after,
+            created_before=query.created_before,
+        )
 
     async def position(self, caller: Caller, task_id: str) -> int:
         """How many queued tasks go before this one."""
@@ -190,7 +201,7 @@ class Tasks:
         return ended
 
     async def delete(self, caller: Caller, task_id: str) -> None:
-        """Forget a final task and its files; its usage stays.
+        """Forget a final task and its files; its usage stays. Files that cannot be removed now are the sweeper's.
 
         Raises:
             TaskNotFoundError: there is none that the caller may see.
@@ -198,7 +209,8 @@ class Tasks:
         """
         task = await self.get(caller, task_id)
         await self._store.delete(task_id)
-        await self._outputs.delete([output.file.key for output in task.outputs])
+        with suppress(BackendError):  # the task is gone, whatever becomes of them
+            await self._outputs.delete([output.file.key for output in task.outputs])
 
     def _ending(self, task_id: str) -> Task | None:
         for event in self._tower.after(task_id, 0):

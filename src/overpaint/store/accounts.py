@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Update, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, func, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from overpaint.core.account import ApiKey, KeyLimits, Standing, UsageRow
+from overpaint.core.account import ApiKey, KeyLimits, Standing, UsageRow, UsageSum
 from overpaint.core.errors import RequestError
 from overpaint.store.access import StoreAccess
 from overpaint.store.rows import key_of, usage_of, values_of_key, values_of_limits
@@ -14,6 +15,15 @@ from overpaint.store.schema import api_keys, usage
 from overpaint.store.standing import standing_of, standing_query
 
 _USAGE_PAGE = 500
+_SUMMED = ("num_tasks", "num_images", "price_microusd")
+_SUM_COLUMNS: list[ColumnElement[Any]] = [
+    usage.c.key_id,
+    usage.c.model,
+    func.count().label("num_tasks"),
+    func.sum(usage.c.num_images).label("num_images"),
+    func.sum(usage.c.price_microusd).label("price_microusd"),
+]
+_SUMS = select(*_SUM_COLUMNS).group_by(usage.c.key_id, usage.c.model)
 
 
 class SqlAccountStore(StoreAccess):
@@ -61,11 +71,7 @@ class SqlAccountStore(StoreAccess):
         query = select(usage).order_by(usage.c.finished_at, usage.c.task_id).limit(_USAGE_PAGE)
         if key_id is not None:
             query = query.where(usage.c.key_id == key_id)
-        if since is not None:
-            query = query.where(usage.c.finished_at >= since)
-        if until is not None:
-            query = query.where(usage.c.finished_at < until)
-        page = query
+        page = query = _between(query, since, until)
         while True:
             rows = [usage_of(row) for row in await self._database.read(page)]
             for row in rows:
@@ -74,6 +80,20 @@ class SqlAccountStore(StoreAccess):
                 return
             last = tuple_(literal(rows[-1].finished_at, usage.c.finished_at.type), literal(rows[-1].task_id))
             page = query.where(tuple_(usage.c.finished_at, usage.c.task_id) > last)
+
+    async def usage_page(self, key_id: str, *, skip: int, limit: int) -> tuple[list[UsageRow], int]:
+        """A key's usage rows, newest first; see `AccountStore.usage_page`."""
+        newest = select(usage).where(usage.c.key_id == key_id)
+        newest = newest.order_by(usage.c.finished_at.desc(), usage.c.task_id.desc()).offset(skip).limit(limit)
+        number = select(func.count().label("number")).select_from(usage).where(usage.c.key_id == key_id)
+        (counted,) = await self._database.read(number)
+        return [usage_of(row) for row in await self._database.read(newest)], counted["number"]
+
+    async def usage_sums(self, *, since: datetime | None = None, until: datetime | None = None) -> list[UsageSum]:
+        """What was charged, by key and model; see `AccountStore.usage_sums`."""
+        rows = await self._database.read(_between(_SUMS, since, until))
+        sums = (UsageSum(row["key_id"], row["model"], *(int(row[name]) for name in _SUMMED)) for row in rows)
+        return sorted(sums, key=lambda one: (one.key_id, one.model))
 
     async def _change_key(self, name: str, change: Update) -> ApiKey:
         changing = change.where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).returning(api_keys)
@@ -85,3 +105,9 @@ class SqlAccountStore(StoreAccess):
             return key_of(row)
 
         return await self._database.write(work)
+
+
+def _between(query: Select[Any], since: datetime | None, until: datetime | None) -> Select[Any]:
+    if since is not None:
+        query = query.where(usage.c.finished_at >= since)
+    return query if until is None else query.where(usage.c.finished_at < until)

@@ -1,5 +1,6 @@
 """A database by URL: connections, transactions, and what differs between SQLite and PostgreSQL. Knows no table."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -11,10 +12,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.sql.dml import Insert
 
 from overpaint.core.errors import ConfigError
+from overpaint.core.trouble import Trouble
 from overpaint.store.failures import mapped_failures
 from overpaint.store.sqlite import SqliteDatabase
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 POOL_SIZE = 8
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -55,34 +58,38 @@ class PostgresDatabase:
     """PostgreSQL: every write is its own transaction on a pooled connection.
 
     Args:
-        url: ``postgresql://user:password@host:port/name``, and whatever else libpq takes as a query.
+        url: ``postgresql://user:password@host:port/name``, and whatever else libpq takes as a query, which goes before
+            our own choice.
     """
 
     def __init__(self, url: URL) -> None:
+        ours = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
+            "application_name": "overpaint",
+        }
         self._engine = create_async_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT_S,
+            hide_parameters=True,  # prompts are among them, and what went wrong may end up in the log
             pool_pre_ping=True,  # a server that was restarted costs no caller an error
-            connect_args={
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
-                "application_name": "overpaint",
-            },
+            connect_args={name: value for name, value in ours.items() if name not in url.query},
         )
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._trouble = Trouble("database", _log)
 
     async def read(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
         """The rows that a query finds."""
-        with mapped_failures():
+        with mapped_failures(self._trouble):
             async with self._reader.connect() as connection:
                 return (await connection.execute(query, values)).mappings().all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in a transaction of its own."""
-        with mapped_failures():
+        with mapped_failures(self._trouble):
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
 
@@ -92,7 +99,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Close the pool."""
-        with mapped_failures():
+        with mapped_failures(self._trouble):
             await self._engine.dispose()
 
 

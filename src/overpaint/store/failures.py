@@ -1,6 +1,5 @@
 """The adapter's door: what drivers raise becomes `BackendError`. Knows no table."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,8 +7,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from overpaint.core.errors import BackendError
 from overpaint.core.store_ports import RefusedValueError
-
-_log = logging.getLogger(__name__)
+from overpaint.core.trouble import Trouble
 
 #: What drivers raise about a value that cannot be stored; the connection is still good.
 REFUSALS = (DataError, IntegrityError, UnicodeError, OverflowError)
@@ -29,8 +27,8 @@ def mapped_refusals() -> Iterator[None]:
 
 
 @contextmanager
-def mapped_failures() -> Iterator[None]:
-    """Raise `BackendError` for everything that drivers raise inside.
+def mapped_failures(trouble: Trouble) -> Iterator[None]:
+    """Raise `BackendError` for everything that drivers raise inside, and have `trouble` told.
 
     Raises:
         BackendError: locked, full, gone, or (`RefusedValueError`) refused; its message is the driver's first line,
@@ -41,8 +39,9 @@ def mapped_failures() -> Iterator[None]:
             yield
     except (SQLAlchemyError, OSError) as exc:
         reason = _reason(exc)
-        _log.warning("database: %s", reason)
+        trouble.failed(reason)
         raise BackendError(f"the database failed: {reason}") from exc
+    trouble.worked()
 
 
 def _reason(exc: Exception) -> str:

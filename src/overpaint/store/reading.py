@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, TextClause, bindparam, func, literal, select, tuple_
 
 from overpaint.core.errors import TaskNotFoundError
 from overpaint.core.task import Backlog, Task, TaskState
@@ -50,26 +50,31 @@ class TaskReading(TaskAccess):
         created_after: datetime | None = None,
         created_before: datetime | None = None,
         cursor: str | None = None,
+        skip: int = 0,
         limit: int = 50,
     ) -> tuple[list[Task], str | None]:
         """Newest first, and the cursor of the next page; see `TaskStore.list_tasks`."""
-        query = _filtered(select(tasks), key_id, states)
-        if model is not None:
-            query = query.where(tasks.c.model == model)
-        if created_after is not None:
-            query = query.where(tasks.c.created_at >= created_after)
-        if created_before is not None:
-            query = query.where(tasks.c.created_at < created_before)
+        query = _filtered(select(tasks), key_id, states, model)
+        query = _created_between(query, created_after, created_before)
         if cursor is not None:
             query = query.where(_older_than(*read_cursor(cursor)))
-        query = query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit + 1)
+        query = query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).offset(skip).limit(limit + 1)
         found = [task_of(row) for row in await self._database.read(query)]
         page = found[:limit]
         return page, write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
 
-    async def count(self, *, key_id: str | None = None, states: Sequence[TaskState] = ()) -> int:
+    async def count(
+        self,
+        *,
+        key_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        model: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> int:
         """How many tasks there are."""
-        return await self._number(_filtered(select(_NUMBER).select_from(tasks), key_id, states))
+        query = _filtered(select(_NUMBER).select_from(tasks), key_id, states, model)
+        return await self._number(_created_between(query, created_after, created_before))
 
     async def position(self, task_id: str) -> int:
         """How many queued tasks go before this one; see `TaskStore.position`."""
@@ -98,16 +103,33 @@ class TaskReading(TaskAccess):
         return row["number"]
 
 
-def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState]) -> Select[Any]:
+def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState], model: str | None) -> Select[Any]:
     if key_id is not None:
         query = query.where(tasks.c.key_id == key_id)
     if states:
         query = query.where(tasks.c.state.in_([state.value for state in states]))
-    # These say no more, but lead to the index of those.
-    if states and not any(state.is_final for state in states):
-        query = query.where(IS_OPEN)
+    # It says no more, but leads to the index of those.
+    rare = _rare(states)
+    if rare is not None:
+        query = query.where(rare)
+    if model is not None:
+        # Joined to nothing, so that the index of the model, which has many more tasks, is not taken for these few.
+        query = query.where((tasks.c.model if rare is None else tasks.c.model.concat("")) == model)
+    return query
+
+
+def _rare(states: Sequence[TaskState]) -> TextClause | None:
+    """The condition that leads to the index of those states, where they have one."""
     if states and _FRUITLESS.issuperset(states):
-        query = query.where(IS_FRUITLESS)
+        return IS_FRUITLESS
+    return IS_OPEN if states and not any(state.is_final for state in states) else None
+
+
+def _created_between(query: Select[Any], after: datetime | None, before: datetime | None) -> Select[Any]:
+    if after is not None:
+        query = query.where(tasks.c.created_at >= after)
+    if before is not None:
+        query = query.where(tasks.c.created_at < before)
     return query
 
 

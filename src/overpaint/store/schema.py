@@ -82,6 +82,8 @@ tasks = Table(
     CheckConstraint("(state = 'failed') = (failure IS NOT NULL)", name="failure"),
     Index("ix_tasks_created", "created_at", "id"),
     Index("ix_tasks_key_created", "key_id", "created_at", "id"),
+    Index("ix_tasks_model", "model", "created_at", "id"),
+    Index("ix_tasks_model_key", "model", "key_id", "created_at", "id"),
     _partial("ix_tasks_queue", "priority", "created_at", "id", where=IS_QUEUED),
     _partial("ix_tasks_leases", "lease_expires_at", where=IS_RUNNING),
     _partial("ix_tasks_open", "created_at", "id", where=IS_OPEN),

@@ -7,6 +7,7 @@ statement costs here is little beside waking a thread. Knows no table.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
@@ -17,11 +18,13 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.sql.dml import Insert
 
 from overpaint.core.errors import OverpaintError
+from overpaint.core.trouble import Trouble
 from overpaint.store.coalesce import Coalescer
 from overpaint.store.failures import mapped_failures, mapped_refusals
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
+_log = logging.getLogger(__name__)
 
 NUM_READERS = 4
 BUSY_TIMEOUT_S = 10
@@ -38,12 +41,13 @@ class SqliteDatabase:
 
     def __init__(self, url: URL) -> None:
         driver = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
-        self._writer = create_engine(url, pool_size=1, max_overflow=0, connect_args=driver)
+        self._writer = create_engine(url, pool_size=1, max_overflow=0, connect_args=driver, hide_parameters=True)
         self._reader = create_engine(
             url,
             pool_size=NUM_READERS,
             max_overflow=0,
             connect_args=driver,
+            hide_parameters=True,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
         )
@@ -53,6 +57,7 @@ class SqliteDatabase:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="overpaint-writer")
         self._reading = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="overpaint-reader")
         self._commit = Coalescer[Work, Any](self._commit_together)
+        self._trouble = Trouble("database", _log)
 
     async def read(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
         """The rows that a query finds."""
@@ -70,20 +75,20 @@ class SqliteDatabase:
         """Close the file."""
         for threads, engine in ((self._reading, self._reader), (self._writing, self._writer)):
             await asyncio.to_thread(threads.shutdown)
-            with mapped_failures():
+            with mapped_failures(self._trouble):
                 engine.dispose()
 
     async def _commit_together(self, works: Sequence[Work]) -> list[Any]:
         return await asyncio.get_running_loop().run_in_executor(self._writing, self._transact, works)
 
     def _transact(self, works: Sequence[Work]) -> list[Any]:
-        with mapped_failures(), self._writer.begin() as connection:
+        with mapped_failures(self._trouble), self._writer.begin() as connection:
             if len(works) == 1:
                 return [works[0](connection)]
             return [_in_savepoint(connection, work) for work in works]
 
     def _look(self, query: Executable, values: Mapping[str, Any] | None) -> Sequence[RowMapping]:
-        with mapped_failures(), self._reader.connect() as connection:
+        with mapped_failures(self._trouble), self._reader.connect() as connection:
             return connection.execute(query, values).mappings().all()
 
 

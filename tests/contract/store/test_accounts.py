@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from overpaint.core.account import KeyLimits, Standing
+from overpaint.core.account import KeyLimits, Standing, UsageSum
 from overpaint.core.errors import BudgetError, RateLimitError, RequestError
 from tests.contract.store.making import LEASE, TIMINGS, ManualClock, StoreSet, TaskMaker, api_key, output
 
@@ -109,6 +109,26 @@ async def test_usage_comes_oldest_first_and_filtered(stores: StoreSet, new_task:
     assert [row.task_id async for row in stores.accounts.usage(key_id="a")] == [ids[0], ids[2]]
     part = stores.accounts.usage(since=moments[1], until=moments[2])
     assert [row.task_id async for row in part] == [ids[1]]
+    page, number = await stores.accounts.usage_page("a", skip=0, limit=1)
+    assert ([row.task_id for row in page], number) == ([ids[2]], 2)
+    page, number = await stores.accounts.usage_page("a", skip=1, limit=5)
+    assert ([row.task_id for row in page], number) == ([ids[0]], 2)
+    assert await stores.accounts.usage_page("c", skip=0, limit=5) == ([], 0)
+
+
+async def test_usage_is_added_up_by_key_and_model(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
+    moments = [clock.now()]
+    for key, model in (("b", "m"), ("a", "m"), ("a", "n"), ("a", "m")):
+        await stores.tasks.create(new_task(key_id=key, model=model))
+        [lease] = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+        await stores.tasks.succeed(lease, [output()], TIMINGS)
+        moments.append(clock.now())
+    price, images = new_task().price_microusd, 1
+    of_a = [UsageSum("a", "m", 2, 2 * images, 2 * price), UsageSum("a", "n", 1, images, price)]
+    assert await stores.accounts.usage_sums() == [*of_a, UsageSum("b", "m", 1, images, price)]
+    assert await stores.accounts.usage_sums(since=moments[1]) == of_a
+    assert await stores.accounts.usage_sums(until=moments[1]) == [UsageSum("b", "m", 1, images, price)]
+    assert await stores.accounts.usage_sums(since=clock.now()) == []
 
 
 async def test_a_due_delivery_is_taken_by_one(stores: StoreSet, new_task: TaskMaker) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from overpaint.core.account import KeyLimits
 from overpaint.core.errors import BackendError, ConfigError, RateLimitError
 from overpaint.core.task import TaskState
+from overpaint.store.database import connect, parse_url
 from overpaint.store.migrations import run
 from overpaint.store.opening import Stores, open_stores
 from tests.contract.store.making import LEASE, ManualClock, TaskMaker, api_key
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.anyio
 
 CREATE_AND_WAIT = """
 import asyncio, sys
+from overpaint.store.database import connect, parse_url
 from overpaint.store.migrations import run
 from overpaint.store.opening import open_stores
 from tests.contract.store.making import ManualClock, TaskMaker
@@ -220,6 +222,21 @@ def crash(server: Any) -> None:
 async def test_a_database_out_of_reach_at_start_is_a_backend_error(clock: ManualClock) -> None:
     with pytest.raises(BackendError):
         await open_stores("postgresql://nobody:secret@127.0.0.1:9/none", clock.now)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("query", "told"), [({}, ("overpaint", "30s")), ({"application_name": "studio", "options": ""}, ("studio", "0"))]
+)
+async def test_what_a_url_asks_of_postgresql_goes_before_what_is_asked_without_it(
+    postgres_url: str, query: dict[str, str], told: tuple[str, str]
+) -> None:
+    database = connect(parse_url(postgres_url).update_query_dict(query))
+    (row,) = await database.read(
+        text("SELECT current_setting('application_name') AS name, current_setting('statement_timeout') AS patience")
+    )
+    await database.close()
+    assert (row["name"], row["patience"]) == told
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "sqlite://", "sqlite:///:memory:"])

@@ -126,6 +126,10 @@ async def test_pages_hold_every_task_once_newest_first(stores: StoreSet, new_tas
         page, cursor = await stores.tasks.list_tasks(cursor=cursor, limit=3)
         seen += [task.id for task in page]
     assert (seen, cursor) == (ids[::-1], None)
+    page, cursor = await stores.tasks.list_tasks(skip=2, limit=3)
+    assert ([task.id for task in page], cursor is None) == (ids[::-1][2:5], False)
+    page, cursor = await stores.tasks.list_tasks(skip=6, limit=3)
+    assert ([task.id for task in page], cursor) == (ids[:1], None)
 
 
 async def test_lists_are_filtered(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
@@ -137,12 +141,16 @@ async def test_lists_are_filtered(stores: StoreSet, new_task: TaskMaker, clock: 
     await stores.tasks.cancel(late.id)
 
     async def num(**filters: object) -> int:
-        return len((await stores.tasks.list_tasks(**filters))[0])  # pyright: ignore[reportArgumentType]
+        listed = len((await stores.tasks.list_tasks(**filters))[0])  # pyright: ignore[reportArgumentType]
+        assert await stores.tasks.count(**filters) == listed  # pyright: ignore[reportArgumentType]
+        return listed
 
     assert await num() == 3
     assert await num(key_id="key-b") == 1
     assert await num(model="other") == 1
     assert await num(states=[TaskState.CANCELLED, TaskState.FAILED]) == 1
+    assert await num(states=[TaskState.CANCELLED], model="other") == 0
+    assert await num(states=[TaskState.QUEUED], model="other", key_id="key-a", created_before=noon) == 1
     assert await num(created_after=noon) == 1
     assert await num(created_before=noon) == 2
     assert await stores.tasks.count(key_id="key-a", states=[TaskState.QUEUED]) == 1

@@ -1,5 +1,6 @@
 """The folder of a server's data."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -50,6 +51,16 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "link", refuse)
     assert len({link_secret(tmp_path) for _ in range(3)}) == 1
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(ConfigError, match=rf"data_dir: '{tmp_path}' cannot be used \(no space left on device\)"):
+        link_secret(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

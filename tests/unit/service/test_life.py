@@ -269,6 +269,21 @@ async def test_inputs_out_of_reach_cost_no_attempt_and_are_not_asked_for_without
     assert (done.state, done.attempt) == (TaskState.SUCCEEDED, 1)
 
 
+class LastingOutputs(MemoryOutputs):
+    """Files that cannot be removed."""
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        raise BackendError(f"permission denied: {keys}")
+
+
+async def test_a_task_whose_files_cannot_be_removed_is_deleted_all_the_same(new_world: NewWorld) -> None:
+    world = await new_world(outputs=LastingOutputs())
+    task = await world.done(await world.submit())
+    await world.service.tasks.delete(world.caller, task.id)
+    with pytest.raises(TaskNotFoundError):
+        await world.service.tasks.get(world.caller, task.id)
+
+
 async def test_an_input_that_cannot_be_stored_is_not_accepted(new_world: NewWorld) -> None:
     outputs = FailingOutputs()
     world = await new_world(outputs=outputs)

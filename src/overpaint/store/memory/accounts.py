@@ -1,10 +1,11 @@
 """`AccountStore` in memory."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from overpaint.core.account import ApiKey, KeyLimits, Standing, UsageRow
+from overpaint.core.account import ApiKey, KeyLimits, Standing, UsageRow, UsageSum
 from overpaint.core.errors import RequestError
 from overpaint.store.memory.tables import Tables
 
@@ -53,6 +54,21 @@ class MemoryAccountStore:
         """Usage rows, oldest first."""
         for row in self._rows(key_id, since, until):
             yield row
+
+    async def usage_page(self, key_id: str, *, skip: int, limit: int) -> tuple[list[UsageRow], int]:
+        """A key's usage rows, newest first; see `AccountStore.usage_page`."""
+        rows = self._rows(key_id, None, None)[::-1]
+        return rows[skip : skip + limit], len(rows)
+
+    async def usage_sums(self, *, since: datetime | None = None, until: datetime | None = None) -> list[UsageSum]:
+        """What was charged, by key and model; see `AccountStore.usage_sums`."""
+        sums: defaultdict[tuple[str, str], list[UsageRow]] = defaultdict(list)
+        for row in self._rows(None, since, until):
+            sums[row.key_id, row.model].append(row)
+        return [
+            UsageSum(*of, len(rows), sum(row.num_images for row in rows), sum(row.price_microusd for row in rows))
+            for of, rows in sorted(sums.items())
+        ]
 
     def _rows(self, key_id: str | None, since: datetime | None, until: datetime | None) -> list[UsageRow]:
         rows = (

@@ -46,25 +46,32 @@ class MemoryTaskStore(MemoryLeasing):
         created_after: datetime | None = None,
         created_before: datetime | None = None,
         cursor: str | None = None,
+        skip: int = 0,
         limit: int = 50,
     ) -> tuple[list[Task], str | None]:
         """Newest first, and the cursor of the next page; see `TaskStore.list_tasks`."""
         end = read_cursor(cursor) if cursor is not None else None
         found = [
             task
-            for task in self._filtered(key_id, states)
-            if (model is None or task.spec.model == model)
-            and (created_after is None or task.created_at >= created_after)
-            and (created_before is None or task.created_at < created_before)
-            and (end is None or (task.created_at, task.id) < end)
+            for task in self._filtered(key_id, states, model, created_after, created_before)
+            if end is None or (task.created_at, task.id) < end
         ]
         found.sort(key=lambda task: (task.created_at, task.id), reverse=True)
-        page = found[:limit]
-        return page, write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
+        rest = found[skip:]
+        page = rest[:limit]
+        return page, write_cursor(page[-1].created_at, page[-1].id) if len(rest) > limit else None
 
-    async def count(self, *, key_id: str | None = None, states: Sequence[TaskState] = ()) -> int:
+    async def count(
+        self,
+        *,
+        key_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        model: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> int:
         """How many tasks there are."""
-        return sum(1 for _ in self._filtered(key_id, states))
+        return sum(1 for _ in self._filtered(key_id, states, model, created_after, created_before))
 
     async def position(self, task_id: str) -> int:
         """How many queued tasks go before this one; see `TaskStore.position`."""
@@ -122,10 +129,24 @@ class MemoryTaskStore(MemoryLeasing):
         key, records = (key_id, idempotency_key), self._tables.tasks.values()
         return next((record for record in records if (record.task.key_id, record.task.idempotency_key) == key), None)
 
-    def _filtered(self, key_id: str | None, states: Sequence[TaskState]) -> Iterable[Task]:
+    def _filtered(
+        self,
+        key_id: str | None,
+        states: Sequence[TaskState],
+        model: str | None,
+        created_after: datetime | None,
+        created_before: datetime | None,
+    ) -> Iterable[Task]:
         for record in self._tables.tasks.values():
-            if (key_id is None or record.task.key_id == key_id) and (not states or record.task.state in states):
-                yield record.task
+            task = record.task
+            if (
+                (key_id is None or task.key_id == key_id)
+                and (not states or task.state in states)
+                and (model is None or task.spec.model == model)
+                and (created_after is None or task.created_at >= created_after)
+                and (created_before is None or task.created_at < created_before)
+            ):
+                yield task
 
     def _forget(self, task_id: str) -> None:
         del self._tables.tasks[task_id]

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from overpaint.core.errors import BackendError, ConfigError
+from overpaint.core.trouble import Trouble
 from overpaint.store.failures import mapped_failures
 
 CONNECT_TIMEOUT_S = 5
@@ -34,7 +35,7 @@ def migrate(url: URL) -> None:
         ConfigError: a newer Overpaint wrote this database.
         BackendError: the database is out of reach.
     """
-    with mapped_failures(), _locked(url) as connection:
+    with mapped_failures(Trouble("database", _log)), _locked(url) as connection:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
         config.attributes["connection"] = connection
@@ -42,7 +43,10 @@ def migrate(url: URL) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError as exc:
-            raise ConfigError(f"database: it was written by another version of Overpaint: {exc}") from exc
+            raise ConfigError(
+                f"database: a newer Overpaint has changed its tables (to revision {before}), and this one cannot use "
+                "them; install that version again, or restore the copy of the database from before it"
+            ) from exc
         if (now := _revision(connection)) != before:
             _log.info("the database's tables were brought from revision %s to %s", before or "none", now)
 
@@ -51,12 +55,23 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _make_file(name: str) -> None:
+    """An empty database where there is none, closed to other users: prompts and secrets of webhooks come into it.
+
+    SQLite gives the files that it keeps beside it the same permissions.
+    """
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not name.startswith("file:") and not path.exists():
+        path.touch(mode=0o600)
+
+
 @contextmanager
 def _locked(url: URL) -> Iterator[Connection]:
     """A transaction that no other migration runs beside."""
     is_sqlite = url.get_backend_name() == "sqlite"
     if is_sqlite:
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        _make_file(url.database or "")
         engine = create_engine(
             url.set(drivername="sqlite"),
             poolclass=NullPool,

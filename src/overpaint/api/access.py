@@ -83,7 +83,7 @@ class Access:
             "request_id": state["request_id"],
             "key_id": caller.key_id if caller else None,
             "task_id": state.get("task_id"),
-        }
+        } | {name: state[name] for name in ("prompt",) if name in state}
         log.info("request", extra=extra)
 
 

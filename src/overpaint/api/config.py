@@ -18,9 +18,6 @@ class ApiConfig:
         sync_timeout_s: how long a call that waits for its result is held at most.
         max_body_bytes: largest request body.
         max_upload_bytes: largest uploaded file.
-        is_base64_uri: whether pictures inside JSON carry the ``data:image/...;base64,`` prefix where a vendor's
-            documents leave it open.
-        logs_prompts: whether log lines may hold prompts.
     """
 
     public_url: str | None = None
@@ -28,8 +25,6 @@ class ApiConfig:
     sync_timeout_s: float = 120.0
     max_body_bytes: int = 128 * MIB
     max_upload_bytes: int = 64 * MIB
-    is_base64_uri: bool = True
-    logs_prompts: bool = False
 
     def __post_init__(self) -> None:
         for key, value in (("public_url", self.public_url), ("fallback_url", self.fallback_url)):

@@ -50,10 +50,10 @@ class TurnParameters(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a turn asks: words, and pictures in the order they are counted."""
+    """What a turn asks: words, and pictures in the order they are counted, each with the field that it stands in."""
 
     prompt: str
-    images: tuple[str, ...]
+    images: tuple[tuple[str, str], ...]
 
 
 def read_turn(messages: Sequence[Message], field: str) -> Turn:
@@ -72,7 +72,8 @@ def read_turn(messages: Sequence[Message], field: str) -> Turn:
     texts = [part.text for part in parts if part.text is not None]
     if len(texts) != 1:
         raise RequestError(f"{field}[0].content", f"{len(texts)} texts", "must have exactly one text")
-    return Turn(texts[0], tuple(part.image for part in parts if part.image is not None))
+    images = [(f"{field}[0].content[{at}].image", part.image) for at, part in enumerate(parts)]
+    return Turn(texts[0], tuple((name, image) for name, image in images if image is not None))
 
 
 def draft_of(
@@ -99,7 +100,7 @@ def draft_of(
         prompt=turn.prompt,
         dialect=dialect,
         negative_prompt=negative_words(body.negative_prompt),
-        pictures=tuple(source(text, f"images[{at}]") for at, text in enumerate(turn.images)),
+        pictures=tuple(source(text, field) for field, text in turn.images),
         size=body.size or None,
         seed=RANDOM_SEED if body.seed is None else body.seed,
         num_images=1 if body.n is None else body.n,

@@ -119,8 +119,8 @@ def call_by(get: Callable[..., Awaitable[Caller]]) -> Callable[..., Awaitable[Ca
 
 
 def note_task(request: Request, task: Task) -> None:
-    """Have the request's log line name the task."""
-    request.scope["state"]["task_id"] = task.id
+    """Have the request's log line name the task, and its words where those may be logged."""
+    request.scope["state"] |= {"task_id": task.id, "prompt": task.spec.prompt}
 
 
 def _on_loop(read: Callable[[Request], T]) -> Callable[[Request], Awaitable[T]]:
@@ -139,3 +139,4 @@ LinksDep = Annotated[Links, Depends(_on_loop(get_links))]
 CallerDep = Annotated[Caller, Depends(get_caller)]
 AdminDep = Annotated[Caller, Depends(get_admin)]
 CallDep = Annotated[Call, Depends(call_by(get_caller))]
+AdminCallDep = Annotated[Call, Depends(call_by(get_admin))]

@@ -25,7 +25,7 @@ class Dialect:
         hosts: the vendor's host names, for who redirects them here by DNS or a proxy; where a vendor spreads its API
             over several, with what each one's paths are put below (``"cdn.acme.com/cdn"``).
         webhooks: what its webhooks look like; None where the vendor has none.
-        models: TOML file of the vendor's names for models (`catalogue_file.read_aliases`).
+        models: TOML file of the vendor's names for models (`catalogue_file.read_catalogue`).
         claims: whether a request below the root, told by its path and headers, is for this dialect, where the path
             alone does not say (``/v1/models``).
     """

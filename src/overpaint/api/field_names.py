@@ -20,6 +20,8 @@ def in_words(error: OverpaintError, names: Mapping[str, str]) -> str:
 
 
 def name_of(field: str, names: Mapping[str, str]) -> str:
-    """A field (``"images[0]"``) as callers know it; see `in_words`."""
+    """A field (``"images[0]"``) as callers know it; see `in_words`. What has parts is the caller's word already."""
     stem, bracket, rest = field.partition("[")
+    if "." in rest:
+        return field
     return names.get(field) or names.get(stem, stem) + bracket + rest

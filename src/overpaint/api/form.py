@@ -1,10 +1,12 @@
 """Multipart and URL-encoded forms: texts and files by field name. Knows no dialect's fields."""
 
+import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -18,6 +20,8 @@ from overpaint.service.draft import PictureBytes
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 MAX_FILES = 2 * MAX_PICTURES + 2
 MAX_FIELDS = 64
+CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252", "gb2312", "gbk", "gb18030", "big5"})
+"""That texts may come in. Of what else Python knows, some take hours for a megabyte, and some end in an error."""
 T = TypeVar("T")
 
 
@@ -63,16 +67,21 @@ def media_type_of(request: Request) -> str:
     return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
 
 
-async def read_form(request: Request) -> Form:
-    """Read a whole form. A text may be as long as the body, because a picture may come as one.
+async def read_form(request: Request, max_text_bytes: int | None = None) -> Form:
+    """Read a whole form.
+
+    Args:
+        request: that sends it.
+        max_text_bytes: of one text; None lets it be as long as the body, because a picture may come as one.
 
     Raises:
-        RouteError: it is compressed, or JSON that says to be a form.
+        RouteError: it is compressed, in an odd character set, or JSON that says to be a form.
         BodyTooLargeError: it is larger than this server takes.
         RequestError: it is not one, or has too many parts.
     """
     check_plain(request)
-    max_bytes = get_config(request).max_body_bytes
+    _check_charset(request)
+    max_bytes = get_config(request).max_body_bytes if max_text_bytes is None else max_text_bytes
     try:
         async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=max_bytes) as form:
             names = tuple(dict.fromkeys(form.keys()))
@@ -91,6 +100,22 @@ def described_form(file: str, *texts: str) -> dict[str, Any]:
     properties = {file: {"type": "string", "format": "binary"}} | {name: {"type": "string"} for name in texts}
     schema = {"type": "object", "required": [file], "properties": properties}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def _check_charset(request: Request) -> None:
+    """See that texts are in a character set for texts.
+
+    Raises:
+        RouteError: they are said to be in another one.
+    """
+    _, parameters = parse_options_header(request.headers.get("content-type", ""))
+    name = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    try:
+        is_known = codecs.lookup(name).name in CHARSETS
+    except (LookupError, ValueError):
+        is_known = False
+    if not is_known:
+        raise RouteError(415, f"a form with charset={name[:20]} is not understood; send it in UTF-8")
 
 
 def _check_is_form(names: Sequence[str]) -> None:

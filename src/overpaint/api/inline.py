@@ -45,7 +45,7 @@ async def look_uri(picture: Picture) -> str:
 
 
 async def outputs_of(task: Task, call: Call, *, is_inline: bool) -> list[str]:
-    """A task's pictures as an answer names them: by their links, or, inline, as text in the form that is configured.
+    """A task's pictures as an answer names them: by their links, or, inline, as data URIs.
 
     Raises:
         TaskNotFoundError: a file is gone.
@@ -53,5 +53,4 @@ async def outputs_of(task: Task, call: Call, *, is_inline: bool) -> list[str]:
     """
     if not is_inline:
         return [call.links.file(output.file) for output in task.outputs]
-    pictures = [await read_inline(call.service, output.file) for output in task.outputs]
-    return [picture.data_uri if call.config.is_base64_uri else picture.base64 for picture in pictures]
+    return [(await read_inline(call.service, output.file)).data_uri for output in task.outputs]

@@ -13,14 +13,18 @@ from overpaint.api.findings import from_finding
 from overpaint.core.errors import RequestError
 
 M = TypeVar("M", bound=BaseModel)
+MAX_MARKS = 32_768
+"""Commas and opening brackets of a body. What stands between them costs up to three kilobytes to read and to refuse."""
 
 
 def parse_json(raw: bytes) -> Any:
     """Read JSON; no body is an empty object, so that what is missing is named.
 
     Raises:
-        RequestError: it is not JSON.
+        RequestError: it is not JSON, or of more parts than any request has.
     """
+    if sum(raw.count(mark) for mark in (b",", b"[", b"{")) > MAX_MARKS:
+        raise RequestError("body", f"{len(raw)} bytes", f"must have at most {MAX_MARKS} commas and brackets")
     try:
         value = json.loads(raw or b"{}")
         if b"\\ud" in raw or b"\\uD" in raw:

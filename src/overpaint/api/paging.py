@@ -1,14 +1,12 @@
-"""Numbered pages over a list of tasks that knows cursors. Knows no dialect."""
+"""Numbered pages over the list of tasks. Knows no dialect."""
 
+import asyncio
 from dataclasses import replace
 
 from overpaint.core.task import Task
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
-from overpaint.service.tasks import MAX_PAGE, TaskQuery
-
-MAX_COUNTED = 10_000
-"""Tasks that are counted one by one, where the store cannot count them; there are said to be no more."""
+from overpaint.service.tasks import TaskQuery
 
 
 async def numbered_page(
@@ -19,26 +17,6 @@ async def numbered_page(
     Raises:
         RequestError: the query cannot be used.
     """
-    return await _page(service, caller, query, number), await _count(service, caller, query)
-
-
-async def _page(service: Service, caller: Caller, query: TaskQuery, number: int) -> tuple[Task, ...]:
-    for _ in range(number - 1):
-        page = await service.tasks.list_tasks(caller, query)
-        if page.next_cursor is None:
-            return ()
-        query = replace(query, cursor=page.next_cursor)
-    return (await service.tasks.list_tasks(caller, query)).tasks
-
-
-async def _count(service: Service, caller: Caller, query: TaskQuery) -> int:
-    """The same number for every page of a list."""
-    if not (query.model or query.created_after or query.created_before):
-        return await service.tasks.count(caller, query.states)
-    query, total = replace(query, limit=MAX_PAGE), 0
-    while total < MAX_COUNTED:
-        page = await service.tasks.list_tasks(caller, query)
-        total, query = total + len(page.tasks), replace(query, cursor=page.next_cursor)
-        if query.cursor is None:
-            break
-    return total
+    asked = replace(query, skip=(number - 1) * query.limit)
+    page, total = await asyncio.gather(service.tasks.list_tasks(caller, asked), service.tasks.count(caller, query))
+    return page.tasks, total

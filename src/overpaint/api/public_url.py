@@ -15,6 +15,8 @@ from overpaint.service.links import FileLinks
 
 MOUNT = "overpaint.mount"
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+_OF_SOCKETS = {"ws": "http", "wss": "https"}
+"""What files are read by, of connections on which messages come."""
 _PREFIX = re.compile(r"(/[A-Za-z0-9.\-_~]+)+")
 
 
@@ -51,7 +53,7 @@ def base_url(request: HTTPConnection, config: ApiConfig) -> str:
         return config.public_url.rstrip("/")
     scheme = _first(request, "x-forwarded-proto").lower()
     if scheme not in ("http", "https"):
-        scheme = request.url.scheme
+        scheme = _OF_SOCKETS.get(request.url.scheme, request.url.scheme)
     hosts = (_first(request, "x-forwarded-host"), request.headers.get("host", ""))
     host = next((host for host in hosts if _HOST.fullmatch(host)), "localhost")
     prefix = _first(request, "x-forwarded-prefix").rstrip("/")

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from overpaint.api.closing import Closing
+from overpaint.api.h2c import WithoutH2c
 from overpaint.core.errors import ConfigError
 
 GRACE_S = 2
@@ -88,6 +89,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=WithoutH2c,
                 ssl_certfile=listen.certificate,
                 ssl_keyfile=listen.key,
                 log_config=None,

@@ -4,8 +4,10 @@ The vendors' own clients have files of their own; these are programs that speak 
 """
 
 import io
+import json
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -178,3 +180,58 @@ def test_a_lost_path_below_a_catch_all_is_no_redirect(http: httpx.Client, server
     for path in ("/fal/run", "/fal/run/", "/fal/queue"):
         answer = http.post(path, json={"prompt": "a cat"}, headers={"Authorization": f"Key {server.key}"})
         assert (answer.status_code, "detail" in answer.json()) == (404, True)
+
+
+def test_openais_answers_have_no_keys_without_values(http: httpx.Client, bearer: dict[str, str]) -> None:
+    """Programs ask `"b64_json" in item`, and schemas that allow a key to be missing do not allow a null."""
+    asked = {"prompt": "a cat", "size": "64x64"}
+    for response_format in ("b64_json", "url"):
+        body = asked | {"response_format": response_format}
+        answer = ok(http.post("/openai/v1/images/generations", json=body, headers=bearer))
+        assert ([*answer["data"][0]], None in answer.values()) == ([response_format], False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/responses",
+        "/v1/chat/completions",
+        "/openai/v1/responses",
+        "/openai/deployments/gpt-image-1/chat/completions",
+    ],
+)
+def test_a_program_that_asks_for_words_is_told_where_pictures_are(http: httpx.Client, path: str) -> None:
+    """LangChain's `ChatOpenAI`, OpenAI's agents and Pydantic AI's: "model not found", they say of a bare 404."""
+    answer = http.post(path, json={"model": "gpt-image-1", "input": "draw a cat"})
+    assert answer.status_code == 404
+    assert "/v1/images/generations" in answer.json()["error"]["message"]
+
+
+def test_azures_client_with_the_base_of_its_v1(http: httpx.Client, server: RunningServer, png: bytes) -> None:
+    """`AzureOpenAI(base_url=".../openai/v1")`, and the AI SDK's with `useDeploymentBasedUrls`, add `deployments`."""
+    path, headers = "/openai/v1/deployments/gpt-image-1/images", {"api-key": server.key}
+    ok(http.post(f"{path}/generations", params=VERSION, json={"prompt": "a cat", "size": "64x64"}, headers=headers))
+    files = {"image": ("a.png", png, "image/png")}
+    ok(http.post(f"{path}/edits", params=VERSION, data={"prompt": "blue"}, files=files, headers=headers))
+
+
+def test_javas_client_offers_http_2_with_its_first_request(server: RunningServer, bearer: dict[str, str]) -> None:
+    """`java.net.http.HttpClient`, below LangChain4j and Spring AI; and `curl --http2`. Its body was lost."""
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAAB"}
+    connection = HTTPConnection(server.url.partition("://")[2], timeout=60)
+    body = json.dumps({"prompt": "a cat", "size": "64x64"})
+    for headers in (offer, {}):  # the connection goes on
+        kind = {"Content-Type": "application/json"}
+        connection.request("POST", "/openai/v1/images/generations", body, bearer | kind | headers)
+        with connection.getresponse() as answer:
+            assert (answer.status, "data" in json.load(answer)) == (200, True)
+    connection.close()
+
+
+@pytest.mark.parametrize("field", ["image", "mask", "mask_image"])
+def test_a_file_that_is_no_picture_is_told_by_its_field(
+    http: httpx.Client, bearer: dict[str, str], png: bytes, field: str
+) -> None:
+    files = {"image": ("a.png", png, "image/png")} | {field: ("b.png", b"no picture", "image/png")}
+    refused = http.post("/openai/v1/images/edits", data={"prompt": "blue"}, files=files, headers=bearer)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, field)

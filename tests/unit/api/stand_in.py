@@ -121,6 +121,10 @@ class StandIn:
             if key_id in (None, row.key_id) and not (since and row.finished_at < since):
                 yield row
 
+    async def usage_page(self, key_id: str, *, skip: int, limit: int) -> tuple[list[UsageRow], int]:
+        rows = [row async for row in self.usage(key_id=key_id)][::-1]
+        return rows[skip : skip + limit], len(rows)
+
     async def accept(self, caller: Caller, draft: Draft) -> Task:
         if self.broken:
             raise self.broken
@@ -221,14 +225,12 @@ class StandIn:
         found = [task for task in found if query.model in (None, task.spec.model)]
         if query.cursor and not query.cursor.isdigit():
             raise RequestError("cursor", query.cursor, "is none of ours")
-        first = int(query.cursor or 0)
+        first = query.skip + int(query.cursor or 0)
         rest = found[first : first + query.limit]
         return TaskPage(tuple(rest), str(first + query.limit) if first + query.limit < len(found) else None)
 
-    async def count(self, caller: Caller, states: tuple[TaskState, ...] = ()) -> int:
-        return len(
-            [task for task in self.stored.values() if caller.may_see(task) and task.state in (states or TaskState)]
-        )
+    async def count(self, caller: Caller, query: TaskQuery | None = None) -> int:
+        return len((await self.list_tasks(caller, replace(query or TaskQuery(), limit=10_000))).tasks)
 
     async def position(self, *_: object) -> int:
         return 0

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from overpaint.api import errors as api_errors
 from overpaint.api.closing import Closing
 from overpaint.api.config import ApiConfig
 from overpaint.api.dialects import DIALECTS
@@ -186,10 +185,6 @@ def test_a_log_line_has_the_requests_task_and_no_prompt() -> None:
     assert (line["message"], line["task_id"], line["task_state"]) == ("hello you", "t1", "queued")
     assert "prompt" not in line
     assert json.loads(JsonFormatter(shows_prompts=True).format(record))["prompt"] == "a secret cat"
-
-
-def test_the_module_of_errors_defines_what_the_border_adds() -> None:
-    assert {"ForbiddenError", "BodyTooLargeError", "MissingFieldError", "RouteError"} <= set(vars(api_errors))
 
 
 def exported() -> set[str]:

@@ -226,7 +226,7 @@ async def test_lists_have_rows_for_both_generations_of_the_client(world: World) 
     assert (bad.status_code, bad.json()["code"]) == (400, "InvalidParameter")
 
 
-async def test_a_narrowed_list_has_the_same_total_on_every_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_narrowed_list_has_the_same_total_on_every_page(world: World) -> None:
     await world.http.post(WORDS, json={"model": "qwen-image", "input": {"prompt": "please fail"}}, headers=ASYNC)
     for _ in range(4):
         task_id = (await world.http.post(WORDS, json=CAT, headers=ASYNC)).json()["output"]["task_id"]
@@ -236,10 +236,6 @@ async def test_a_narrowed_list_has_the_same_total_on_every_page(world: World, mo
         pages = [(await world.http.get(TASKS, params=params)).json() for params in asked]
         assert [page["total"] for page in pages] == [total] * 3
         assert [len(page["data"]) for page in pages] == [min(total, 1), min(total, 1), 0]
-    monkeypatch.setattr("overpaint.api.paging.MAX_PAGE", 1)
-    monkeypatch.setattr("overpaint.api.paging.MAX_COUNTED", 3)
-    asked = [{"page_no": number, "page_size": 1, "model_name": "qwen-image"} for number in (1, 5)]
-    assert [(await world.http.get(TASKS, params=params)).json()["total"] for params in asked] == [3, 3]
 
 
 async def policy(http: httpx.AsyncClient) -> dict[str, Any]:

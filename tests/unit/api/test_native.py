@@ -7,6 +7,8 @@ import json
 import logging
 import random
 import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,12 +17,15 @@ import pytest
 from PIL import Image
 
 from overpaint.api.config import ApiConfig
-from overpaint.core.account import KeyLimits
+from overpaint.api.log import JsonFormatter
+from overpaint.api.native.usage import ROWS_A_PIECE, _begun, _pieces
+from overpaint.core.account import KeyLimits, UsageRow
 from overpaint.core.task import Backlog
 from tests.unit.api.conftest import World
 
 pytestmark = pytest.mark.anyio
 ROOT = "/overpaint/v1"
+ACCESS = "overpaint.access"
 CAT = {"model": "qwen-image-2.0", "prompt": "a cat", "size": "96x64"}
 
 
@@ -46,6 +51,19 @@ async def test_a_waiting_create_brings_pictures_seeds_and_timings(world: World) 
     assert (task["images"][0]["width"], task["images"][0]["height"]) == (96, 64)
     assert task["timings"]["total_ms"] == 500
     assert (await world.nobody.get(task["images"][0]["url"])).status_code == 200
+
+
+@pytest.mark.parametrize("shows_prompts", [False, True])
+async def test_the_line_of_a_request_holds_its_prompt_if_that_is_wanted(
+    world: World, caplog: pytest.LogCaptureFixture, shows_prompts: bool
+) -> None:
+    formatter = JsonFormatter(shows_prompts=shows_prompts)
+    with caplog.at_level(logging.INFO, "overpaint.access"):
+        await made(world.http, prompt="a secret cat")
+        await world.http.get(f"{ROOT}/models")
+    of_task, of_models = (json.loads(formatter.format(record)) for record in caplog.records if record.name == ACCESS)
+    assert of_task.get("prompt") == ("a secret cat" if shows_prompts else None)
+    assert "prompt" not in of_models
 
 
 async def test_a_form_with_files_is_the_same_request(world: World, png: bytes) -> None:
@@ -84,8 +102,8 @@ async def test_a_file_under_another_name_is_refused(world: World, png: bytes, pa
 async def test_a_key_without_its_scheme_and_a_path_that_is_not_are_told_what_would_be_right(world: World) -> None:
     answer = await world.nobody.get(f"{ROOT}/models", headers={"Authorization": "op_something"})
     assert (answer.status_code, "Authorization: Bearer KEY" in answer.text) == (401, True)
-    answer = await world.http.post("/v1/chat/completions", json={})
-    assert answer.json()["error"]["message"] == "there is no POST /v1/chat/completions; /docs lists what there is"
+    answer = await world.http.post("/v1/embeddings", json={})
+    assert answer.json()["error"]["message"] == "there is no POST /v1/embeddings; /docs lists what there is"
     answer = await world.http.put(f"{ROOT}/models")
     assert answer.json()["error"]["message"] == "/overpaint/v1/models does not take PUT"
 
@@ -232,6 +250,27 @@ async def test_usage_is_ones_own_and_everybodys_for_an_admin(world: World) -> No
     table = (await world.admin.get(f"{ROOT}/usage", params={"format": "csv"})).text.splitlines()
     assert table[0].startswith("task_id,key_id,model")
     assert len(table) == 2
+
+
+async def test_usage_of_a_year_is_sent_as_it_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = UsageRow("t", "key_mine", "m", 2, 30_000, 5, datetime(2026, 1, 1, tzinfo=UTC))
+    read: list[int] = []
+
+    async def usage(**_: object) -> AsyncIterator[UsageRow]:
+        for number in range(2 * ROWS_A_PIECE + 1):
+            read.append(number)
+            yield replace(row, task_id=f"t{number}")
+
+    monkeypatch.setattr(world.stand_in, "usage", usage)
+    answer = (await world.admin.get(f"{ROOT}/usage")).json()
+    assert [one["task_id"] for one in answer["rows"]] == [f"t{number}" for number in read]
+    assert (answer["num_tasks"], answer["num_images"], answer["price_usd"]) == (1001, 2002, 30.03)
+    table = (await world.admin.get(f"{ROOT}/usage", params={"format": "csv"})).text.splitlines()
+    assert (len(table), table[-1]) == (1002, "t1000,key_mine,m,2,0.03,5,2026-01-01T00:00:00Z")
+    read.clear()
+    rows = _pieces(usage())
+    await anext(await _begun(rows))
+    assert len(read) == ROWS_A_PIECE, "no further than what is sent"
 
 
 async def test_limits_are_in_the_headers_of_every_answer_of_the_key(world: World) -> None:

@@ -134,7 +134,7 @@ async def test_a_conversation_is_answered_by_one(world: World, png: bytes) -> No
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
     (LITE, {"image_url": "x"}, "prompt: is required"),
-    (LITE, {"prompt": "x", "image_url": "###"}, "image_urls[0]: '###'"),
+    (LITE, {"prompt": "x", "image_url": "###"}, "image_url: '###'"),
     (LITE, {"prompt": "x", "seed": True}, "seed"),
     (LITE, {"prompt": "x", "image_size": "huge"}, "image_size: 'huge' must be {width, height}, or one of square_hd"),
     (LITE, {"prompt": "x", "output_format": "bmp"}, "output_format: 'bmp'"),

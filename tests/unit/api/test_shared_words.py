@@ -30,6 +30,7 @@ def test_what_cannot_be_an_id_is_not_found(text: str) -> None:
         (RequestError("steps", 0, "must be 1 to 200"), "num_inference_steps: 0 must be 1 to 200"),
         (RequestError("images[0]", "x", "is bad"), "image: 'x' is bad"),
         (RequestError("images[2]", "x", "is bad"), "image_urls[2]: 'x' is bad"),
+        (RequestError("images[2].image_url", "x", "is bad"), "images[2].image_url: 'x' is bad"),
         (RequestError("seed", -2, "is bad"), "seed: -2 is bad"),
         (MissingFieldError("steps"), "num_inference_steps: is required"),
         (OverpaintError("steps: no field"), "steps: no field"),

@@ -1,21 +1,21 @@
-"""Keys and usage. Keys are an admin's business; usage of its own every key may see."""
+"""Keys, which are an admin's business, and the secret that a key's webhooks are signed with."""
 
-import csv
-import io
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from overpaint.api.deps import AdminDep, CallerDep, ServiceDep
+from overpaint.api.body import read_body
+from overpaint.api.deps import AdminCallDep, AdminDep, Call, CallerDep, ServiceDep
+from overpaint.api.errors import MissingFieldError
+from overpaint.api.form import FORM_TYPES, media_type_of
+from overpaint.api.json_body import M, described_body, parse_json, validated
 from overpaint.api.json_numbers import Number, Whole
 from overpaint.api.native.convert import MICRO
 from overpaint.api.native.envelope import ADMIN_ANSWERS, ANSWERS
 from overpaint.api.native.schemas import Strict
-from overpaint.api.native.tasks import aware
-from overpaint.core.account import ApiKey, KeyLimits, UsageRow
+from overpaint.core.account import ApiKey, KeyLimits
 from overpaint.core.errors import RequestError, TaskNotFoundError
 
 router = APIRouter(tags=["accounts"])
@@ -64,44 +64,36 @@ class WebhookSecretOut(BaseModel):
     webhook_secret: str = Field(description="Signs this key's webhooks.", examples=["whsec_..."])
 
 
-class UsageOut(BaseModel):
-    """One charged task."""
-
-    task_id: str
-    key_id: str
-    model: str
-    num_images: int
-    price_usd: float
-    engine_ms: int
-    finished_at: datetime
-
-
-class UsageListOut(BaseModel):
-    """Charged tasks, oldest first, and their sums."""
-
-    rows: list[UsageOut]
-    num_tasks: int
-    num_images: int
-    price_usd: float
-
-
 @router.get("/keys", operation_id="list_keys", responses=ADMIN_ANSWERS)
 async def list_keys(service: ServiceDep, _admin: AdminDep) -> list[KeyOut]:
     """All keys, oldest first, revoked ones too."""
     return [_from_key(key) for key in await service.keys.list_keys()]
 
 
-@router.post("/keys", status_code=201, operation_id="create_key", responses=ADMIN_ANSWERS)
-async def create_key(body: KeyIn, service: ServiceDep, _admin: AdminDep) -> NewKeyOut:
+@router.post(
+    "/keys",
+    status_code=201,
+    operation_id="create_key",
+    responses=ADMIN_ANSWERS,
+    openapi_extra=described_body(KeyIn),
+)
+async def create_key(call: AdminCallDep) -> NewKeyOut:
     """Make a key. Its secret is in this answer only."""
-    key, secret = await service.keys.create(body.name, limits=_to_limits(body.limits), is_admin=body.is_admin)
+    body = await _read(call, KeyIn)
+    key, secret = await call.service.keys.create(body.name, limits=_to_limits(body.limits), is_admin=body.is_admin)
     return NewKeyOut(**_from_key(key).model_dump(), secret=secret, webhook_secret=key.webhook_secret)
 
 
-@router.put("/keys/{name:path}/limits", operation_id="set_key_limits", responses=ADMIN_ANSWERS)
-async def set_key_limits(name: str, body: LimitsBody, service: ServiceDep, _admin: AdminDep) -> KeyOut:
+@router.put(
+    "/keys/{name:path}/limits",
+    operation_id="set_key_limits",
+    responses=ADMIN_ANSWERS,
+    openapi_extra=described_body(LimitsBody),
+)
+async def set_key_limits(name: str, call: AdminCallDep) -> KeyOut:
     """Change what a key may do; a field that is left out is no limit."""
-    return await _changed(service.keys.set_limits(name, _to_limits(body)))
+    body = await _read(call, LimitsBody)
+    return await _changed(call.service.keys.set_limits(name, _to_limits(body)))
 
 
 @router.delete("/keys/{name:path}", operation_id="revoke_key", responses=ADMIN_ANSWERS)
@@ -116,29 +108,19 @@ async def get_webhook_secret(caller: CallerDep) -> WebhookSecretOut:
     return WebhookSecretOut(webhook_secret=caller.key.webhook_secret)
 
 
-@router.get("/usage", operation_id="get_usage", response_model=UsageListOut, responses=ANSWERS)
-async def get_usage(
-    service: ServiceDep,
-    caller: CallerDep,
-    since: Annotated[datetime | None, Query()] = None,
-    until: Annotated[datetime | None, Query()] = None,
-    key_id: Annotated[str | None, Query(description="Whose, for admins.")] = None,
-    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
-) -> UsageListOut | Response:
-    """What was charged: this key's, or for an admin everybody's."""
-    whose = key_id if caller.is_admin else caller.key_id
-    found = service.usage(key_id=whose, since=aware(since, "since"), until=aware(until, "until"))
-    rows = [row async for row in found]
-    return Response(usage_csv(rows), media_type="text/csv") if form == "csv" else _from_rows(rows)
+async def _read(call: Call, model: type[M]) -> M:
+    """The body, read once it is known who asks: the framework reads one that a route declares before that.
 
-
-def usage_csv(rows: list[UsageRow]) -> str:
-    """Usage as a table for a spreadsheet."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(UsageOut.model_fields)
-    writer.writerows(_from_row(row).model_dump(mode="json").values() for row in rows)
-    return text.getvalue()
+    Raises:
+        MissingFieldError: there is none, which is not the same as an empty object: that would lift all limits.
+        RequestError: it is a form or not JSON, or a field breaks a rule.
+    """
+    if media_type_of(call.request) in FORM_TYPES:
+        raise RequestError("body", "a form", "must be JSON, sent with Content-Type: application/json")
+    raw = await read_body(call.request, call.config.max_body_bytes)
+    if not raw.strip():
+        raise MissingFieldError("body")
+    return validated(model, parse_json(raw))
 
 
 async def _changed(change: Awaitable[ApiKey]) -> KeyOut:
@@ -151,27 +133,6 @@ async def _changed(change: Awaitable[ApiKey]) -> KeyOut:
         return _from_key(await change)
     except RequestError as exc:
         raise TaskNotFoundError(exc.message) from exc
-
-
-def _from_rows(rows: list[UsageRow]) -> UsageListOut:
-    return UsageListOut(
-        rows=[_from_row(row) for row in rows],
-        num_tasks=len(rows),
-        num_images=sum(row.num_images for row in rows),
-        price_usd=sum(row.price_microusd for row in rows) / MICRO,
-    )
-
-
-def _from_row(row: UsageRow) -> UsageOut:
-    return UsageOut(
-        task_id=row.task_id,
-        key_id=row.key_id,
-        model=row.model,
-        num_images=row.num_images,
-        price_usd=row.price_microusd / MICRO,
-        engine_ms=row.engine_ms,
-        finished_at=row.finished_at,
-    )
 
 
 def _from_key(key: ApiKey) -> KeyOut:

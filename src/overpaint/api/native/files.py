@@ -1,4 +1,4 @@
-"""Native uploads: send a picture once, name its URL in as many tasks as wanted."""
+"""Native uploads: send a picture or a LoRA file once, name its URL in as many tasks as wanted."""
 
 from fastapi import APIRouter, Request
 
@@ -16,6 +16,6 @@ router = APIRouter(tags=["files"], responses=ANSWERS)
 async def upload_file(
     request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep, links: LinksDep
 ) -> FileOut:
-    """Store a picture; it is kept as long as inputs are."""
+    """Store a picture, or a LoRA file, whose sides are 0; it is kept as long as tasks are."""
     stored, _ = await store_sent_file(request, service, caller, config)
     return from_file(stored, links)

@@ -135,9 +135,11 @@ class TaskListOut(BaseModel):
 
 
 class FileOut(BaseModel):
-    """A stored picture."""
+    """A stored picture or LoRA file."""
 
-    url: str = Field(description="Use it in `images`; reads the picture without a key until it expires.")
+    url: str = Field(
+        description="Use it in `images`, or as an adapter's `source`; reads the file without a key until it expires."
+    )
     media_type: str = Field(examples=["image/png"])
     width: int
     height: int

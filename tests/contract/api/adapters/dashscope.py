@@ -27,8 +27,10 @@ class DashScopeAdapter:
         "unknown model": Refusal("NotFoundError", 404, ("code=ModelNotFound",)),
         "missing prompt": Refusal("BadRequestError", 400, ("exactly one text", INVALID)),
         "bad size": Refusal("BadRequestError", 400, ("size: ", INVALID)),
-        "unreadable picture": Refusal("BadRequestError", 400, ("images[0]", INVALID)),
-        "unreachable URL": Refusal("BadRequestError", 400, ("images[0]", "code=BadRequest.InputDownloadFailed")),
+        "unreadable picture": Refusal("BadRequestError", 400, ("content[1].image: ", INVALID)),
+        "unreachable URL": Refusal(
+            "BadRequestError", 400, ("content[1].image: ", "code=BadRequest.InputDownloadFailed")
+        ),
         "too many pictures": Refusal("BadRequestError", 400, ("at most 4", INVALID)),
         "rate limit": Refusal("RateLimitError", 429, ("code=Throttling.RateQuota",)),
         "too many open tasks": Refusal("RateLimitError", 429, ("open tasks",)),

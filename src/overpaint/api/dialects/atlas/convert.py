@@ -4,6 +4,7 @@ from datetime import UTC
 
 from overpaint.api.dialects.atlas.schemas import GenerateInput, Prediction, PredictionAnswer, Status, Urls
 from overpaint.api.errors import MissingFieldError, why_unpainted
+from overpaint.api.json_lists import listed
 from overpaint.api.models import vendor_name
 from overpaint.api.named_sizes import size_of_sides
 from overpaint.api.names import pick_format
@@ -40,7 +41,7 @@ def to_draft(body: GenerateInput, model: str) -> Draft:
     """
     if body.prompt is None:
         raise MissingFieldError("prompt")
-    images = [*([body.image] if body.image else []), *body.images]
+    images = [*([("image", body.image)] if body.image else []), *listed("images", body.images)]
     scale, count = body.guidance_scale, _first(body.num_images, body.n)
     return Draft(
         model=model,
@@ -48,7 +49,7 @@ def to_draft(body: GenerateInput, model: str) -> Draft:
         dialect=NAME,
         wording=BASE64 if body.enable_base64_output else {},
         negative_prompt=body.negative_prompt or (NO_NEGATIVE if (scale or 0) > 1 else None),
-        pictures=tuple(picture_source(text, f"images[{at}]") for at, text in enumerate(images)),
+        pictures=tuple(picture_source(text, field) for field, text in images),
         size=_size(body),
         seed=RANDOM_SEED if body.seed is None else body.seed,
         num_images=1 if count is None else count,

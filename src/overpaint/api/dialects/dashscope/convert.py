@@ -6,6 +6,7 @@ from overpaint.api.conversation import Turn, TurnParameters, draft_of, negative_
 from overpaint.api.dialects.dashscope.oss import SCHEME, stored_key
 from overpaint.api.dialects.dashscope.schemas import CompatibleInput, Form, Input, Parameters, Submission
 from overpaint.api.errors import MissingFieldError
+from overpaint.api.json_lists import listed, one_or_listed
 from overpaint.core.errors import RequestError
 from overpaint.service.draft import Draft, PictureFile, PictureSource, picture_source
 
@@ -51,7 +52,7 @@ def to_compatible_draft(body: CompatibleInput, model: str) -> Draft:
         seed=body.seed,
         prompt_extend=body.prompt_extend,
     )
-    return draft_of(Turn(body.prompt, tuple(body.image)), asked, model, NAME, source_of)
+    return draft_of(Turn(body.prompt, tuple(one_or_listed("image", body.image))), asked, model, NAME, source_of)
 
 
 def source_of(text: str, field: str) -> PictureSource:
@@ -60,7 +61,7 @@ def source_of(text: str, field: str) -> PictureSource:
     Raises:
         PictureError: it is none of them.
     """
-    return PictureFile(stored_key(text)) if text.startswith(SCHEME) else picture_source(text, field)
+    return PictureFile(stored_key(text), called=field) if text.startswith(SCHEME) else picture_source(text, field)
 
 
 def _turn(body: Input) -> Turn:
@@ -71,15 +72,16 @@ def _turn(body: Input) -> Turn:
     for field, value in (("ref_img", body.ref_img), ("sketch_image_url", body.sketch_image_url)):
         if value:
             raise RequestError(f"input.{field}", value, "cannot be used: name the picture in images")
-    single = [image for image in (body.base_image_url, body.image_url) if image]
-    return Turn(body.prompt, (*single, *body.images))
+    single = (("input.base_image_url", body.base_image_url), ("input.image_url", body.image_url))
+    named = [(field, image) for field, image in single if image]
+    return Turn(body.prompt, (*named, *listed("input.images", body.images)))
 
 
 def _mask(body: Input) -> PictureSource | None:
     if body.function is not None and body.function not in FUNCTIONS:
         raise RequestError("input.function", body.function, f"must be one of {', '.join(FUNCTIONS)}")
     if body.mask_image_url:
-        return source_of(body.mask_image_url, "mask_image_url")
+        return source_of(body.mask_image_url, "input.mask_image_url")
     if body.function == MASKED:
         raise MissingFieldError("input.mask_image_url")
     return None

@@ -40,7 +40,7 @@ CODE_OF: dict[str, str] = {
 CODE_OF_FAILURE = CODE_OF | {"backend": INTERNAL, "no_capacity": INTERNAL}
 """Of tasks that failed: what was out of reach then says nothing of now."""
 STATUS_OF = {"budget": 400, "task": 400, "cancelled": 400}
-FIELD_NAMES = {"num_images": "n", "mask": "mask_image_url"}
+FIELD_NAMES = {"num_images": "n", "mask": "input.mask_image_url"}
 
 
 def render_error(status: int, error: OverpaintError) -> Response:

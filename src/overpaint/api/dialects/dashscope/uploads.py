@@ -21,6 +21,8 @@ from overpaint.service.service import Service
 router = APIRouter(tags=["dashscope"], responses=ERRORS)
 POLICY_S = 300
 MIB = 1024 * 1024
+MAX_TEXT_BYTES = 8192
+"""Of a field beside the file, as in the storage that this stands for: only what is in them tells who sends them."""
 
 
 @router.get("/api/v1/uploads", operation_id="dashscope_upload_policy")
@@ -47,7 +49,7 @@ async def policy(call: CallDep) -> dict[str, Any]:
 @router.post("/oss", operation_id="dashscope_upload", response_class=Response)
 async def upload(request: Request, service: ServiceDep, config: ConfigDep) -> Response:
     """Store a file below the policy's folder. A second one of the same name is refused: it would replace the first."""
-    form = await read_form(request)
+    form = await read_form(request, MAX_TEXT_BYTES)
     name = _text(form, "key")
     folder = name.rpartition("/")[0]
     try:

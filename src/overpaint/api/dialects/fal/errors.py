@@ -16,7 +16,8 @@ from overpaint.core.errors import CancelledTaskError, OverpaintError, RequestErr
 from overpaint.core.task import TaskFailure
 
 _FINAL = {"X-Fal-Retryable": "false"}
-_TYPE_OF_STATUS = {503: "runner_scheduling_failure", 504: "request_timeout"}
+_TYPE_OF_STATUS = {400: "bad_request", 503: "runner_scheduling_failure", 504: "request_timeout"}
+"""fal has none for what is told before a request is taken: keys (401), balance (402), paths (404), rates (429)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def refusal_of(error: OverpaintError, status: int | None = None) -> Refusal:
         return Refusal(422, findings_of(error), headers=dict(_FINAL))
     if isinstance(error, TaskError) and not isinstance(error, TaskNotFoundError):
         return _infra(400, error.message, "bad_request")
-    kind = _TYPE_OF_STATUS.get(status, "bad_request" if status < 500 else "internal_error")
+    kind = _TYPE_OF_STATUS.get(status, "" if status < 500 else "internal_error")
     return _infra(status, error.message, kind, error.headers if isinstance(error, RouteError) else {})
 
 
@@ -85,4 +86,4 @@ def _of_failure(failure: TaskFailure, status: int) -> Refusal:
 
 
 def _infra(status: int, text: str, kind: str, headers: dict[str, str] | None = None) -> Refusal:
-    return Refusal(status, text, kind, {"X-Fal-Error-Type": kind, **(headers or {})})
+    return Refusal(status, text, kind, ({"X-Fal-Error-Type": kind} if kind else {}) | (headers or {}))

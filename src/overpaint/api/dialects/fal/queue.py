@@ -26,6 +26,7 @@ from overpaint.core.events import Preview
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
+from overpaint.service.tasks import TaskQuery
 from overpaint.service.watch import Ended, Queued
 
 router = APIRouter(tags=["fal"])
@@ -131,7 +132,7 @@ async def _statuses(service: Service, caller: Caller, task: Task, url: str, has_
 
 
 async def _check_length(service: Service, caller: Caller, limit: int | None) -> None:
-    if limit is not None and await service.tasks.count(caller, (TaskState.QUEUED,)) >= limit:
+    if limit is not None and await service.tasks.count(caller, TaskQuery(states=(TaskState.QUEUED,))) >= limit:
         raise RateLimitError(f"{limit} requests wait already, as many as the query allows")
 
 

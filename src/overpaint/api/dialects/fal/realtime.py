@@ -8,6 +8,8 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
+from itertools import count
 from typing import Any, cast
 
 import msgpack
@@ -21,6 +23,7 @@ from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import Endpoint, endpoint_at
 from overpaint.api.dialects.fal.errors import refusal_of
 from overpaint.api.error_answers import unexpected
+from overpaint.api.json_body import parse_json
 from overpaint.api.public_url import Links, base_url
 from overpaint.core.errors import OverpaintError, RequestError
 from overpaint.core.task import Task
@@ -32,6 +35,8 @@ router = APIRouter()
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 MAX_BUFFERED = 60
+MAX_PARTS = 1000
+"""Lists and maps of a message, and what each of them holds."""
 
 
 @router.websocket("/{app:path}/realtime")
@@ -118,13 +123,30 @@ def _read(message: Mapping[str, Any]) -> object:
     """
     try:
         data, text = message.get("bytes"), message.get("text")
-        return cast("object", msgpack.unpackb(data)) if data else json.loads(text or "")
+        return _unpacked(data) if data else parse_json((text or "null").encode())
     except (ValueError, RecursionError, msgpack.UnpackException) as exc:
         raise RequestError("body", "a message", "must be a MessagePack map") from exc
 
 
+def _unpacked(data: bytes) -> object:
+    """What MessagePack says; a message of a few megabytes may be of millions of parts, a gigabyte to hold.
+
+    Raises:
+        ValueError: it is not MessagePack, or of more parts than any input has.
+    """
+    number = count()
+
+    def counted(value: object) -> object:
+        if next(number) >= MAX_PARTS:
+            raise ValueError("too many parts")
+        return value
+
+    bounds = {"max_array_len": MAX_PARTS, "max_map_len": MAX_PARTS}
+    return cast("object", msgpack.unpackb(data, list_hook=counted, object_hook=counted, **bounds))
+
+
 async def _tell(socket: WebSocket, error: OverpaintError) -> None:
     refusal = refusal_of(error)
-    code = "UNAUTHORIZED" if refusal.status == 401 else refusal.error_type.upper()
+    code = refusal.error_type.upper() or HTTPStatus(refusal.status).name  # the client knows UNAUTHORIZED
     told = {"type": "x-fal-error", "error": code, "reason": refusal.text, "detail": refusal.detail}
     await socket.send_text(json.dumps(told))

@@ -9,7 +9,7 @@ class RefusalBody(BaseModel):
     """The body of every answer that is no success."""
 
     detail: str | list[dict[str, Any]] = Field(description="A text; what is wrong with an input is a list of findings.")
-    error_type: str | None = Field(default=None, description="Of a text.", examples=["bad_request"])
+    error_type: str | None = Field(default=None, description="Of a text, where fal has one.", examples=["bad_request"])
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {

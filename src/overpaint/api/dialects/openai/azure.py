@@ -17,6 +17,7 @@ router = APIRouter(prefix="/deployments/{deployment}/images", tags=["openai"], r
     "/generations",
     operation_id="azure_generate",
     response_model=ImagesAnswer,
+    response_model_exclude_none=True,
     responses=PAINTED,
     openapi_extra=GENERATION,
 )
@@ -25,7 +26,14 @@ async def generate(deployment: str, call: OpenAICallDep, sent: SentDep, response
     return await answer(call, sent, response, "generation", deployment)
 
 
-@router.post("/edits", operation_id="azure_edit", response_model=ImagesAnswer, responses=PAINTED, openapi_extra=EDIT)
+@router.post(
+    "/edits",
+    operation_id="azure_edit",
+    response_model=ImagesAnswer,
+    response_model_exclude_none=True,
+    responses=PAINTED,
+    openapi_extra=EDIT,
+)
 async def edit(deployment: str, call: OpenAICallDep, sent: SentDep, response: Response) -> Any:
     """Change pictures by an instruction; with a mask, only where it is transparent."""
     return await answer(call, sent, response, "edit", deployment)

@@ -4,7 +4,7 @@ Forms write lists as ``image[]``, mappings as ``lora[path]``, and everything as 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from overpaint.api.body import read_body
@@ -14,6 +14,7 @@ from overpaint.api.dialects.openai.schemas import ImageInput, PictureRef, Pictur
 from overpaint.api.errors import MissingFieldError, RouteError
 from overpaint.api.form import FORM_TYPES, Form, media_type_of, read_form
 from overpaint.api.json_body import parse_json, validated
+from overpaint.api.json_lists import listed, one_or_listed
 from overpaint.core.errors import RequestError
 from overpaint.service.draft import PictureSource, picture_source
 
@@ -108,26 +109,29 @@ def _flat(fields: Any) -> Any:
 
 async def _gather(call: Call, body: ImageInput, form: Form) -> ImageBody:
     form.check_files((*_FILES, *_MASKS))
-    files = [file for name in _FILES for file in form.files.get(name, ())]
-    texts = [*body.image, *body.images, *body.url]
-    named = [await _source(call, text, f"image[{at}]") for at, text in enumerate(texts, len(files))]
+    sent = [one_or_listed(name.removesuffix("[]"), form.files.get(name, ())) for name in _FILES]
+    files = [replace(file, called=field) for some in sent for field, file in some]
+    texts = [*one_or_listed("image", body.image), *listed("images", body.images), *one_or_listed("url", body.url)]
+    named = [await _source(call, text, field) for field, text in texts]
     return ImageBody(
         body,
         (*files, *named),
-        form.file("mask") or await _maybe(call, body.mask, "mask"),
-        form.file("mask_image") or await _maybe(call, body.mask_image, "mask_image"),
+        await _mask(call, form, body.mask, "mask"),
+        await _mask(call, form, body.mask_image, "mask_image"),
     )
 
 
-async def _maybe(call: Call, text: PictureText | None, field: str) -> PictureSource | None:
+async def _mask(call: Call, form: Form, text: PictureText | None, field: str) -> PictureSource | None:
+    if file := form.file(field):
+        return replace(file, called=field)
     return await _source(call, text, field) if text else None
 
 
 async def _source(call: Call, text: PictureText, field: str) -> PictureSource:
     if isinstance(text, PictureRef):
         if text.file_id:
-            return await file_source(call, text.file_id)
+            return await file_source(call, text.file_id, f"{field}.file_id")
         if not text.image_url:
             raise MissingFieldError(f"{field}.image_url")
-        return picture_source(text.image_url, field)
+        return picture_source(text.image_url, f"{field}.image_url")
     return picture_source(text, field)

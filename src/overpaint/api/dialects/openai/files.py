@@ -17,13 +17,13 @@ PREFIX = "file-"
 CONTENT = picture_answer("The picture.")
 
 
-async def file_source(call: Call, file_id: str) -> PictureFile:
+async def file_source(call: Call, file_id: str, called: str) -> PictureFile:
     """The stored picture that a request names.
 
     Raises:
         TaskNotFoundError: there is none of this caller.
     """
-    return PictureFile((await _find(call, file_id)).key)
+    return PictureFile((await _find(call, file_id)).key, called=called)
 
 
 @router.post("/files", operation_id="openai_upload", openapi_extra=described_form("file", "purpose"))

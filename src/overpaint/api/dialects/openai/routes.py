@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from overpaint.api.described import picture_answer
 from overpaint.api.dialect import Dialect, joined
-from overpaint.api.dialects.openai import azure, files, models
+from overpaint.api.dialects.openai import azure, elsewhere, files, models
 from overpaint.api.dialects.openai.access import OpenAICallDep
 from overpaint.api.dialects.openai.answers import ERRORS, PAINTED
 from overpaint.api.dialects.openai.errors import render_error
@@ -26,6 +26,7 @@ router = APIRouter(tags=["openai"], responses=ERRORS)
     "/images/generations",
     operation_id="openai_generate",
     response_model=ImagesAnswer,
+    response_model_exclude_none=True,
     responses=PAINTED,
     openapi_extra=GENERATION,
 )
@@ -38,6 +39,7 @@ async def generate(call: OpenAICallDep, sent: SentDep, response: Response) -> An
     "/images/edits",
     operation_id="openai_edit",
     response_model=ImagesAnswer,
+    response_model_exclude_none=True,
     responses=PAINTED,
     openapi_extra=EDIT,
 )
@@ -50,6 +52,7 @@ async def edit(call: OpenAICallDep, sent: SentDep, response: Response) -> Any:
     "/images/variations",
     operation_id="openai_vary",
     response_model=ImagesAnswer,
+    response_model_exclude_none=True,
     responses=PAINTED,
     openapi_extra=image_body({"image": "https://example.com/apple.png"}),
 )
@@ -70,9 +73,10 @@ async def content(image_id: str, call: OpenAICallDep, variant: Annotated[int, Qu
 
 
 def _whole() -> APIRouter:
-    calls, whole = joined(router, models.router, files.router), APIRouter()
+    calls, whole = joined(router, models.router, files.router, elsewhere.router), APIRouter()
     whole.include_router(calls, prefix=ROOT)
     whole.include_router(azure.router)
+    whole.include_router(azure.router, prefix=ROOT, include_in_schema=False)  # who has both, its older client and v1
     whole.include_router(calls, include_in_schema=False)  # Azure's clients know no root
     return whole
 
@@ -82,7 +86,7 @@ OPENAI = Dialect(
     prefix="/openai",
     router=_whole(),
     render_error=render_error,
-    native_paths=(f"{ROOT}/images/", f"{ROOT}/models", f"{ROOT}/files"),
+    native_paths=tuple(f"{ROOT}{path}" for path in ("/images/", "/models", "/files", *elsewhere.PATHS)),
     hosts=("api.openai.com",),
     models=Path(__file__).with_name("models.toml"),
 )

@@ -11,6 +11,7 @@ from overpaint.api.dialects.pixazo.schemas import (
     Status,
 )
 from overpaint.api.errors import MissingFieldError, why_unpainted
+from overpaint.api.json_lists import listed
 from overpaint.api.models import vendor_name
 from overpaint.api.named_sizes import size_of
 from overpaint.api.names import pick_format
@@ -52,13 +53,13 @@ def to_draft(body: OperationInput, model: str) -> Draft:
     if body.prompt is None:
         raise MissingFieldError("prompt")
     scale = _scale(body)
-    images = [*([body.image_url] if body.image_url else []), *body.image_urls]
+    images = [*([("image_url", body.image_url)] if body.image_url else []), *listed("image_urls", body.image_urls)]
     return Draft(
         model=model,
         prompt=body.prompt,
         dialect=NAME,
         negative_prompt=negative_words(body.negative_prompt) or (NO_NEGATIVE if (scale or 1) > 1 else None),
-        pictures=tuple(picture_source(text, f"images[{at}]") for at, text in enumerate(images)),
+        pictures=tuple(picture_source(text, field) for field, text in images),
         size=size_of(body.image_size),
         seed=RANDOM_SEED if body.seed is None else body.seed,
         num_images=1 if body.num_images is None else body.num_images,

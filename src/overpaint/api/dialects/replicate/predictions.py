@@ -1,6 +1,6 @@
 """Predictions: made on three paths, read, listed, cancelled."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from overpaint.api.dialects.replicate.schemas import CreateInput, Page, Predicti
 from overpaint.api.dialects.replicate.tell import to_prediction
 from overpaint.api.errors import MissingFieldError
 from overpaint.api.json_body import described_body
+from overpaint.api.json_lists import one_or_listed
 from overpaint.api.submission import accept, read_input
 from overpaint.core.errors import PictureError, RequestError, TaskNotFoundError
 from overpaint.service.draft import PictureFile, PictureSource, picture_source
@@ -108,8 +109,8 @@ async def _create(call: Call, body: CreateInput, name: str, prefer: str | None) 
     return await prediction_of(call, task, is_held=bool(seconds))
 
 
-async def _pictures(call: Call, texts: Iterable[str]) -> tuple[PictureSource, ...]:
-    return tuple([await _source(call, text, f"images[{at}]") for at, text in enumerate(texts) if text])
+async def _pictures(call: Call, texts: Sequence[str]) -> tuple[PictureSource, ...]:
+    return tuple([await _source(call, text, field) for field, text in one_or_listed("image", texts) if text])
 
 
 async def _source(call: Call, text: str, field: str) -> PictureSource:
@@ -118,6 +119,6 @@ async def _source(call: Call, text: str, field: str) -> PictureSource:
     if upload_id is None:
         return picture_source(text, field)
     try:
-        return PictureFile((await call.service.uploads.get(call.caller, upload_id)).key)
+        return PictureFile((await call.service.uploads.get(call.caller, upload_id)).key, called=field)
     except TaskNotFoundError as exc:
         raise PictureError(field, text, "is not a file of this key (any more)") from exc

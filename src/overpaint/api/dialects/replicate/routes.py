@@ -21,7 +21,9 @@ def claims(path: str, headers: Headers) -> bool:
     """Whether a request is for this dialect: by what only it has, or by the client's name or the token's kind."""
     if _OWN.fullmatch(path):
         return True
-    is_client = headers.get("user-agent", "").lower().startswith("replicate-")
+    is_client = (
+        "replicate" in headers.get("user-agent", "").lower()
+    )  # replicate-python/1.0.7, AsyncReplicate/Python 2.0
     token = headers.get("authorization", "").partition(" ")[2].strip()
     return _SHARED.fullmatch(path) is not None and (is_client or token.startswith("r8_"))
 

@@ -6,7 +6,6 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
 
 from overpaint.api.deps import Call, bearer, call_by, caller_by
-from overpaint.service.caller import Caller
 
 HEADER = "x-api-key"
 
@@ -17,5 +16,4 @@ def read_key(request: Request) -> str | None:
 
 
 get_caller = caller_by(read_key, APIKeyHeader(name=HEADER, scheme_name="SegmindKey", auto_error=False))
-SegmindCallerDep = Annotated[Caller, Depends(get_caller)]
 SegmindCallDep = Annotated[Call, Depends(call_by(get_caller))]

@@ -52,9 +52,8 @@ async def models(service: ServiceDep, _caller: CallerDep) -> dict[str, Any]:
 async def billings(request: Request, service: ServiceDep, caller: CallerDep, config: ConfigDep) -> dict[str, Any]:
     """What this key was charged, newest first."""
     query = validated(ListInput, parse_json(await read_body(request, config.max_body_bytes)))
-    rows = [row async for row in service.usage(key_id=caller.key_id)]
-    rows.reverse()
-    first = (query.page - 1) * query.page_size
+    skip = (query.page - 1) * query.page_size
+    rows, total = await service.usage_page(caller.key_id, skip=skip, limit=query.page_size)
     items = [
         {
             "prediction_id": row.task_id,
@@ -62,6 +61,6 @@ async def billings(request: Request, service: ServiceDep, caller: CallerDep, con
             "price": row.price_microusd / MICRO,
             "created_at": timestamp(row.finished_at),
         }
-        for row in rows[first : first + query.page_size]
+        for row in rows
     ]
-    return success({"page": query.page, "total": len(rows), "items": items})
+    return success({"page": query.page, "total": total, "items": items})

@@ -47,7 +47,7 @@ def to_draft(body: SubmitInput, entry: ModelEntry, webhook: str | None, idempote
         dialect=NAME,
         wording=BASE64 if body.enable_base64_output else {},
         negative_prompt=body.negative_prompt,
-        pictures=tuple(picture_source(text, f"images[{at}]") for at, text in enumerate(body.all_images)),
+        pictures=tuple(picture_source(text, field) for field, text in body.all_images),
         size=size_of_sides(body.width, body.height) or body.size or None,
         seed=RANDOM_SEED if body.seed is None else body.seed,
         adapters=tuple(AdapterRef(lora.path, lora.scale) for lora in body.loras or ()),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from overpaint.api.json_lists import Listed
+from overpaint.api.json_lists import Listed, listed
 from overpaint.api.json_numbers import Whole
 from overpaint.core.request import MAX_SEED
 
@@ -47,9 +47,9 @@ class SubmitInput(BaseModel):
     webhook_url: str | None = Field(default=None, description="As the query parameter `webhook`.")
 
     @property
-    def all_images(self) -> list[str]:
-        """Whatever field they came in."""
-        return [*([self.image] if self.image else []), *self.images]
+    def all_images(self) -> list[tuple[str, str]]:
+        """Whatever field they came in, each with what it is called."""
+        return [*([("image", self.image)] if self.image else []), *listed("images", self.images)]
 
 
 class Urls(BaseModel):

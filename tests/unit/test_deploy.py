@@ -35,6 +35,16 @@ def test_the_compose_file_has_a_server_that_waits_for_its_database() -> None:
     assert volumes == set(compose["volumes"])
 
 
+def test_what_the_compose_file_requires_is_kept_for_its_next_command() -> None:
+    """Compose wants it at every command, and the database keeps the password that it was made with."""
+    text = (ROOT / "docs" / "howto" / "run-with-docker.md").read_text()
+    required = re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text())
+    assert required
+    for name in required:
+        assert re.search(rf'^echo "{name}=.*" > deploy/\.env ', text, re.MULTILINE)
+        assert not re.search(rf"^{name}=", text, re.MULTILINE)
+
+
 def test_the_unit_is_what_systemd_understands(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")

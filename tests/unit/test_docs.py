@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from overpaint.api.errors import STATUS_OF, UnfinishedTaskError
 from overpaint.api.native import NATIVE
 from overpaint.api.native.schemas import TaskIn
 from overpaint.cli.app import build_app
@@ -19,18 +20,28 @@ from overpaint.version import __version__
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 DOCUMENTS = [
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "examples" / "README.md",
+    *sorted(ROOT.glob("*.md")),
+    *(ROOT / folder / "README.md" for folder in ("benchmarks", "examples", "recipes/lora", "recipes/mini")),
+    *sorted((ROOT / "src").rglob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)")
+
+
+CODE = re.compile(r"`([a-z_]+)`")
 
 
 def error_classes() -> Iterator[type[OverpaintError]]:
     for value in vars(errors).values():
         if isinstance(value, type) and issubclass(value, OverpaintError):
             yield value
+
+
+def anchors_of(document: Path) -> set[str]:
+    """What a link may name of a document: its headings as the forges make anchors of them."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def flags_of(command: str) -> set[str]:
@@ -70,10 +81,29 @@ def test_every_flag_of_the_keys_and_of_usage_is_named(path: tuple[str, ...]) -> 
     assert {flag for flag in flags - {"--help"} - OF_EVERY_SERVER if f"`{flag}`" not in text} == set()
 
 
+def settings_rows() -> list[tuple[str, str, str]]:
+    """Variable, flags and default of each setting."""
+    row = r"^\| `(OVERPAINT_\w+)` \| (.*?) \| (.*?) \|"
+    return re.findall(row, (REFERENCE / "settings.md").read_text(), re.MULTILINE)
+
+
 def settings_table() -> dict[str, set[str]]:
     """The flags of each setting, by its variable."""
-    rows = re.findall(r"^\| `(OVERPAINT_\w+)` \| (.*?) \|", (REFERENCE / "settings.md").read_text(), re.MULTILINE)
-    return {variable: set(re.findall(r"`(--[\w-]+)`", flags)) for variable, flags in rows}
+    return {variable: set(re.findall(r"`(--[\w-]+)`", flags)) for variable, flags, _ in settings_rows()}
+
+
+@pytest.mark.parametrize(("variable", "default"), [(variable, default) for variable, _, default in settings_rows()])
+def test_a_setting_has_the_default_that_is_listed(variable: str, default: str) -> None:
+    field = ServerSettings.model_fields.get(variable.removeprefix("OVERPAINT_").lower())
+    match field.default if field else None:
+        case None | "":
+            assert not re.search(r"[`\d]", default)
+        case bool(value):
+            assert default == ("on" if value else "off")
+        case int(value) | float(value):
+            assert default == f"{value:g}"
+        case value:
+            assert default == f"`{value}`"
 
 
 def test_every_setting_has_a_row_and_nothing_else_does() -> None:
@@ -103,10 +133,30 @@ def test_every_error_has_a_row_that_is_true(kind: type[OverpaintError]) -> None:
     assert int(code) == exit_code_of(kind.__new__(kind))
 
 
+def test_every_error_of_the_native_api_is_listed_beside_its_status() -> None:
+    rows = re.findall(r"^\| (\d{3}[\d, ]*) \| (.*) \|$", (REFERENCE / "http-api.md").read_text(), re.MULTILINE)
+    listed = {
+        (int(status), code) for statuses, text in rows for status in statuses.split(", ") for code in CODE.findall(text)
+    }
+    answered = {(status, kind.code) for kind, status in STATUS_OF.items() if kind is not UnfinishedTaskError}
+    assert answered <= listed
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(document: Path) -> None:
-    for target in LINK.findall(document.read_text()):
-        assert (document.parent / target).exists(), target
+    for target, anchor in LINK.findall(document.read_text()):
+        found = document.parent / target if target else document
+        assert found.exists(), target
+        assert not anchor or anchor in anchors_of(found), f"{target}#{anchor}"
+
+
+def test_every_picture_of_the_documents_is_shown_somewhere() -> None:
+    shown = {
+        (document.parent / target).resolve()
+        for document in DOCUMENTS
+        for target, _ in LINK.findall(document.read_text())
+    }
+    assert not {path for path in (ROOT / "docs" / "assets").iterdir() if path.resolve() not in shown}
 
 
 def test_the_readme_names_every_module_that_is_there() -> None:

@@ -27,7 +27,7 @@ class OpenAIAdapter:
         "bad size": Refusal("BadRequestError", 400, ("invalid_value", "'param': 'size'")),
         "unreadable picture": Refusal("BadRequestError", 400, ("invalid_image_file", "'param': 'images[0].image_url'")),
         "unreachable URL": Refusal("BadRequestError", 400, ("invalid_image_url", "'param': 'images[0].image_url'")),
-        "too many pictures": Refusal("BadRequestError", 400, ("at most 10", "'param': 'images[0].image_url'")),
+        "too many pictures": Refusal("BadRequestError", 400, ("at most 10", "'param': 'image'")),
         "rate limit": Refusal("RateLimitError", 429, ("rate_limit_exceeded",)),
         "too many open tasks": Refusal("RateLimitError", 429, ("rate_limit_exceeded",)),
         "engine failure": Refusal("InternalServerError", 500, ("on fire", "server_error")),

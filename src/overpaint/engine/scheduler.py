@@ -136,8 +136,9 @@ class Scheduler:
 
     def _size_tick(self, result: StepResult) -> None:
         """Step less together than what did not fit into memory, and slowly more again while all fits."""
-        if result.crowd:
-            self._size.shrink(sum(self._sequences[sequence_id].step_tokens for sequence_id in result.crowd))
+        known = [self._sequences[sequence_id] for sequence_id in result.crowd if sequence_id in self._sequences]
+        if known:
+            self._size.shrink(sum(sequence.step_tokens for sequence in known))
         elif result.stepped:
             self._size.recover()
 

@@ -227,6 +227,20 @@ def test_a_pack_that_did_not_fit_is_halved_by_what_it_was_whoever_of_it_was_stil
     assert len(desk.scheduler.schedule().denoise) == 4
 
 
+def test_of_a_pack_that_did_not_fit_who_was_cancelled_meanwhile_is_passed_over() -> None:
+    desk = Desk(units=1)
+    for index in range(4):
+        desk.submit(make_job(str(index), steps=9, words="same"))
+    desk.tick()
+    plan = desk.scheduler.schedule()
+    result = desk.runner.execute(plan)
+    for index in range(4):
+        desk.scheduler.cancel(str(index))
+    desk.scheduler.apply(replace(result, crowd=tuple(work.sequence_id for work in plan.denoise)))
+    desk.scheduler.check_integrity()
+    assert desk.scheduler.num_running == 0
+
+
 def test_a_tick_looks_once_at_each_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[Sequence] = []
     slowdown = FairOrder._slowdown

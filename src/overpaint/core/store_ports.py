@@ -6,7 +6,7 @@ errors of the tree (`BackendError` when the database or the disk is out of reach
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from overpaint.core.account import UNLIMITED, ApiKey, KeyLimits, Standing, UsageRow, UsageSum, WebhookDelivery
 from overpaint.core.errors import BackendError
@@ -17,6 +17,16 @@ from overpaint.core.task import Backlog, Lease, NewTask, StoredFile, Task, TaskF
 
 class RefusedValueError(BackendError):
     """A value cannot be stored; the database is well, and other values can. Callers see `BackendError`."""
+
+
+class TaskFilter(TypedDict, total=False):
+    """Which tasks are wanted: those that fit in everything it says."""
+
+    key_id: str | None
+    states: Sequence[TaskState]
+    model: str | None
+    created_after: datetime | None
+    created_before: datetime | None
 
 
 class TaskStore(Protocol):
@@ -56,27 +66,15 @@ class TaskStore(Protocol):
     async def list_tasks(
         self,
         *,
-        key_id: str | None = None,
-        states: Sequence[TaskState] = (),
-        model: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
         cursor: str | None = None,
         skip: int = 0,
         limit: int = 50,
+        **wanted: Unpack[TaskFilter],
     ) -> tuple[list[Task], str | None]:
         """Newest first, without the first `skip` of them, and the cursor of the next page."""
         ...
 
-    async def count(
-        self,
-        *,
-        key_id: str | None = None,
-        states: Sequence[TaskState] = (),
-        model: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> int:
+    async def count(self, **wanted: Unpack[TaskFilter]) -> int:
         """How many tasks `list_tasks` would list."""
         ...
 

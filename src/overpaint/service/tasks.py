@@ -10,7 +10,7 @@ from datetime import datetime
 
 from overpaint.core.errors import BackendError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.events import Progress
-from overpaint.core.store_ports import OutputStore, TaskStore
+from overpaint.core.store_ports import OutputStore, TaskFilter, TaskStore
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
 from overpaint.service.charge import share_done
@@ -44,6 +44,16 @@ class TaskQuery:
     skip: int = 0
     limit: int = 50
     key_id: str | None = None
+
+    def filter_for(self, caller: Caller) -> TaskFilter:
+        """Which tasks it finds for a caller."""
+        return {
+            "key_id": self.key_id if caller.is_admin else caller.key_id,
+            "states": self.states,
+            "model": self.model,
+            "created_after": self.created_after,
+            "created_before": self.created_before,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +116,13 @@ class Tasks:
         if not 1 <= query.limit <= MAX_PAGE:
             raise RequestError("limit", query.limit, f"must be 1 to {MAX_PAGE}")
         tasks, cursor = await self._store.list_tasks(
-            key_id=query.key_id if caller.is_admin else caller.key_id,
-            states=query.states,
-            model=query.model,
-            created_after=query.created_after,
-            created_before=query.created_before,
-            cursor=query.cursor,
-            skip=query.skip,
-            limit=query.limit,
+            cursor=query.cursor, skip=query.skip, limit=query.limit, **query.filter_for(caller)
         )
         return TaskPage(tuple(tasks), cursor)
 
     async def count(self, caller: Caller, query: TaskQuery | None = None) -> int:
         """How many tasks a query finds, on all its pages."""
-        query = query or TaskQuery()
-        return await self._store.count(
-            key_id=query.key_id if caller.is_admin else caller.key_id,
-            states=query.states,
-            model=query.model,
-            created_after=query.created_after,
-            created_before=query.created_before,
-        )
+        return await self._store.count(**(query or TaskQuery()).filter_for(caller))
 
     async def position(self, caller: Caller, task_id: str) -> int:
         """How many queued tasks go before this one."""

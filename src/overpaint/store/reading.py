@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from sqlalchemy import ColumnElement, Select, TextClause, bindparam, func, literal, select, tuple_
 
 from overpaint.core.errors import TaskNotFoundError
+from overpaint.core.store_ports import TaskFilter
 from overpaint.core.task import Backlog, Task, TaskState
 from overpaint.store.access import TaskAccess, TellTime
 from overpaint.store.coalesce import Coalescer
@@ -44,18 +45,13 @@ class TaskReading(TaskAccess):
     async def list_tasks(
         self,
         *,
-        key_id: str | None = None,
-        states: Sequence[TaskState] = (),
-        model: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
         cursor: str | None = None,
         skip: int = 0,
         limit: int = 50,
+        **wanted: Unpack[TaskFilter],
     ) -> tuple[list[Task], str | None]:
         """Newest first, and the cursor of the next page; see `TaskStore.list_tasks`."""
-        query = _filtered(select(tasks), key_id, states, model)
-        query = _created_between(query, created_after, created_before)
+        query = _filtered(select(tasks), wanted)
         if cursor is not None:
             query = query.where(_older_than(*read_cursor(cursor)))
         query = query.order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).offset(skip).limit(limit + 1)
@@ -63,18 +59,9 @@ class TaskReading(TaskAccess):
         page = found[:limit]
         return page, write_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
 
-    async def count(
-        self,
-        *,
-        key_id: str | None = None,
-        states: Sequence[TaskState] = (),
-        model: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> int:
+    async def count(self, **wanted: Unpack[TaskFilter]) -> int:
         """How many tasks there are."""
-        query = _filtered(select(_NUMBER).select_from(tasks), key_id, states, model)
-        return await self._number(_created_between(query, created_after, created_before))
+        return await self._number(_filtered(select(_NUMBER).select_from(tasks), wanted))
 
     async def position(self, task_id: str) -> int:
         """How many queued tasks go before this one; see `TaskStore.position`."""
@@ -103,7 +90,8 @@ class TaskReading(TaskAccess):
         return row["number"]
 
 
-def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState], model: str | None) -> Select[Any]:
+def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
+    key_id, states, model = wanted.get("key_id"), wanted.get("states", ()), wanted.get("model")
     if key_id is not None:
         query = query.where(tasks.c.key_id == key_id)
     if states:
@@ -115,7 +103,7 @@ def _filtered(query: Select[Any], key_id: str | None, states: Sequence[TaskState
     if model is not None:
         # Joined to nothing, so that the index of the model, which has many more tasks, is not taken for these few.
         query = query.where((tasks.c.model if rare is None else tasks.c.model.concat("")) == model)
-    return query
+    return _created_between(query, wanted.get("created_after"), wanted.get("created_before"))
 
 
 def _rare(states: Sequence[TaskState]) -> TextClause | None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Unpack
 
 from overpaint.core.account import UNLIMITED, KeyLimits, month_start
 from overpaint.core.errors import TaskError, TaskNotFoundError
+from overpaint.core.store_ports import TaskFilter
 from overpaint.core.task import Backlog, NewTask, Task, TaskState
 from overpaint.store.codec import files_of
 from overpaint.store.cursor import read_cursor, write_cursor
@@ -40,38 +42,22 @@ class MemoryTaskStore(MemoryLeasing):
     async def list_tasks(
         self,
         *,
-        key_id: str | None = None,
-        states: Sequence[TaskState] = (),
-        model: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
         cursor: str | None = None,
         skip: int = 0,
         limit: int = 50,
+        **wanted: Unpack[TaskFilter],
     ) -> tuple[list[Task], str | None]:
         """Newest first, and the cursor of the next page; see `TaskStore.list_tasks`."""
         end = read_cursor(cursor) if cursor is not None else None
-        found = [
-            task
-            for task in self._filtered(key_id, states, model, created_after, created_before)
-            if end is None or (task.created_at, task.id) < end
-        ]
+        found = [task for task in self._filtered(wanted) if end is None or (task.created_at, task.id) < end]
         found.sort(key=lambda task: (task.created_at, task.id), reverse=True)
         rest = found[skip:]
         page = rest[:limit]
         return page, write_cursor(page[-1].created_at, page[-1].id) if len(rest) > limit else None
 
-    async def count(
-        self,
-        *,
-        key_id: str | None = None,
-        states: Sequence[TaskState] = (),
-        model: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> int:
+    async def count(self, **wanted: Unpack[TaskFilter]) -> int:
         """How many tasks there are."""
-        return sum(1 for _ in self._filtered(key_id, states, model, created_after, created_before))
+        return sum(1 for _ in self._filtered(wanted))
 
     async def position(self, task_id: str) -> int:
         """How many queued tasks go before this one; see `TaskStore.position`."""
@@ -129,14 +115,9 @@ class MemoryTaskStore(MemoryLeasing):
         key, records = (key_id, idempotency_key), self._tables.tasks.values()
         return next((record for record in records if (record.task.key_id, record.task.idempotency_key) == key), None)
 
-    def _filtered(
-        self,
-        key_id: str | None,
-        states: Sequence[TaskState],
-        model: str | None,
-        created_after: datetime | None,
-        created_before: datetime | None,
-    ) -> Iterable[Task]:
+    def _filtered(self, wanted: TaskFilter) -> Iterable[Task]:
+        key_id, states, model = wanted.get("key_id"), wanted.get("states"), wanted.get("model")
+        created_after, created_before = wanted.get("created_after"), wanted.get("created_before")
         for record in self._tables.tasks.values():
             task = record.task
             if (

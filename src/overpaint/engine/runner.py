@@ -1,6 +1,7 @@
-"""Carries out one plan at a time and tells what came of it: the only place where a failure of torch becomes ours.
+"""Carries out one plan at a time and tells what came of it: the only place where a failure of torch is caught.
 
-Decides nothing. A failure costs only the sequences that caused it, unless the device is lost with it.
+Decides nothing. A failure costs only the sequences that caused it, unless the device is lost with it. What it is
+called is for `faults` to say.
 """
 
 import logging
@@ -9,9 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
-import torch
-
-from overpaint.core import BackendError, CapacityError, OverpaintError, Picture
+from overpaint.core import CapacityError, OverpaintError, Picture
+from overpaint.engine import faults
 from overpaint.engine.adapter_shelf import Reservation
 from overpaint.engine.job import BlockKey, Job, PrefixKey, SequenceId
 from overpaint.engine.painter import Painter
@@ -20,7 +20,6 @@ from overpaint.engine.stats import Calibration
 from overpaint.model.transformer import AbandonedError
 
 _log = logging.getLogger(__name__)
-_WANT_OF_MEMORY = ("CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
 IsWanted = Callable[[Sequence[SequenceId]], bool]
 
 
@@ -229,10 +228,9 @@ class Runner:
         Raises:
             DeviceLostError: no caller can be served any more.
         """
-        found = _ours(error)
-        is_expected = isinstance(error, OverpaintError | torch.OutOfMemoryError | MemoryError)
-        if not is_expected and not self._responds():
-            raise DeviceLostError(f"the device is lost ({_reason(error)})") from error
+        found = faults.told(error)
+        if not faults.is_harmless(error) and not self._responds():
+            raise DeviceLostError(f"the device is lost ({faults.reason(error)})") from error
         return found
 
 
@@ -245,24 +243,3 @@ def _packs(work: tuple[StepWork, ...]) -> list[tuple[StepWork, ...]]:
     """Everybody together, but those who must step alone."""
     together = tuple(item for item in work if not item.alone)
     return [pack for pack in (together, *((item,) for item in work if item.alone)) if pack]
-
-
-def _ours(error: Exception) -> OverpaintError:
-    """The error a caller is told; the whole of it goes to the log."""
-    if isinstance(error, OverpaintError):
-        return error
-    _log.error("the engine failed on a sequence", exc_info=error)
-    if _is_want_of_memory(error):
-        return CapacityError("out of memory on the device")
-    return BackendError(f"the engine failed: {_reason(error)}")
-
-
-def _is_want_of_memory(error: Exception) -> bool:
-    """Whether there was too little memory; CUDA and its libraries, which take some beside PyTorch, only say so."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _WANT_OF_MEMORY)
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -6,8 +6,6 @@ stands. Who is served when tokens are short is `policy`'s to say, who has a plac
 is `prefix_index`'s.
 """
 
-from dataclasses import replace
-
 from overpaint.engine.admission import Admission
 from overpaint.engine.fitting import check_fits, memo_bytes
 from overpaint.engine.job import BlockKey, BlockSpec, Job, PrefixKey, SequenceId
@@ -15,6 +13,7 @@ from overpaint.engine.limits import Costs, Limits
 from overpaint.engine.plan import PrefixWork, StepPlan, StepResult, StepWork
 from overpaint.engine.policy import FairOrder
 from overpaint.engine.prefix_index import PrefixIndex
+from overpaint.engine.pricing import Prices
 from overpaint.engine.sequence import Sequence, SequenceState
 from overpaint.engine.stats import Counters
 from overpaint.engine.tick_room import TickRoom, TickSize
@@ -37,6 +36,7 @@ class Scheduler:
         self._to_drop: list[SequenceId] = []
         self._num_arrivals = 0
         self.stats = Counters()
+        self._prices = Prices(limits, self._index, self._sequences)
         self._admission = Admission(self._index, self._order, self._sequences, self.stats)
 
     @property
@@ -71,7 +71,7 @@ class Scheduler:
 
     def calibrate(self, tick_tokens: int, costs: Costs) -> None:
         """Take note of what the device was measured to be worth."""
-        self._limits = replace(self._limits, costs=costs)
+        self._prices.costs = costs
         self._size.limit(tick_tokens)
 
     def check_fits(self, job: Job) -> None:
@@ -124,11 +124,11 @@ class Scheduler:
         for work in result.stepped:
             if sequence := self._sequences.get(work.sequence_id):
                 sequence.step = work.step + 1
-                self._order.charge(sequence, self._step_cost(sequence, len(result.stepped)))
+                self._order.charge(sequence, self._prices.of_step(sequence, len(result.stepped)))
                 self.stats.num_steps += 1
         for sequence_id, _ in result.decoded:
             if sequence := self._sequences.get(sequence_id):
-                self._order.charge(sequence, self._limits.costs.decode.of(sequence.spec.num_tokens))
+                self._order.charge(sequence, self._prices.of_decode(sequence))
                 self._finish(sequence)
         for sequence_id, _ in result.failed:
             if sequence := self._sequences.get(sequence_id):
@@ -145,7 +145,7 @@ class Scheduler:
     def _apply_prefix(self, result: StepResult) -> None:
         users = self.users_of(self._building) if self._building else ()
         if users and result.prefill_tokens:
-            self._order.charge(self._sequences[users[0]], self._limits.costs.prefix.of(result.prefill_tokens))
+            self._order.charge(self._sequences[users[0]], self._prices.costs.prefix.of(result.prefill_tokens))
         if result.prefilled is not None and result.prefilled == self._building:
             self._building = None
             self._index.finish(result.prefilled)
@@ -175,7 +175,7 @@ class Scheduler:
         builder = next((s for s in ordered if s.state is SequenceState.WAITING and self._admission.missing(s)), None)
         able = _able(ordered, builder)
         work = [(sequence, self._cost_of(sequence, builder)) for sequence in able]
-        protected, share = self._order.fair_room(work, self._limits.costs.step.fixed)
+        protected, share = self._order.fair_room(work, self._prices.costs.step.fixed)
         room = TickRoom(self._limits, self._size.tokens, self._limits.work_bytes - self._memo_bytes())
         prefill: PrefixWork | None = None
         chosen: list[Sequence] = []
@@ -196,12 +196,9 @@ class Scheduler:
         return prefill, chosen
 
     def _cost_of(self, sequence: Sequence, builder: Sequence | None) -> float:
-        """What the next piece of work on a sequence costs."""
-        if sequence is builder:
-            return self._prefix_cost(self._building or self._admission.missing(sequence))
-        if sequence.is_painted:
-            return self._limits.costs.decode.of(sequence.spec.num_tokens)
-        return self._limits.costs.step.per_token * sequence.step_tokens
+        """What the next piece of work on a sequence costs, which is work on a prefix for the builder."""
+        key = (self._building or self._admission.missing(sequence)) if sequence is builder else None
+        return self._prices.of_prefix(key) if key else self._prices.of_next(sequence)
 
     def _part_in_pass(self, sequence: Sequence) -> tuple[int, list[int]]:
         """Tokens that a sequence adds to the pass all share, and those of its prefixes; none to a pass of its own."""
@@ -213,27 +210,6 @@ class Scheduler:
         """What is kept from step to step of all that run or have run."""
         begun = (s.spec for s in self._sequences.values() if s.step or s.state is SequenceState.RUNNING)
         return sum(memo_bytes(spec, self._limits) for spec in begun)
-
-    def _step_cost(self, sequence: Sequence, company: int) -> float:
-        """What a step of a pack of so many costs: its tokens, and a part of what every pass takes."""
-        step = self._limits.costs.step
-        return step.per_token * sequence.step_tokens + step.fixed / company
-
-    def _prefix_cost(self, key: PrefixKey | None) -> float:
-        """What a unit of work on a prefix costs at most; no block is split."""
-        assert key is not None
-        spec = self._index.wants.spec_of(key)
-        most = max(self._most_at_once(key), *(block.num_tokens for block in spec.blocks))
-        return self._limits.costs.prefix.of(min(self._index.count_missing(spec), most))
-
-    def _most_at_once(self, key: PrefixKey) -> int:
-        """Tokens of a prefix that are run in one tick, if no block of it is larger.
-
-        Those of a picture that is to be the same to the bit go block by block: then each is computed alike, whichever
-        of the others stand.
-        """
-        is_exact = any(self._sequences[user].spec.terms.reproducible for user in self.users_of(key))
-        return 1 if is_exact else self._limits.prefill_tokens
 
     def _plan_prefix(self, builder: Sequence, ordered: list[Sequence]) -> PrefixWork | None:
         """Go on with the prefix under construction, or begin the builder's when there is memory.
@@ -248,7 +224,7 @@ class Scheduler:
         if self._building is None:
             return None
         spec = self._index.wants.spec_of(self._building)
-        return PrefixWork(spec, self._most_at_once(self._building), self.users_of(self._building))
+        return PrefixWork(spec, self._prices.most_at_once(self._building), self.users_of(self._building))
 
     def _fail_prefix(self, key: PrefixKey) -> None:
         for sequence_id in self.users_of(key):

@@ -6,6 +6,7 @@ and centred on zero on the other two.
 Source: `QwenImage21Rope` of diffusers 0.42.1.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from overpaint.model.layout import Grid, Segment
+
+_KEPT_TABLES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,31 @@ def _inverse_frequencies(dim: int, theta: float) -> Tensor:
 def pack_tables(tables: Sequence[Tensor]) -> Tensor:
     """Join the tables of several sequences along the tokens."""
     return tables[0] if len(tables) == 1 else torch.cat(list(tables))
+
+
+class RopeTables:
+    """Tables on a device. Those of targets are the same at every step, so the last few are kept.
+
+    Args:
+        spec: dimensions per axis.
+        device: where they are wanted.
+    """
+
+    def __init__(self, spec: RopeSpec, device: torch.device) -> None:
+        self._spec = spec
+        self._device = device
+        self._of_targets: OrderedDict[tuple[int, Grid], Tensor] = OrderedDict()
+
+    def of_prefix(self, segments: Sequence[Segment]) -> Tensor:
+        """The table of consecutive prefix segments (see `rope_table`)."""
+        return rope_table(prefix_positions(segments), self._spec, self._device)
+
+    def of_target(self, position: int, grid: Grid) -> Tensor:
+        """The table of a target that stands at a position (see `rope_table`)."""
+        key = (position, grid)
+        if key not in self._of_targets:
+            self._of_targets[key] = rope_table(target_positions(position, grid), self._spec, self._device)
+        self._of_targets.move_to_end(key)
+        if len(self._of_targets) > _KEPT_TABLES:
+            self._of_targets.popitem(last=False)
+        return self._of_targets[key]

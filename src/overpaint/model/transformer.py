@@ -8,9 +8,8 @@ tokens that do not depend on the step (text and references, modulated at t = 0) 
 Source: `QwenImage21Transformer2DModel` of diffusers 0.42.1, transformer_qwenimage21.py.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
@@ -20,18 +19,16 @@ from overpaint.model.attention import Attention, attend_prefix, segment_masks
 from overpaint.model.attention_adapters import VarlenAttention, choose_attention
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan, prepare_blocks
 from overpaint.model.inputs import PrefixInput, StepInput
-from overpaint.model.layout import Grid, PrefixLayout
+from overpaint.model.layout import PrefixLayout
 from overpaint.model.lora import RowChanges
 from overpaint.model.modulation import Modulation, Modulator
 from overpaint.model.params import TransformerParams
 from overpaint.model.pointwise import Pointwise
 from overpaint.model.prefix_cache import PrefixBlock, PrefixCache
 from overpaint.model.projections import BlockProjections, EndProjections
-from overpaint.model.rope import RopeSpec, pack_tables, prefix_positions, rope_table, target_positions
+from overpaint.model.rope import RopeSpec, RopeTables, pack_tables
 from overpaint.model.step_memo import find_skipping
 from overpaint.model.token_bytes import TokenBytes
-
-_KEPT_TABLES = 64
 
 
 class AbandonedError(Exception):
@@ -84,8 +81,7 @@ class PackedTransformer:
         self.token_bytes = TokenBytes.of(params, self.dtype.itemsize, in_int8=keeps_int8)
         self._attention = attention or choose_attention(self.device, self.dtype)
         self.pointwise = Pointwise()
-        self._rope = RopeSpec(params.axes_dims_rope)
-        self._tables: OrderedDict[tuple[int, Grid], Tensor] = OrderedDict()
+        self._rope = RopeTables(RopeSpec(params.axes_dims_rope), self.device)
 
     @property
     def context_channels(self) -> int:
@@ -125,9 +121,9 @@ class PackedTransformer:
         lengths, mixes = [item.num_tokens for item in inputs], [item.adapters for item in inputs]
         changes = RowChanges.of(mixes, lengths)
         hidden = torch.cat([self._embed_prefix(item) for item in inputs])
-        table = pack_tables([rope_table(prefix_positions(item.segments), self._rope, self.device) for item in inputs])
+        table = pack_tables([self._rope.of_prefix(item.segments) for item in inputs])
         masks = [segment_masks(item.segments, self.device) for item in inputs]
-        spans = list(pairwise(_starts(lengths)))
+        spans = list(pairwise(accumulate(lengths, initial=0)))
         if changes:
             modulation = self._modulator([0.0] * len(inputs), lengths, RowChanges.of(mixes))
         else:
@@ -188,7 +184,7 @@ class PackedTransformer:
         changes = _changes_of(inputs)
         lengths = [item.num_tokens for item in inputs]
         attend = self._attention.over([item.cache for item in inputs], lengths)
-        table = pack_tables([self._target_table(item) for item in inputs])
+        table = pack_tables([self._rope.of_target(item.cache.layout.target_position, item.grid) for item in inputs])
         for layer in layers:
             _check(is_wanted)
             block = self._blocks[layer]
@@ -247,16 +243,6 @@ class PackedTransformer:
         changes = RowChanges.of([item.adapters for item in inputs])
         return self._modulator([item.sigma for item in inputs], [item.num_tokens for item in inputs], changes)
 
-    def _target_table(self, item: StepInput) -> Tensor:
-        """Rotations of a target's tokens; the same at every step, so the last few are kept."""
-        key = (item.cache.layout.target_position, item.grid)
-        if key not in self._tables:
-            self._tables[key] = rope_table(target_positions(*key), self._rope, self.device)
-        self._tables.move_to_end(key)
-        if len(self._tables) > _KEPT_TABLES:
-            self._tables.popitem(last=False)
-        return self._tables[key]
-
     def _project(
         self, block: BlockProjections, x: Tensor, table: Tensor, changes: RowChanges
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -291,11 +277,3 @@ def _check(is_wanted: Callable[[], bool]) -> None:
 def _changes_of(inputs: Sequence[StepInput]) -> RowChanges:
     """What adapters change in the tokens of a pack of targets."""
     return RowChanges.of([item.adapters for item in inputs], [item.num_tokens for item in inputs])
-
-
-def _starts(lengths: Sequence[int]) -> list[int]:
-    """Offsets of consecutive runs, and the total at the end."""
-    offsets = [0]
-    for length in lengths:
-        offsets.append(offsets[-1] + length)
-    return offsets

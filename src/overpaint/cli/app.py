@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from overpaint.cli.batch.command import batch
 from overpaint.cli.doctor import doctor
 from overpaint.cli.edit import edit
 from overpaint.cli.failure import FAILED, INTERRUPTED, OK, exit_code_of, tell, tell_line
@@ -32,6 +33,7 @@ def build_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     app.command()(generate)
     app.command()(edit)
+    app.command()(batch)
     app.command()(doctor)
     app.command()(serve)
     app.command()(usage)

@@ -7,8 +7,8 @@ picture), 1 when it was right and something failed while it ran (checkpoint, dis
 import sys
 import traceback
 
-from overpaint.core.errors import BackendError, CheckpointError, ConfigError, OverpaintError, RequestError
-from overpaint.settings import is_debugging
+from overpaint.core.errors import BackendError, CheckpointError, ConfigError, OverpaintError, RequestError, SettingError
+from overpaint.settings import flag, is_debugging, variable
 
 OK = 0
 FAILED = 1
@@ -16,8 +16,14 @@ USAGE = 2
 INTERRUPTED = 130
 
 
+class InterruptedWorkError(OverpaintError):
+    """Somebody pressed Ctrl-C; what was done until then is kept."""
+
+
 def exit_code_of(error: OverpaintError) -> int:
     """The exit code of a command that ended with `error`."""
+    if isinstance(error, InterruptedWorkError):
+        return INTERRUPTED
     if isinstance(error, CheckpointError):
         return FAILED
     return USAGE if isinstance(error, RequestError | ConfigError) else FAILED
@@ -27,8 +33,14 @@ def tell(error: BaseException) -> None:
     """Write `error` as one line on stderr, and its traceback where `OVERPAINT_DEBUG` asks for it."""
     if is_debugging():
         traceback.print_exception(error, file=sys.stderr)
-    message = error.message if isinstance(error, OverpaintError) else _describe(error)
-    tell_line(message)
+    tell_line(message_of(error) if isinstance(error, OverpaintError) else _describe(error))
+
+
+def message_of(error: OverpaintError) -> str:
+    """The sentence for people at a terminal: a setting is called what they wrote it as, a flag or a variable."""
+    if not isinstance(error, SettingError):
+        return error.message
+    return f"{flag(error.setting)} ({variable(error.setting)}): {error.problem}"
 
 
 def tell_line(message: str) -> None:

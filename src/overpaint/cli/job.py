@@ -37,12 +37,13 @@ class PaintJob:
         self.target.check()
         with engine_session(self.model, verbose=self.verbose) as (engine, progress):
             result = paint(engine, self.request, progress.watch)
-        paths = self.target.write(_encoded(self.request, result))
+        paths = self.target.write(encoded(self.request, result))
         for index, path in enumerate(paths):
             typer.echo(_line(path, result, index), err=self.target.is_standard)
 
 
-def _encoded(request: GenerationRequest, result: GenerationResult) -> list[bytes]:
+def encoded(request: GenerationRequest, result: GenerationResult) -> list[bytes]:
+    """The files of a result, each with its recipe."""
     software = f"overpaint {__version__}"
     return [
         encode(painted.picture, request.output, recipe_of(request, result, index, software))

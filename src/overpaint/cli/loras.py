@@ -23,18 +23,24 @@ def read_loras(given: Sequence[str], folder: Path | None) -> tuple[AdapterFile, 
     """
     try:
         check_adapter_count(len(given))
-        return tuple(_read(text, AdapterFolder(folder)) for text in given)
+        return tuple(read_lora(*_split(text), folder) for text in given)
     except RequestError as exc:
         raise RequestError(FIELD, exc.value, exc.rule) from exc
 
 
-def _read(text: str, folder: AdapterFolder) -> AdapterFile:
-    source, scale = _split(text)
+def read_lora(source: str, scale: float, folder: Path | None) -> AdapterFile:
+    """The file behind one of them.
+
+    Raises:
+        RequestError: there is no such file or name, or its scale is out of bounds.
+        ConfigError: the folder is none.
+    """
     if Path(source).is_file():
         return open_file(Path(source), scale, FIELD)
-    path = folder.find(AdapterRef(source, scale))
+    at_hand = AdapterFolder(folder)
+    path = at_hand.find(AdapterRef(source, scale))
     if path is None:
-        known = ", ".join(folder.names()) or "nothing"
+        known = ", ".join(at_hand.names()) or "nothing"
         raise RequestError(FIELD, source, f"is no file here, and OVERPAINT_ADAPTERS has {known}")
     return open_file(path, scale, FIELD)
 

@@ -46,6 +46,10 @@ class LiveProgress:
         """Leave the screen; can be called twice."""
         self._bar.stop()
 
+    def count(self, done: int, total: int, said: str) -> None:
+        """Show how many pieces of work are done, and words about it."""
+        self._bar.update(self._row, description="painting", completed=done, total=total, counter=said)
+
     def watch(self, event: Event) -> None:
         """Show how far the task is."""
         if isinstance(event, Moved):

@@ -1,0 +1,1 @@
+"""`overpaint batch`: from a file of jobs to a folder of pictures; what is done is never done again."""

@@ -1,0 +1,117 @@
+"""Many jobs through one engine, several at once, so that they share its steps and the pictures they have in common.
+
+A job that cannot be done costs no other its turn. Knows no files of jobs.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from threading import Event as Flag
+
+from overpaint.cli.batch.jobs import BatchJob
+from overpaint.cli.batch.ledger import Ledger
+from overpaint.cli.job import encoded
+from overpaint.cli.output import Target
+from overpaint.core.errors import BackendError, OverpaintError
+from overpaint.core.events import Event
+from overpaint.core.ports import EngineClient
+from overpaint.painting import paint
+
+MOST_FAILURES = 3
+"""Failures of the machine in a row after which it is not asked for more."""
+
+
+class _StoppedError(Exception):
+    """The batch is over for whoever is still under way."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a batch is.
+
+    Args:
+        done: jobs that are done.
+        failed: jobs that cannot be done.
+        in_a_row: failures of the machine since the last job that was done.
+    """
+
+    done: int = 0
+    failed: int = 0
+    in_a_row: int = 0
+
+    def count(self, error: OverpaintError | None) -> None:
+        """Another job came to an end."""
+        self.done += error is None
+        self.failed += error is not None
+        self.in_a_row = self.in_a_row + 1 if isinstance(error, BackendError) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRun:
+    """Jobs on their way.
+
+    Args:
+        engine: open.
+        ledger: takes note of what becomes of them.
+        folder: where the pictures go.
+        at_once: jobs in the engine at once.
+        tell: hears of every end, on the thread that called `run`.
+    """
+
+    engine: EngineClient
+    ledger: Ledger
+    folder: Path
+    at_once: int
+    tell: Callable[[Tally, BatchJob, OverpaintError | None], None]
+
+    def run(self, jobs: Sequence[BatchJob], tally: Tally) -> None:
+        """Do them all, in their order as far as they begin; what raises here, Ctrl-C included, cancels the others.
+
+        Raises:
+            BackendError: the machine failed several times in a row, or results cannot be noted.
+        """
+        stop, waiting = Flag(), iter(jobs)
+        pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="batch")
+        under_way: dict[Future[OverpaintError | None], BatchJob] = {}
+        try:
+            while True:
+                for job in islice(waiting, self.at_once - len(under_way)):
+                    under_way[pool.submit(self._do, job, stop)] = job
+                if not under_way:
+                    return
+                for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    self._count(tally, under_way.pop(ended), ended.result())
+        except BaseException:
+            stop.set()
+            self.engine.close()
+            raise
+        finally:
+            pool.shutdown()
+
+    def _count(self, tally: Tally, job: BatchJob, error: OverpaintError | None) -> None:
+        tally.count(error)
+        self.tell(tally, job, error)
+        if error is not None and tally.in_a_row >= MOST_FAILURES:
+            raise BackendError(f"stopped after {MOST_FAILURES} failures in a row; the last one: {error.message}")
+
+    def _do(self, job: BatchJob, stop: Flag) -> OverpaintError | None:
+        """One job from its pictures to its files; the error where it cannot be done."""
+
+        def watch(_: Event) -> None:
+            if stop.is_set():
+                raise _StoppedError
+
+        try:
+            request = job.open()
+            result = paint(self.engine, request, watch)
+            names = [self.folder / name for name in job.names]
+            Target(self.folder / f"{job.id}{names[0].suffix}", len(names)).write(encoded(request, result))
+        except OverpaintError as error:
+            if stop.is_set():
+                raise _StoppedError from error
+            self.ledger.note_failed(job, error)
+            return error
+        self.ledger.note_done(job, result)
+        return None

@@ -140,4 +140,5 @@ class _Teller:
         ended = tally.done + tally.failed
         minutes = (monotonic() - self._start) / ended * (self._total - ended) / 60
         failed = f", {tally.failed} failed" if tally.failed else ""
-        self._progress.count(ended, self._total, f"{ended} of {self._total}{failed}, about {minutes:.0f} min left")
+        left = f", about {minutes:.0f} min left" if minutes >= 1 else ""
+        self._progress.count(ended, self._total, f"{ended} of {self._total}{failed}{left}")

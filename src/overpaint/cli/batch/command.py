@@ -18,7 +18,7 @@ from overpaint.cli.options import pick
 from overpaint.cli.output import STANDARD
 from overpaint.cli.progress import LiveProgress
 from overpaint.cli.session import engine_session
-from overpaint.core.config import ModelConfig
+from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import OverpaintError, RequestError
 from overpaint.core.request import OUTPUT_FORMATS, AdapterFile, OutputSpec
 from overpaint.settings import read_model_config, read_settings
@@ -116,7 +116,7 @@ def _do(
 ) -> Tally:
     tally = Tally()
     try:
-        with engine_session(model, verbose=verbose) as (engine, progress):
+        with engine_session(model, EngineConfig(max_running=at_once), verbose=verbose) as (engine, progress):
             BatchRun(engine, ledger, folder, at_once, _Teller(progress, len(jobs)).tell).run(jobs, tally)
     except KeyboardInterrupt:
         raise InterruptedWorkError(

@@ -28,8 +28,8 @@ def serious_findings(page: Page) -> list[str]:
 
 
 def picture_at(page: Page, selector: str) -> np.ndarray:
-    """The samples of a picture on the page, as the server sends them."""
-    url = page.locator(selector).first.evaluate("image => image.src")
+    """The samples of a picture on the page, as the server sends them; of one that is shown small, the whole one's."""
+    url = page.locator(selector).first.evaluate("image => image.src").replace("/page/previews/", "/files/")
     return np.asarray(Image.open(io.BytesIO(page.request.get(url).body())).convert("RGBA"))
 
 

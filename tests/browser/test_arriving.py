@@ -1,5 +1,6 @@
 """Pictures of every shape and kind, and the ways they come to the page and are looked at."""
 
+import html
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,17 @@ def test_a_result_dragged_into_the_strip_is_gone_on_from(open_page: OpenPage) ->
     at.page.drag_and_drop(".op-tiles img", ".op-view")  # a picture of the strip is there already
     at.paint("make it red")
     expect(at.page.locator(".op-tiles img")).to_have_count(1)
+    expect(at.page.locator(".op-tree [role=group]")).to_have_count(1)
+
+
+def test_a_small_picture_of_the_history_is_gone_on_from_as_the_whole_one(open_page: OpenPage) -> None:
+    at = open_page()
+    at.paint("a cat", steps=2)
+    small = at.page.locator(".op-node img").evaluate("image => image.src")
+    assert "/previews/" in small
+    at.page.evaluate(DROP, {"text/uri-list": small, "text/html": f'<img src="{html.escape(small)}">'})
+    expect(at.page.locator(".op-tiles img")).to_have_count(1)
+    at.paint("make it red", steps=2)
     expect(at.page.locator(".op-tree [role=group]")).to_have_count(1)
 
 

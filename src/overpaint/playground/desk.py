@@ -29,16 +29,17 @@ OPEN = (TaskState.QUEUED, TaskState.RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the page shows now: values of the canvas, the tray and the history."""
+    """What the page shows now: values of its parts, and whether anything can be asked for."""
 
     canvas: dict[str, Any]
     tray: dict[str, Any]
     history: dict[str, Any]
+    engine: dict[str, Any]
 
     @property
     def parts(self) -> dict[str, dict[str, Any]]:
         """The values by the parts' names."""
-        return {"canvas": self.canvas, "tray": self.tray, "history": self.history}
+        return {"canvas": self.canvas, "tray": self.tray, "history": self.history, "engine": self.engine}
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Desk:
                 self._news.clear()
                 if self._is_stale:
                     await self._look(service, sessions)
-                yield self._frame(views)
+                yield self._frame(views, service)
                 await asyncio.sleep(FRAME_S)
                 await self._wait()
         finally:
@@ -175,7 +176,7 @@ class Desk:
             self._watchers.pop(task_id, None)
             self._live.pop(task_id, None)
 
-    def _frame(self, views: Views) -> Frame:
+    def _frame(self, views: Views, service: Service) -> Frame:
         focused = self._known.get(self.focus or "")
         nodes = [(self._known.get(node.task_id), node.parent_id) for node in self._nodes]
         return Frame(
@@ -188,6 +189,7 @@ class Desk:
                 "session": self.session_id,
                 "sessions": [{"id": session.id, "name": session.name} for session in self._sessions],
             },
+            engine=views.engine(service),
         )
 
 

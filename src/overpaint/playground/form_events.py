@@ -5,6 +5,7 @@ from typing import Any, cast
 import gradio as gr
 
 from overpaint.core.errors import OverpaintError, RequestError
+from overpaint.playground.assets import imported
 from overpaint.playground.controls import Controls, dollars, for_model, no_rewritten, refilled
 from overpaint.playground.estimate import seconds_per_step
 from overpaint.playground.handlers import Handlers, fresh_seed
@@ -30,7 +31,8 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
     async def greet(kept: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
         """Who looks; and what is other than when the page was made, or was set before a reload.
 
-        The engine is loaded by now. Nothing else is sent: somebody may have begun to fill the form.
+        Nothing else is sent: somebody may have begun to fill the form. Asked once more when the engine is there, which
+        knows what the page could only guess.
         """
         caller = await handlers.caller(request)
         who = {"key": caller.key.name, "admin": caller.is_admin, "page": request.session_hash}
@@ -63,6 +65,8 @@ def wire_form(page: gr.Blocks, stage: Stage, controls: Controls, masthead: gr.HT
 
     controls.run.click(run, listed, [controls.notice, controls.problem], **QUIET)
     page.load(greet, masthead, [masthead, *listed], js=ask_kept(), **QUIET)
+    loaded = cast("Any", masthead).loaded(greet, masthead, [masthead, *listed], js=ask_kept(is_now=True), **QUIET)
+    loaded.then(None, js=f"async () => (await {imported('waiting.js')}).release('engine')")
     wire_keeping(controls)
     priced = [inputs[name] for name in ("model", "count", "steps")]
     gr.on([page.load, *(part.change for part in priced)], estimate, priced, controls.estimate, **LATEST)

@@ -91,8 +91,7 @@ class Handlers:
 
     def base_url(self, request: gr.Request) -> str:
         """Where this visitor reaches the server."""
-        url = _plain(request).url
-        return self.parts.base_url or f"{url.scheme}://{url.netloc}"
+        return self.parts.base_of(_plain(request))
 
     async def submit(self, desk: Desk, draft: Draft) -> Task:
         """Have a draft painted, as a node of the desk's session.

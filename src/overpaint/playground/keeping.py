@@ -8,6 +8,7 @@ from overpaint.playground import assets
 from overpaint.playground.controls import Controls
 from overpaint.playground.stage import QUIET
 
+_MODULE = assets.imported("keep.js")
 _KEPT_OTHERWISE = ("prompt", "rewritten", "references")
 
 
@@ -15,14 +16,10 @@ def wire_keeping(controls: Controls) -> None:
     """Have the browser keep the settings whenever one changes."""
     inputs = {name: part for name, part in controls.inputs.items() if name not in _KEPT_OTHERWISE}
     first = json.dumps({name: controls.first_values[name] for name in inputs})
-    keep = f"async (...values) => {{ (await {_module()}).keepSettings({first}, values); }}"
+    keep = f"async (...values) => {{ (await {_MODULE}).keepSettings({first}, values); }}"
     gr.on([part.change for part in inputs.values()], None, list(inputs.values()), None, js=keep, **QUIET)
 
 
-def ask_kept() -> str:
-    """A script that gives an event the settings that the browser kept, by name."""
-    return f"async () => [(await {_module()}).keptSettings()]"
-
-
-def _module() -> str:
-    return f"import({json.dumps(assets.url_of('keep.js'))})"
+def ask_kept(*, is_now: bool = False) -> str:
+    """A script that gives an event the settings that the browser kept, by name: those before the page was loaded."""
+    return f"async () => [(await {_MODULE}).{'presentSettings' if is_now else 'keptSettings'}()]"

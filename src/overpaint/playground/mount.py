@@ -83,7 +83,7 @@ class PageRoute(BaseRoute):
 
     def __init__(self, home: str, app: ASGIApp, parts: PageParts) -> None:
         self.path = "/page"  # what log and metrics call all of it
-        self._home = home
+        self._home = home.rstrip("/")
         self._app = app
         self._parts = parts
 
@@ -96,6 +96,9 @@ class PageRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass it on for visitors we know; send others to the sign-in page, or away."""
         rest = self._rest(scope) or ""
+        if self._home and scope["path"] == f"{self._home}/":  # what is relative on the page would be looked for there
+            await RedirectResponse(f"..{self._home}", 308)(scope, receive, send)
+            return
         if not rest.startswith(_OPEN_TO_ALL):
             try:
                 await self._parts.visitors.caller(HTTPConnection(scope))
@@ -103,15 +106,19 @@ class PageRoute(BaseRoute):
                 turned_away = PlainTextResponse(error.message, 401) if rest else RedirectResponse(SIGN_IN, 303)
                 await turned_away(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+        below = self._parts.path_of(HTTPConnection(scope))  # that a proxy took off: Gradio tells browsers where to ask
+        path = f"{below}{self._home}/{rest}"
+        await self._app({**scope, "path": path, "root_path": below}, receive, send)
 
     def _rest(self, scope: Scope) -> str | None:
         """The path within the page; None where it is not the page's."""
         path: str = scope["path"]
-        if path == self._home or path == f"{self._home.rstrip('/')}/":
+        if path == self._home:
             return ""
-        if not path.startswith(f"{self._home.rstrip('/')}/"):
+        if not path.startswith(f"{self._home}/"):
             return None
-        rest = path.removeprefix(self._home.rstrip("/") + "/")
+        rest = path.removeprefix(f"{self._home}/")
+        if not rest:
+            return ""
         is_ours = rest.startswith((*_OPEN_TO_ALL, *_BEHIND_THE_KEY)) and not rest.startswith(_NOT_OURS)
         return rest if is_ours else None

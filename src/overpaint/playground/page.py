@@ -28,7 +28,9 @@ def build_page(parts: PageParts, words: Words) -> gr.Blocks:
     handlers, cards = Handlers(parts, words), example_cards(words)
     with gr.Blocks(title="Overpaint", analytics_enabled=False, fill_width=True) as page:
         page.queue(default_concurrency_limit=None, api_open=False)
-        masthead = component("masthead", words, value={}, language=words.language, languages=LANGUAGES)
+        masthead = component(
+            "masthead", words, value={}, events=("loaded",), language=words.language, languages=LANGUAGES
+        )
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(words["tab_paint"], id="paint", elem_id="tab-paint"):
                 controls, stage = _paint_tab(handlers, words, cards)

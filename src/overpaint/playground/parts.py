@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from starlette.requests import HTTPConnection
+
 from overpaint.playground.desk import Desks
 from overpaint.playground.log_tail import LogTail
+from overpaint.playground.reach import BaseOf, path_of
 from overpaint.playground.sessions import Sessions
 from overpaint.playground.views import Views
 from overpaint.playground.visitors import Visitors
@@ -22,7 +25,7 @@ class PageParts:
         dialects: names of those the server speaks, for the code.
         log: its last lines, for the operator.
         keep_days: how long tasks and their pictures stay.
-        base_url: where clients reach this server; None takes it from each visit.
+        base_of: scheme, host and path that a visitor reaches this server by, without a trailing slash.
         desks: what each open page shows.
     """
 
@@ -32,8 +35,12 @@ class PageParts:
     dialects: frozenset[str]
     log: LogTail
     keep_days: float
-    base_url: str | None = None
+    base_of: BaseOf
     desks: Desks = field(default_factory=Desks)
+
+    def path_of(self, visit: HTTPConnection) -> str:
+        """The path that a proxy serves this server below, for this visitor; empty where there is none."""
+        return path_of(self.base_of(visit), visit)
 
     def views(self, words: Words) -> Views:
         """Makes views of tasks, in a language."""

@@ -10,6 +10,7 @@ from overpaint.playground.export import chunks, zip_session
 from overpaint.playground.frames import HEADERS, changes
 from overpaint.playground.handlers import Handlers
 from overpaint.playground.parts import PageParts
+from overpaint.playground.previews import Previews, upright_sides
 from overpaint.playground.request_form import Reference
 from overpaint.playground.sign_in import sign_in_page
 from overpaint.playground.telling import sentence
@@ -18,8 +19,10 @@ from overpaint.playground.wording import LANGUAGES, words_of
 
 MAX_AGE_S = 30 * 24 * 3600
 MAX_TEXT_BYTES = 1024
-SIGN_IN = "/page/sign-in"
+SIGN_IN = "page/sign-in"
+"""From the page."""
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_A_WEEK = {"Cache-Control": "private, max-age=604800, immutable", "X-Content-Type-Options": "nosniff"}
 
 
 def page_router(parts: PageParts) -> APIRouter:
@@ -45,22 +48,23 @@ def _add_sign_in(router: APIRouter, parts: PageParts) -> None:
     @router.post("/sign-in", response_model=None)
     async def take_key(request: Request, language: str = "") -> Response:
         chosen = _language(request, language)
-        if is_sent_by_others(request, parts.base_url):  # who is signed in by them works under their eyes
+        if is_sent_by_others(request, parts.base_of(request)):  # who is signed in by them works under their eyes
             return HTMLResponse(sign_in_page(chosen), status_code=403)
         try:
             key = await _sent_key(request)
             await parts.service.keys.authenticate(key)
         except AccessError:
             return HTMLResponse(sign_in_page(chosen, is_wrong=True), status_code=401)
-        answer = RedirectResponse(home_of(chosen), status_code=303)
+        answer = RedirectResponse(f"..{home_of(chosen)}", status_code=303)
         is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-        answer.set_cookie(COOKIE, key, MAX_AGE_S, httponly=True, samesite="lax", secure=is_secure)
+        path = parts.path_of(request) or "/"
+        answer.set_cookie(COOKIE, key, MAX_AGE_S, path=path, httponly=True, samesite="lax", secure=is_secure)
         return answer
 
     @router.post("/sign-out", response_model=None)
-    async def sign_out() -> Response:
-        answer = RedirectResponse(SIGN_IN, status_code=303)
-        answer.delete_cookie(COOKIE)
+    async def sign_out(request: Request) -> Response:
+        answer = RedirectResponse("sign-in", status_code=303)
+        answer.delete_cookie(COOKIE, parts.path_of(request) or "/")
         return answer
 
 
@@ -82,7 +86,19 @@ def _add_files(router: APIRouter, parts: PageParts) -> None:
             stored = await files.upload(files.reserve(caller), data, name)
         except OverpaintError as error:
             return JSONResponse({"message": sentence(error, words_of(_language(request, language)))}, status_code=400)
-        return JSONResponse(Reference(stored.key, links.link(stored.key), name, stored.width, stored.height).value)
+        width, height = upright_sides(data) or (0, 0)
+        return JSONResponse(Reference(stored.key, links.link(stored.key), name, width, height).value)
+
+    previews = Previews(parts.service.files)
+
+    @router.api_route("/previews/{key:path}", methods=["GET", "HEAD"])
+    async def preview(key: str, expires: str = "", signature: str = "") -> Response:
+        """By the very link of the whole picture, which is the permission for both."""
+        try:
+            parts.service.links.check(key, expires, signature)
+        except AccessError:
+            return Response(status_code=403)
+        return Response(await previews.of(key), media_type="image/webp", headers=_A_WEEK)
 
     @router.get("/frames", response_model=None)
     async def frames(request: Request, page: str, session: str = "", language: str = "") -> Response:

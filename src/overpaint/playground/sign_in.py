@@ -44,8 +44,8 @@ def sign_in_page(language: str, *, is_wrong: bool = False) -> str:
     )
     return _PAGE.substitute(
         language=language,
-        icon=assets.url_of("mark.svg"),
-        style=assets.url_of("sign-in.css"),
+        icon=f"../{assets.url_of('mark.svg')}",
+        style=f"../{assets.url_of('sign-in.css')}",
         sign_in=escape(words["sign_in"]),
         lead=escape(words["lead"]),
         label=escape(words["api_key"]),

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from overpaint.core.errors import BackendError
 from overpaint.core.sizes import Size
 from overpaint.core.task import StoredFile, Task, TaskOutput, TaskState
 from overpaint.playground.live import Live
 from overpaint.playground.telling import reason
 from overpaint.playground.wording import Words
 from overpaint.service.links import FileLinks
+from overpaint.service.service import Service
 
 MICRO = 1_000_000
 
@@ -57,6 +59,14 @@ class Views:
             "prompt": task.spec.prompt,
             "thumbs": [self.links.link(output.file.key) for output in task.outputs],
         }
+
+    def engine(self, service: Service) -> dict[str, Any]:
+        """Why nothing can be asked for as yet; once a checkpoint was loaded, all that is asked for can be queued."""
+        try:
+            service.model_info  # noqa: B018
+        except BackendError as error:
+            return {"missing": self.words.rule(error.message)}
+        return {"missing": None}
 
     def file(self, file: StoredFile) -> dict[str, Any]:
         """A stored picture."""

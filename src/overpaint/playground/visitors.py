@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from overpaint.core.account import ApiKey
+from overpaint.playground.reach import hosts_of
 from overpaint.service.caller import Caller
 from overpaint.service.keys import Keys
 
@@ -62,18 +63,17 @@ class Visitors:
         return next(valid, None) or (await self._keys.create(OPEN_KEY))[0]
 
 
-def is_sent_by_others(connection: HTTPConnection, base_url: str | None) -> bool:
+def is_sent_by_others(connection: HTTPConnection, base: str) -> bool:
     """Whether a form was sent by a page of another origin, as far as the browser says.
 
     Args:
         connection: of the request.
-        base_url: what this server is reached by, where the operator says so.
+        base: what this server is reached by.
     """
     site, origin = connection.headers.get("sec-fetch-site"), connection.headers.get("origin")
     if site is not None:
         return site not in ("same-origin", "none")
-    ours = {connection.headers.get("host"), connection.headers.get("x-forwarded-host"), urlsplit(base_url or "").netloc}
-    return origin is not None and urlsplit(origin).netloc not in ours - {""}
+    return origin is not None and urlsplit(origin).netloc not in hosts_of(connection) | {urlsplit(base).netloc}
 
 
 def _is_local(connection: HTTPConnection) -> bool:

@@ -26,6 +26,7 @@ def page_over(world: World) -> PageParts:
         frozenset({"native"}),
         LogTail(logging.Formatter()),
         keep_days=7,
+        base_of=lambda visit: str(visit.base_url).rstrip("/"),
     )
 
 

@@ -76,7 +76,7 @@ async def test_a_stream_tells_what_changed_and_ends_with_the_server(world: World
         return json.loads((await anext(events)).decode().removeprefix("data: "))
 
     async with asyncio.timeout(10):
-        assert set(await told()) == {"canvas", "tray", "history"}
+        assert set(await told()) == {"canvas", "tray", "history", "engine"}
         desk = await handlers.desk(visit())
         desk.stir()
         assert await told() == {}

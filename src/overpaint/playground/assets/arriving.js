@@ -1,5 +1,7 @@
 // How pictures come to the page: dropped anywhere, from a folder or from another page, or pasted.
 
+import { own } from "./address.js";
+
 const FIELDS = "input, textarea, [contenteditable]";
 
 /** Calls `take` with picture files, or `takeUrl` with an address, unless a field for text wants what is dropped, or
@@ -15,7 +17,7 @@ export function arrivals({ take, takeUrl, isMoving }) {
     if (isMoving()) return;
     const files = [...event.dataTransfer.files];
     const url = addressOf(event.dataTransfer);
-    if (url && isOwn(url)) takeUrl(url); // of this very server: a file of the same would lose where it came from
+    if (url && own(url)) takeUrl(url); // of this very server: a file of the same would lose where it came from
     else if (files.length) take(files);
     else if (url) takeUrl(url);
   });
@@ -25,11 +27,6 @@ export function arrivals({ take, takeUrl, isMoving }) {
     event.preventDefault();
     take(files);
   });
-}
-
-/** Whether an address leads to this server. */
-export function isOwn(url) {
-  return URL.canParse(url) && new URL(url).origin === location.origin;
 }
 
 function isOurs({ dataTransfer, target }) {

@@ -1,5 +1,6 @@
 // The canvas: examples while there is nothing, the picture as it is painted, and the result to look at closely.
 
+import { at } from "./address.js";
 import { acts, button, h, missing, show } from "./dom.js";
 import { follow } from "./frames.js";
 import { bar, standing, times } from "./progress.js";
@@ -103,6 +104,12 @@ export function mount({ element, props, server, trigger }) {
     return differences.get(key);
   }
 
+  /** A run with its pictures where this browser reaches them. */
+  function reached(run) {
+    const there = (file) => ({ ...file, url: at(file.url) });
+    return { ...run, source: run.source && there(run.source), images: run.images.map(there) };
+  }
+
   // --- what the visitor does
 
   const tell = (event) => (data) => trigger(event, { id: data.id ?? "", index: Number(data.index ?? 0) });
@@ -144,7 +151,7 @@ export function mount({ element, props, server, trigger }) {
   });
   setInterval(() => root.querySelector(".op-times") && render(), 500);
   follow("canvas", (value) => {
-    now = value;
+    now = { ...value, run: value.run && reached(value.run) };
     render();
   });
   render();

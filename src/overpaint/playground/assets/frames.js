@@ -1,6 +1,7 @@
 // What happens, as frames of a stream that lasts as long as the page is looked at. It is asked for again after a restart,
 // a sleep or a broken network; the form stays as it is.
 
+import { at } from "./address.js";
 import { LOST } from "./asking.js";
 
 const SESSION = "overpaint-working-in";
@@ -26,7 +27,7 @@ export function openFrames(page, tell) {
     state.heard = Date.now();
     const session = localStorage.getItem(SESSION) ?? "";
     const asked = new URLSearchParams({ page, session, language: document.documentElement.lang });
-    state.source = new EventSource(`/page/frames?${asked}`);
+    state.source = new EventSource(at(`/page/frames?${asked}`));
     state.source.onmessage = ({ data }) => hear(JSON.parse(data));
     state.source.onerror = () => {
       state.source.close(); // a browser would not try again after every error
@@ -46,7 +47,7 @@ export function openFrames(page, tell) {
   async function look() {
     if (state.isTrying || !state.source || Date.now() - state.heard < QUIET_MS) return;
     state.isTrying = true;
-    const answer = await fetch("/gradio_api/app_id", { cache: "no-store" }).catch(() => null);
+    const answer = await fetch(at("/gradio_api/app_id"), { cache: "no-store" }).catch(() => null);
     state.isTrying = false;
     tell(!answer?.ok);
     if (answer?.ok && state.source) open();

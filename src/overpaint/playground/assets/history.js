@@ -1,5 +1,6 @@
 // The history: the session's tree of results, each with its picture, and the sessions themselves.
 
+import { at, small } from "./address.js";
 import { acts, button, h, missing, say, show } from "./dom.js";
 import { follow } from "./frames.js";
 
@@ -22,14 +23,18 @@ export function mount({ element, props, trigger }) {
     );
   }
 
+  function isGone(one) {
+    return one.thumbs.length > 0 && isMissing(small(one.thumbs[0]));
+  }
+
   function standing(one) {
-    return one.thumbs.length && isMissing(one.thumbs[0]) ? words.gone : words[`state_${one.state}`];
+    return isGone(one) ? words.gone : words[`state_${one.state}`];
   }
 
   function thumb(one) {
-    if (one.thumbs.length && isMissing(one.thumbs[0])) return h("span", { class: "op-blank op-gone", "data-said": words.gone, "aria-hidden": "true" });
+    if (isGone(one)) return h("span", { class: "op-blank op-gone", "data-said": words.gone, "aria-hidden": "true" });
     if (!one.thumbs.length) return h("span", { class: "op-blank", "aria-hidden": "true" });
-    return h("img", { src: one.thumbs[0], alt: "", class: "op-checker", loading: "lazy" });
+    return h("img", { src: small(one.thumbs[0]), alt: "", class: "op-checker", loading: "lazy" });
   }
 
   function tree() {
@@ -62,7 +67,7 @@ export function mount({ element, props, trigger }) {
       state.isRenaming
         ? button("name", words.save)
         : [button("rename", words.rename), button("create", words.session_add), button("forget", words.session_forget)],
-      h("a", { class: "op-button", href: `/page/sessions/${session}.zip`, download: "" }, words.export),
+      h("a", { class: "op-button", href: at(`/page/sessions/${session}.zip`), download: "" }, words.export),
       button("choose", words.back, { id: parent ?? "" }, { disabled: !parent })
     );
   }

@@ -41,6 +41,11 @@ export function keptSettings() {
   return JSON.parse(settings ?? "{}");
 }
 
+/** The settings that are others than the first now. */
+export function presentSettings() {
+  return JSON.parse(sessionStorage.getItem(SETTINGS) ?? "{}");
+}
+
 /** They are the key's that signs out. */
 export function forget() {
   for (const name of [WORDS, PICTURES, SETTINGS]) sessionStorage.removeItem(name);

@@ -1,5 +1,6 @@
 // The mask: white may change. Painted over the picture in its own pixels, so that the server gets exactly its sides.
 
+import { at } from "./address.js";
 import { acts, button, h, show } from "./dom.js";
 import { upload } from "./upload.js";
 
@@ -38,7 +39,7 @@ class MaskDialog {
     return [
       h("h2", { id: "mask-title" }, words.mask_title),
       h("p", { class: "op-hint" }, words.mask_hint),
-      h("div", { class: "op-mask-area", style: `--ratio:${this.picture.width / this.picture.height}` }, h("img", { src: this.picture.url, alt: words.source }), this.mask),
+      h("div", { class: "op-mask-area", style: `--ratio:${this.picture.width / this.picture.height}` }, h("img", { src: at(this.picture.url), alt: words.source }), this.mask),
       h("div", { class: "op-line op-mask-tools", role: "toolbar", "aria-label": words.mask_tools },
         button("paint", words.mask_tool_paint, {}, { "aria-pressed": "true" }),
         button("erase", words.mask_tool_erase, {}, { "aria-pressed": "false" }),
@@ -77,7 +78,7 @@ class MaskDialog {
       this.resolve(this.kept ?? null);
     });
     this.dialog.showModal();
-    if (this.present) this.draw(this.present.url);
+    if (this.present) this.draw(at(this.present.url));
   }
 
   choose(tool) {

@@ -1,19 +1,17 @@
 // The strip of reference pictures: dropped, pasted, chosen, by URL or from a result; ordered, masked, removed.
 
-import { arrivals, isOwn } from "./arriving.js";
+import { at, fileOf, own, small } from "./address.js";
+import { arrivals } from "./arriving.js";
 import { acts, button, h, say, show } from "./dom.js";
 import { keepPictures, keptPictures } from "./keep.js";
 import { openMask } from "./mask.js";
 import { upload } from "./upload.js";
-import { waiting } from "./waiting.js";
-
-const FILES = "/files/";
+import { hold, letGo, release } from "./waiting.js";
 
 export function mount({ element, props, watch, trigger }) {
   const root = element.querySelector(".op-references");
   const words = props.words;
   const state = { problem: "", busy: 0, dragged: null };
-  const waits = waiting(words);
   const pictures = () => props.value?.pictures ?? [];
 
   function set(changes) {
@@ -29,9 +27,9 @@ export function mount({ element, props, watch, trigger }) {
       "li",
       { draggable: "true", "data-at": at, "data-key": picture.key || picture.url },
       picture.url.startsWith("/")
-        ? h("img", { src: picture.url, alt: name, class: "op-checker" })
+        ? h("img", { src: small(picture.url), alt: name, class: "op-checker" })
         : h("span", { class: "op-link", title: picture.url }, "URL"),
-      isMasked ? h("img", { src: props.value.mask.url, alt: words.mask, class: "op-mask-over" }) : null,
+      isMasked ? h("img", { src: small(props.value.mask.url), alt: words.mask, class: "op-mask-over" }) : null,
       h("span", { class: "op-number", "aria-hidden": "true" }, String(at + 1)),
       h(
         "div",
@@ -72,7 +70,7 @@ export function mount({ element, props, watch, trigger }) {
   async function take(files) {
     state.problem = "";
     state.busy += 1;
-    waits.begin();
+    hold("pictures", words.run_waits, "#run");
     render();
     for (const file of files) {
       try {
@@ -83,7 +81,8 @@ export function mount({ element, props, watch, trigger }) {
     }
     state.busy -= 1;
     render();
-    waits.end(!state.problem);
+    if (state.problem) letGo();
+    if (!state.busy) release("pictures");
   }
 
   function hasRoom() {
@@ -104,17 +103,17 @@ export function mount({ element, props, watch, trigger }) {
       return;
     }
     state.problem = /^https?:\/\/./i.test(url) ? "" : words.url_wrong;
-    if (!state.problem && hasRoom()) add(isOwn(url) ? await own(new URL(url)) : { key: "", url, name: url, width: 0, height: 0 });
+    if (!state.problem && hasRoom()) add(own(url) ? await stored(own(url)) : { key: "", url, name: url, width: 0, height: 0 });
     render();
   }
 
-  async function own({ pathname, search }) {
+  async function stored(path) {
     const image = new Image();
-    image.src = pathname + search;
+    image.src = at(path);
     await image.decode().catch(() => null); // what cannot be had is told when it is to be painted
-    const key = decodeURIComponent(pathname).replace(FILES, "");
+    const key = fileOf(path);
     const isNamed = key.startsWith("outputs/") || key.startsWith("uploads/");
-    return { key: isNamed ? key : "", url: image.getAttribute("src"), name: words.picture, width: image.naturalWidth, height: image.naturalHeight };
+    return { key: isNamed ? key : "", url: path, name: words.picture, width: image.naturalWidth, height: image.naturalHeight };
   }
 
   function move(from, to) {

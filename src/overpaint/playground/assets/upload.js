@@ -1,5 +1,6 @@
 // A picture file to the server; what it says when it cannot take one is passed on as it is.
 
+import { at } from "./address.js";
 import { say } from "./dom.js";
 
 const TAKEN = ["image/jpeg", "image/png", "image/webp", "image/gif"];
@@ -9,7 +10,7 @@ export async function upload(words, file, name = file.name) {
   const form = new FormData();
   form.append("file", await taken(file), name || "picture");
   const language = document.documentElement.lang;
-  const response = await fetch(`/page/pictures?language=${language}`, { method: "POST", body: form }).catch(() => {
+  const response = await fetch(at(`/page/pictures?language=${language}`), { method: "POST", body: form }).catch(() => {
     throw new Error(say(words.upload_lost, { name }));
   });
   const answer = await response.json().catch(() => ({ message: response.statusText }));

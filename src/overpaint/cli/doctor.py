@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from overpaint.cli import options
+from overpaint.cli.failure import message_of
 from overpaint.cli.quiet import hush
 from overpaint.cli.session import engine_session
 from overpaint.compose.engine import NULL_SCHEME
@@ -93,7 +95,7 @@ def _examine(model: ModelConfig, scheduling: EngineConfig, card_gib: float | Non
                 progress.start("timing a step")
                 facts.append(Fact("one step", _time_step(engine)))
     except OverpaintError as exc:
-        facts.append(Fact("checkpoint", model.source or "bundled", exc.message))
+        facts.append(Fact("checkpoint", model.source or "bundled", message_of(exc)))
     return facts
 
 
@@ -102,19 +104,21 @@ def _tell_fits(model: ModelConfig, scheduling: EngineConfig, card_gib: float | N
     if model.source is not None and model.source.startswith(NULL_SCHEME):
         return True
     from overpaint.cli import fits
-    from overpaint.cli.machine import Fact, placer_of, survey
+    from overpaint.cli.machine import Fact, placer_of, survey, unusable_weights
 
     found = survey(model)
     placer = placer_of(model, scheduling, found.footprint, card_gib)
-    ways = fits.choices(placer)
+    unusable = {} if card_gib else unusable_weights(model)  # of a card elsewhere nobody knows what is installed
+    ways = fits.choices(placer, unusable)
     best = fits.recommended(placer, ways)
     of_what = f"{model.source or 'the bundled checkpoint'} on {fits.in_words(placer.device.free_bytes)} of free memory"
-    Console(highlight=False).print(f"What fits of {of_what}:", fits.table(placer, ways, best))
+    Console(highlight=False).print(f"What fits of {escape(of_what)}:", fits.table(placer, ways, best))
     if not found.is_here:
         facts.append(Fact("checkpoint", f"not here yet; fetching it takes {fits.in_words(found.num_bytes)}"))
     told = fits.flags_of(best, model) if best else "nothing that edits one picture"
-    problem = None if best else "This checkpoint does not fit on this device, however it is held."
+    problem = best.hindrance if best else "This checkpoint does not fit on this device, however it is held."
     facts.append(Fact("fits best", told, problem))
+    facts += [Fact("not here", why) for why in dict.fromkeys(unusable.values()) if why != problem]
     return found.is_here
 
 
@@ -151,10 +155,10 @@ def _print(facts: "Sequence[Fact]", *, is_ready: bool) -> None:
     console = Console(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for fact in facts:
-        table.add_row("[red]x[/]" if fact.problem else "[green]ok[/]", fact.name, fact.text)
+        table.add_row("[red]x[/]" if fact.problem else "[green]ok[/]", fact.name, escape(fact.text))
     console.print(table)
     problems = [fact.problem for fact in facts if fact.problem]
     for problem in problems:
-        console.print(f"[red]problem:[/] {problem}", soft_wrap=True)
+        console.print(f"[red]problem:[/] {escape(problem)}", soft_wrap=True)
     if not problems and is_ready:
         console.print("This machine is ready to paint.")

@@ -1,7 +1,8 @@
 """What fits on a device, as a table for people: the same numbers that jobs are admitted by. Loads no weight."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from rich.table import Table
 
@@ -22,23 +23,34 @@ class Choice:
         memory: ``"resident"`` or ``"offload"``.
         weights: one of `core.config.WEIGHTS`.
         fit: on the device.
+        hindrance: why it cannot be had here as things are.
     """
 
     memory: str
     weights: str
     fit: Fit
+    hindrance: str | None = None
 
 
-def choices(placer: Placer) -> list[Choice]:
-    """Every way to hold a checkpoint that makes a difference on the device."""
+def choices(placer: Placer, unusable: Mapping[str, str] = MappingProxyType({})) -> list[Choice]:
+    """Every way to hold a checkpoint that makes a difference on the device.
+
+    Args:
+        placer: places it there.
+        unusable: kinds of weights that cannot be had here, each with why.
+    """
     kinds = WEIGHTS if placer.footprint.block_bytes is None else ("bf16",)
     placers = [replace(placer, weights=weights) for weights in kinds]
-    resident = [Choice("resident", one.weights, one.resident()) for one in placers]
-    return resident + [Choice("offload", one.weights, one.offloaded()) for one in placers if one.device.has_host]
+    ways = [("resident", one, one.resident()) for one in placers]
+    ways += [("offload", one, one.offloaded()) for one in placers if one.device.has_host]
+    return [Choice(memory, one.weights, fit, unusable.get(one.weights)) for memory, one, fit in ways]
 
 
 def recommended(placer: Placer, among: list[Choice]) -> Choice | None:
-    """The one that moves least from the host and, of equals, rounds least; 4 bits only where nothing else fits."""
+    """The one that moves least from the host and, of equals, rounds least; 4 bits only where nothing else fits.
+
+    One that cannot be had here as things are only where no other would do.
+    """
     able = [one for one in among if one.fit.can(placer.usual)]
     return min(able, key=_rank, default=None)
 
@@ -50,7 +62,8 @@ def table(placer: Placer, among: list[Choice], best: Choice | None) -> Table:
     for title in ("", "--memory", "--weights", "weights", "streamed", *_titles(side), "at once"):
         drawn.add_column(title, justify="left" if title in ("", "--memory", "--weights") else "right")
     for one in among:
-        drawn.add_row("[green]>[/]" if one is best else "", one.memory, one.weights, *_cells(placer, one.fit))
+        mark = "[green]>[/]" if one is best else "[red]x[/]" if one.hindrance else ""
+        drawn.add_row(mark, one.memory, one.weights, *_cells(placer, one.fit))
     return drawn
 
 
@@ -83,6 +96,12 @@ def _cells(placer: Placer, fit: Fit) -> Iterator[str]:
     yield str(fit.max_running(placer.usual))
 
 
-def _rank(choice: Choice) -> tuple[bool, int, int, bool]:
+def _rank(choice: Choice) -> tuple[bool, bool, int, int, bool]:
     quality = _BY_QUALITY.index(choice.weights)
-    return choice.weights == "int4", choice.fit.placement.num_streamed, quality, choice.memory != "resident"
+    return (
+        choice.hindrance is not None,
+        choice.weights == "int4",
+        choice.fit.placement.num_streamed,
+        quality,
+        choice.memory != "resident",
+    )

@@ -3,24 +3,29 @@
 Imports torch, so it is imported only when the doctor is called.
 """
 
+import logging
 import platform
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 import psutil
 import torch
 from packaging.requirements import Requirement
 
-from overpaint.core.config import EngineConfig, ModelConfig
+from overpaint.core.config import WEIGHTS, EngineConfig, ModelConfig
+from overpaint.core.errors import CheckpointError, SettingError
 from overpaint.engine.opening import device_of
 from overpaint.engine.placing import Device, Placer
-from overpaint.model.checkpoint_files import check_descriptions, find, weighted
+from overpaint.model.checkpoint_files import check_descriptions, find, is_hub_id, read_index, weighted
 from overpaint.model.device import resolve_device, resolve_dtype
 from overpaint.model.footprint import DESCRIPTIONS, Footprint
 from overpaint.model.hub import list_repository
+from overpaint.model.quantise import weight_quantiser
 
 GIB = 1024**3
+_log = logging.getLogger(__name__)
 _LOW_MEMORY = 2 * GIB
 
 
@@ -57,16 +62,47 @@ class Survey:
 def survey(model: ModelConfig) -> Survey:
     """Look at a checkpoint's headers, here or on the hub; no weight is read or fetched.
 
+    What of a repository is here need not be all of it: a look at its descriptions leaves those.
+
     Raises:
         CheckpointError: it is missing, damaged or of another kind.
     """
     folder = find(model.source, model.transformer)
-    if folder is not None:
-        check_descriptions(folder)
-        return Survey(Footprint.of_folder(folder, model.transformer), is_here=True)
-    assert model.source is not None  # the bundled one is here
+    if model.source is None or not is_hub_id(model.source):
+        assert folder is not None
+        return _survey_here(folder, model)
+    try:
+        if folder is not None:
+            return _survey_here(folder, model)
+    except CheckpointError as incomplete:
+        _log.info("%s; the hub is asked", incomplete)
     listing = list_repository(model.source, DESCRIPTIONS, weighted(model.transformer))
     return Survey(Footprint.of_listing(listing, model.transformer), is_here=False, num_bytes=listing.num_bytes)
+
+
+def _survey_here(folder: Path, model: ModelConfig) -> Survey:
+    read_index(folder)
+    check_descriptions(folder)
+    return Survey(Footprint.of_folder(folder, model.transformer), is_here=True)
+
+
+def unusable_weights(model: ModelConfig) -> dict[str, str]:
+    """The kinds of weights that this machine's device cannot hold, each with why; the same is asked before loading.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    device = resolve_device(model.device)
+    dtype = resolve_dtype(model.dtype, device)
+    return {weights: why for weights in WEIGHTS if (why := _why_not(weights, device, dtype))}
+
+
+def _why_not(weights: str, device: torch.device, dtype: torch.dtype) -> str | None:
+    try:
+        weight_quantiser(weights, device, dtype)
+    except SettingError as error:
+        return f"--weights {error.problem}"
+    return None
 
 
 def placer_of(model: ModelConfig, scheduling: EngineConfig, footprint: Footprint, card_gib: float | None) -> Placer:

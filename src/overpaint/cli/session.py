@@ -2,13 +2,13 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 from overpaint.cli.progress import LiveProgress
 from overpaint.cli.quiet import hush
 from overpaint.compose.engine import NULL_SCHEME, open_engine
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.ports import EngineClient
+from overpaint.model.checkpoint_files import is_hub_id
 
 
 @contextmanager
@@ -46,4 +46,4 @@ def engine_session(
 
 
 def _may_be_fetched(source: str | None) -> bool:
-    return source is not None and not source.startswith(NULL_SCHEME) and not Path(source).expanduser().exists()
+    return source is not None and not source.startswith(NULL_SCHEME) and is_hub_id(source)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from overpaint.core.errors import ConfigError
+from overpaint.core.errors import ConfigError, SettingError
 
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
@@ -48,8 +48,8 @@ class ModelConfig:
         _one_of("memory", self.memory, MEMORY)
         _one_of("weights", self.weights, WEIGHTS)
         if self.transformer is not None and self.weights != "bf16":
-            raise ConfigError(
-                f"weights: {self.weights!r} is not for a GGUF transformer, which has its own; leave it out"
+            raise SettingError(
+                "weights", f"{self.weights!r} is not for a GGUF transformer, which has its own; leave it out"
             )
 
 
@@ -98,7 +98,7 @@ class EngineConfig:
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise ConfigError(f"{key}: {value!r} must be one of {', '.join(allowed)}")
+        raise SettingError(key, f"{value!r} must be one of {', '.join(allowed)}")
 
 
 def _positive(key: str, value: int | None) -> None:

@@ -16,7 +16,9 @@ Knows nothing of HTTP, exit codes or torch: the borders (CLI, dialects) map `cod
     │   ├── TaskNotFoundError    there is no such task, file or result (any more)
     │   └── CancelledTaskError   it was cancelled
     ├── BackendError        a part below us failed: engine, device, file system
+    │   └── NoNumbersError       what was painted are no numbers
     └── ConfigError         found at start-up: settings, checkpoint, device
+        ├── SettingError         one setting, by name
         └── CheckpointError      a checkpoint that is missing, damaged or not ours
 """
 
@@ -150,10 +152,42 @@ class BackendError(OverpaintError):
     retryable: ClassVar[bool] = True
 
 
+class NoNumbersError(BackendError):
+    """What was painted are no numbers (NaN).
+
+    In float16 a checkpoint may overflow, then take bfloat16 or float32; otherwise its weights are damaged.
+    """
+
+    code: ClassVar[str] = "no_numbers"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or " ".join(str(type(self).__doc__).split()))
+
+
 class ConfigError(OverpaintError):
     """The configuration cannot be used."""
 
     code: ClassVar[str] = "config"
+
+
+class SettingError(ConfigError):
+    """A setting cannot be used.
+
+    Args:
+        setting: its name, as the configuration calls it; whoever tells people knows where they said it.
+        problem: what is wrong with its value and what to do, as a clause that begins with the value.
+    """
+
+    code: ClassVar[str] = "setting"
+
+    def __init__(self, setting: str, problem: str) -> None:
+        self.setting = setting
+        self.problem = problem
+        super().__init__(f"{setting}: {problem}")
+
+    def __reduce__(self) -> tuple[type["SettingError"], tuple[str, str]]:
+        return type(self), (self.setting, self.problem)
 
 
 class CheckpointError(ConfigError):

@@ -7,7 +7,7 @@ admitted, by the same numbers (`sizing`, `fitting`). Torch-free.
 from dataclasses import dataclass, replace
 
 from overpaint.core.config import EngineConfig
-from overpaint.core.errors import ConfigError
+from overpaint.core.errors import SettingError
 from overpaint.engine.fitting import Demand, fits, work_bytes
 from overpaint.engine.job import TOKEN_AREA
 from overpaint.engine.limits import Limits
@@ -106,9 +106,10 @@ class Placer:
             fit = resident if resident.can(self.usual) or not self.device.has_host else fit
         if self.device.has_host and not fit.has_room:
             needs, free = ((num / _GIB) for num in (fit.weight_bytes + fit.visit_bytes, self.device.free_bytes))
-            raise ConfigError(
-                f"memory: the weights alone take {needs:.1f} GiB with {memory!r} and {self.weights!r}, and the device "
-                f"has {free:.1f} GiB free; `overpaint doctor` says what would fit"
+            raise SettingError(
+                "memory",
+                f"the weights alone take {needs:.1f} GiB with {memory!r} and {self.weights!r}, and the device has "
+                f"{free:.1f} GiB free; `overpaint doctor` says what would fit",
             )
         return fit
 

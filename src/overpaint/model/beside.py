@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+
+Made = TypeVar("Made")
 
 
-def begin_beside(device: torch.device, work: Callable[[], Tensor]) -> Callable[[], Tensor]:
+def begin_beside(device: torch.device, work: Callable[[], Made]) -> Callable[[], Made]:
     """Begin work that nothing else waits for; a device without streams does it when it is asked for.
 
     Args:
@@ -25,7 +27,7 @@ def begin_beside(device: torch.device, work: Callable[[], Tensor]) -> Callable[[
         made = work()
         done = side.record_event()
 
-    def wait() -> Tensor:
+    def wait() -> Made:
         done.synchronize()
         return made
 

@@ -5,47 +5,35 @@ Knows no requests.
 """
 
 import logging
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import GGUFQuantizationConfig
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from diffusers.models.transformers.transformer_qwenimage21 import QwenImage21Transformer2DModel
-from diffusers.utils import logging as diffusers_bars
-from huggingface_hub.errors import StrictDataclassError
-from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
-from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-from transformers.utils import logging as transformers_bars
 
 from overpaint.core import CheckpointError, ModelConfig, ModelInfo, SizeRules
 from overpaint.model.adapter_file import linears_of
 from overpaint.model.blocks import AS_THEY_ARE, BlockPlan
-from overpaint.model.checkpoint_files import check_descriptions, check_weights, locate, read_index, read_json, weighted
+from overpaint.model.checkpoint_files import check_descriptions, locate, read_index, read_json, weighted
+from overpaint.model.components import guarded, load_encoder, load_module, load_transformer
 from overpaint.model.declared import INDEX, Declared
 from overpaint.model.device import resolve_device, resolve_dtype
-from overpaint.model.gguf_file import gguf_tensors
 from overpaint.model.hosting import HostedModule
 from overpaint.model.placement import RESIDENT, Placement
 from overpaint.model.prompt import IMAGE_PAD
 from overpaint.model.quantise import weight_quantiser
 from overpaint.model.sampling import NoiseSchedule
 from overpaint.model.vae import lay_out_for_processor
+from overpaint.model.weight_files import check_weights
 
 _log = logging.getLogger(__name__)
 _DEFAULT_PROMPT_TOKENS = 4096
-_LOADERS_ERRORS = (
-    *(OSError, ValueError, RuntimeError, KeyError, TypeError),
-    *(SafetensorError, StrictDataclassError),
-    ImportError,  # what it is quantised with is not installed
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +85,13 @@ def load_checkpoint(config: ModelConfig, placement: Placement = RESIDENT) -> Che
     dtype = resolve_dtype(config.dtype, device)
     blocks = BlockPlan(weight_quantiser(config.weights, device, dtype), placement.num_streamed)
     modules = {
-        "transformer": _load_transformer(folder / "transformer", config.transformer, dtype),
-        "text_encoder": _load_module(Qwen3VLForConditionalGeneration, folder / "text_encoder", dtype),
-        "vae": _load_module(AutoencoderKLQwenImage21, folder / "vae", dtype),
+        "transformer": load_transformer(folder / "transformer", config.transformer, dtype),
+        "text_encoder": load_encoder(folder / "text_encoder", dtype),
+        "vae": load_module(AutoencoderKLQwenImage21, folder / "vae", dtype),
     }
-    tokenizer = _guard(folder / "processor", lambda: AutoTokenizer.from_pretrained(folder / "processor"))
+    tokenizer = guarded(folder / "processor", lambda: AutoTokenizer.from_pretrained(folder / "processor"))
     _check_tokenizer(tokenizer, folder / "processor")
-    processor = _guard(folder / "processor", lambda: Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"))
+    processor = guarded(folder / "processor", lambda: Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"))
     _place(modules, device, placement, blocks)
     info = _describe(name, folder, declared, modules, tokenizer)
     _log.info("loaded %s from %s on %s in %s", info.name, info.path, info.device, info.dtype)
@@ -125,39 +113,6 @@ def _read_schedule(path: Path) -> NoiseSchedule:
         return NoiseSchedule.from_config(read_json(path))
     except ValueError as error:
         raise CheckpointError(path, str(error)) from error
-
-
-def _load_transformer(folder: Path, gguf: Path | None, dtype: torch.dtype) -> Any:
-    """The transformer, its weights from a GGUF file if one is given: those stay packed as they are there."""
-    if gguf is None:
-        return _load_module(QwenImage21Transformer2DModel, folder, dtype)
-    kind: Any = QwenImage21Transformer2DModel
-    with torch.device("meta"):
-        wanted = {name for name, _ in kind.from_config(kind.load_config(folder)).named_parameters()}
-    _check_names(gguf, wanted, set(gguf_tensors(gguf)), kind)
-    packed = GGUFQuantizationConfig(compute_dtype=dtype)
-    options = {"config": str(folder), "quantization_config": packed, "torch_dtype": dtype}
-    module = _guard(gguf, lambda: kind.from_single_file(str(gguf), **options))
-    return module.eval().requires_grad_(False)
-
-
-def _load_module(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """One component, with every weight found, in eval mode on the host."""
-    module, report = _guard(folder, lambda: kind.from_pretrained(folder, torch_dtype=dtype, output_loading_info=True))
-    _check_names(folder, set(report["missing_keys"]), set(report["unexpected_keys"]), kind)
-    return module.eval().requires_grad_(False)
-
-
-def _check_names(path: Path, wanted: set[str], found: set[str], kind: Any) -> None:
-    """See that a file has the tensors of a module and no others; those in both sets count for nothing.
-
-    Raises:
-        CheckpointError: naming the first that is missing or unknown.
-    """
-    if missing := sorted(wanted - found):
-        raise CheckpointError(path, f"lacks {len(missing)} tensors of a {kind.__name__}, {missing[0]} first")
-    if unknown := sorted(found - wanted):
-        raise CheckpointError(path, f"has {len(unknown)} tensors its config.json knows nothing of, {unknown[0]} first")
 
 
 def _place(modules: dict[str, Any], device: torch.device, placement: Placement, blocks: BlockPlan) -> None:
@@ -196,32 +151,6 @@ def _leave_file(module: nn.Module) -> None:
     """
     for parameter in module.parameters():
         parameter.data = parameter.data.clone()
-
-
-def _guard(path: Path, load: Callable[[], Any]) -> Any:
-    """Run a loader of another library, without its progress bars, mapping its errors to ours."""
-    try:
-        with _without_bars():
-            return load()
-    except _LOADERS_ERRORS as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(path, f"cannot be loaded: {reason}") from error
-
-
-@contextmanager
-def _without_bars() -> Generator[None]:
-    """Keep the loaders' progress bars off the terminal for the length of a block; whose it is, is not known here."""
-    hub_was_quiet = are_progress_bars_disabled()
-    shown = [library for library in (transformers_bars, diffusers_bars) if library.is_progress_bar_enabled()]
-    for library in shown:
-        library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library in shown:
-            library.enable_progress_bar()
-        if hub_was_quiet:  # transformers' bars and the hub's go on and off together
-            disable_progress_bars()
 
 
 def _describe(

@@ -1,7 +1,7 @@
-"""A checkpoint as files: where it is, whether it is whole, what it declares.
+"""A checkpoint as files: where it is, which components it has, what they declare.
 
-Looks only at JSON and at safetensors headers, so a half-downloaded checkpoint is found before gigabytes are read.
-Knows nothing of torch modules.
+Looks only at JSON, so a half-downloaded checkpoint is found before gigabytes are read. Knows nothing of weights and of
+torch modules.
 """
 
 import json
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from overpaint.core import CheckpointError
-from overpaint.lora.header import Header, read_header
 from overpaint.model.declared import INDEX
 from overpaint.model.hub import fetch, find_here
 
@@ -24,10 +23,15 @@ _DESCRIPTIONS = {
     "text_encoder": "config.json",
     "vae": "config.json",
     "scheduler": "scheduler_config.json",
-    "processor": "preprocessor_config.json",
 }
+_OF_PICTURES = ("processor_config.json", "preprocessor_config.json")
+"""What a processor says of pictures: transformers 5 saves the first, which has the second in it; earlier ones that."""
+_CACHED = "models--"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_DOWNLOAD_AGAIN = "; download the checkpoint again"
+DOWNLOAD_AGAIN = "; download the checkpoint again"
+
+
+_OF_WORDS = ("tokenizer.json", "vocab.json")
 
 
 def weighted(transformer: Path | None) -> tuple[str, ...]:
@@ -51,9 +55,9 @@ def locate(source: str | None, transformer: Path | None = None) -> tuple[str, Pa
     """
     if source is None:
         return BUNDLED, Path(str(resources.files("overpaint.bundled") / BUNDLED))
-    folder = Path(source).expanduser()
+    folder = _path_of(source)
     if folder.is_dir():
-        return folder.resolve().name, folder
+        return _name_of(folder.resolve()), folder
     if folder.exists():
         raise CheckpointError(source, "is a file; give the folder that holds model_index.json")
     if not is_hub_id(source):
@@ -74,8 +78,30 @@ def find(source: str | None, transformer: Path | None = None) -> Path | None:
 
 def is_hub_id(source: str) -> bool:
     """Whether a source names a repository on the hub, and nothing here."""
-    here = Path(source).expanduser().exists()
-    return not here and _HUB_ID.fullmatch(source) is not None and not source.startswith(".")
+    return not _path_of(source).exists() and _HUB_ID.fullmatch(source) is not None and not source.startswith(".")
+
+
+def _path_of(source: str) -> Path:
+    """A source as a path that can be asked about.
+
+    Raises:
+        CheckpointError: it cannot be one, or is in a folder that we may not look into.
+    """
+    try:
+        path = Path(source).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(source, f"cannot be looked at: {str(reason).rstrip('.').lower()}") from error
+    return path
+
+
+def _name_of(folder: Path) -> str:
+    """What a checkpoint is called: a snapshot in the hub's cache by its hub id, any other by its folder."""
+    of_hub, parent = folder.parent.parent.name, folder.parent.name
+    if parent == "snapshots" and of_hub.startswith(_CACHED):
+        return of_hub.removeprefix(_CACHED).replace("--", "/")
+    return folder.name
 
 
 def _patterns(transformer: Path | None) -> list[str]:
@@ -91,14 +117,23 @@ def read_index(folder: Path) -> dict[str, Any]:
         CheckpointError: it is missing, broken, or of another pipeline.
     """
     path = folder / INDEX
+    if not _is_there(path) and (meant := _meant(folder)):
+        raise CheckpointError(folder, f"has no {INDEX}; give {meant}, which has one")
     index = read_json(path)
     found = index.get("_class_name")
     if found != PIPELINE_CLASS:
         raise CheckpointError(path, f"describes a {found}; Overpaint runs {PIPELINE_CLASS} checkpoints")
     for component in COMPONENTS:
         if not (folder / component).is_dir():
-            raise CheckpointError(folder / component, f"is missing{_DOWNLOAD_AGAIN}")
+            raise CheckpointError(folder / component, f"is missing{DOWNLOAD_AGAIN}")
     return index
+
+
+def _meant(folder: Path) -> Path | None:
+    """The checkpoint near a folder that is none: around it, right in it, or in the hub's cache of it."""
+    inside = [path.parent for pattern in (f"*/{INDEX}", f"snapshots/*/{INDEX}") for path in folder.glob(pattern)]
+    around = [folder.parent] if _is_there(folder.parent / INDEX) else []
+    return next(iter(around + inside), None)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -110,9 +145,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(path, f"cannot be read: {_first_line(error)}") from error
+        raise CheckpointError(path, f"is missing{DOWNLOAD_AGAIN}") from error
+    except OSError as error:
+        raise CheckpointError(path, f"cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise CheckpointError(path, f"is not JSON ({_first_line(error)}){DOWNLOAD_AGAIN}") from error
     if not isinstance(value, dict):
         raise CheckpointError(path, "must hold a JSON object")
     return value
@@ -127,6 +164,7 @@ def check_descriptions(folder: Path) -> None:
         CheckpointError: naming the first file that is missing, broken or does not fit.
     """
     configs = {component: read_json(folder / component / name) for component, name in _DESCRIPTIONS.items()}
+    _check_processor(folder / "processor")
     transformer, encoder, vae = (configs[name] for name in WEIGHTED)
     if transformer.get("causal_condition") is False:
         raise _misfit(folder, "transformer", "has causal_condition false; Overpaint runs checkpoints where it is true")
@@ -142,56 +180,25 @@ def check_descriptions(folder: Path) -> None:
             raise _misfit(folder, "vae", f"has {name} that is no list of one number for each of {channels} channels")
 
 
+def _check_processor(folder: Path) -> None:
+    """See that it says how pictures are read and has words, which its library tells of at length or not at all."""
+    found = [folder / name for name in _OF_PICTURES if _is_there(folder / name)]
+    for path in found or [folder / _OF_PICTURES[-1]]:
+        read_json(path)
+    if not any(_is_there(folder / name) for name in _OF_WORDS):
+        raise CheckpointError(folder / "tokenizer.json", f"is missing{DOWNLOAD_AGAIN}")
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file; where that is not to be known, who reads it says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _misfit(folder: Path, component: str, problem: str) -> CheckpointError:
     return CheckpointError(folder / component / _DESCRIPTIONS[component], problem)
-
-
-def check_weights(folder: Path) -> None:
-    """See that every weight file of a component is there and as long as its header says.
-
-    Raises:
-        CheckpointError: naming the first file that is not.
-    """
-    for path in _weight_files(folder):
-        _header_of(path)
-
-
-def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of a component's tensors by name, from the headers of its weight files.
-
-    Raises:
-        CheckpointError: a file is missing or cut off.
-    """
-    return {name: shape for path in _weight_files(folder) for name, shape in _header_of(path).shapes.items()}
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    for index_path in _shown(folder, "*.safetensors.index.json"):
-        weight_map: Any = read_json(index_path).get("weight_map")
-        names: list[Any] = list(weight_map.values()) if isinstance(weight_map, dict) else []
-        if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-            raise CheckpointError(index_path, f"has no weight_map from tensors to files beside it{_DOWNLOAD_AGAIN}")
-        return [folder / name for name in sorted(set(names))]
-    files = _shown(folder, "*.safetensors")
-    if not files:
-        raise CheckpointError(folder, f"holds no .safetensors file{_DOWNLOAD_AGAIN}")
-    return files
-
-
-def _shown(folder: Path, pattern: str) -> list[Path]:
-    """Files by name, without hidden ones: macOS leaves a `._name` beside every file that it copies to other disks."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-
-
-def _header_of(path: Path) -> Header:
-    try:
-        return read_header(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(path, f"is missing{_DOWNLOAD_AGAIN}") from error
-    except OSError as error:
-        raise CheckpointError(path, f"cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        raise CheckpointError(path, f"{error}{_DOWNLOAD_AGAIN}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import torch
 
-from overpaint.core import ConfigError
+from overpaint.core import SettingError
 
 # Of malloc.h; `mallopt` answers 0 to what it does not know, which is as good as not asking.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -32,11 +32,18 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(name)
-    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if device.type in present and not present[device.type]():
-        raise ConfigError(f"device: {name!r} is not there; use auto or cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SettingError("device", f"{name!r} is no device; name one of several as cuda:1") from error
+    present = {"cuda": _num_cuda, "mps": torch.backends.mps.is_available}
+    if device.type in present and (device.index or 0) >= present[device.type]():
+        raise SettingError("device", f"{name!r} is not there; use auto or cpu")
     return torch.device("cuda", 0) if name == "cuda" else device
+
+
+def _num_cuda() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from overpaint.core import CheckpointError
-from overpaint.model.checkpoint_files import read_index, read_json, tensor_shapes, weighted
+from overpaint.model.checkpoint_files import read_index, read_json, weighted
 from overpaint.model.declared import INDEX, Declared
 from overpaint.model.gguf_file import PackedTensor, gguf_tensors
 from overpaint.model.hub import Listing
 from overpaint.model.params import TransformerParams, encoder_kv_values
+from overpaint.model.weight_files import tensor_shapes
 
 Shapes = Mapping[str, tuple[int, ...]]
 DESCRIPTIONS = (INDEX, "transformer/config.json", "text_encoder/config.json")

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from overpaint.core import CheckpointError, ConfigError
+from overpaint.core import CheckpointError, SettingError
 
 _MAGIC = b"GGUF"
 _PREFIX = "model.diffusion_model."
 _GATE_UP = "gate_up.weight"
 """In the names of files that were made for ComfyUI."""
+KINDS = ("Q8_0", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1", "Q4_0", "Q3_K", "Q2_K", "IQ4_NL", "IQ4_XS")
+"""Packed types that diffusers reads."""
+_PLAIN_KINDS = ("F32", "F16", "BF16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ def gguf_tensors(path: Path) -> dict[str, PackedTensor]:
     """The tensors of a GGUF file by the names that diffusers gives them, from its header.
 
     Raises:
-        CheckpointError: it is no GGUF file, or not one of this transformer.
+        CheckpointError: it is no GGUF file, not one of this transformer, or packed in a way that is not read.
         ConfigError: the library that reads it is not installed.
     """
     check_gguf(path)
@@ -37,7 +40,11 @@ def gguf_tensors(path: Path) -> dict[str, PackedTensor]:
     try:
         found = GGUFReader(path).tensors
     except (ValueError, KeyError, IndexError) as error:
-        raise CheckpointError(path, f"cannot be read: {error}") from error
+        raise CheckpointError(path, f"is cut off or damaged ({error}); download it again") from error
+    for tensor in found:
+        if tensor.tensor_type.name not in (*KINDS, *_PLAIN_KINDS):
+            problem = f"has {tensor.name} in {tensor.tensor_type.name}; take a file in one of {', '.join(KINDS)}"
+            raise CheckpointError(path, problem)
     tensors: dict[str, PackedTensor] = {}
     for tensor in found:
         packed = PackedTensor(tuple(map(int, reversed(tensor.shape))), int(tensor.n_bytes))
@@ -69,8 +76,8 @@ def check_gguf(path: Path) -> None:
     except OSError as error:
         raise CheckpointError(path, f"cannot be opened: {(error.strerror or str(error)).lower()}") from error
     if magic != _MAGIC:
-        raise CheckpointError(path, "is not a GGUF file")
+        raise CheckpointError(path, "is not a GGUF file, the only kind that is taken in a transformer's place")
     try:
         import gguf  # noqa: F401  # pyright: ignore[reportUnusedImport]  an extra, looked for before gigabytes are read
     except ImportError as error:
-        raise ConfigError("transformer: a GGUF file needs gguf; install overpaint[quantised]") from error
+        raise SettingError("transformer", "a GGUF file needs gguf; install overpaint[quantised]") from error

@@ -92,8 +92,14 @@ def _read(path: str) -> Mapping[str, Any]:
 @contextmanager
 def _asking(hub_id: str) -> Generator[None]:
     """Map the hub's errors to ours."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     try:
         yield
+    except LocalEntryNotFoundError as error:
+        reason = _first_line(error.__cause__ or error)
+        problem = f"is no folder here and not whole in the hub's cache, and the hub is out of reach: {reason}"
+        raise CheckpointError(hub_id, problem) from error
     except (OSError, ValueError) as error:  # the hub's own errors derive from these
         raise CheckpointError(
             hub_id, f"is no folder here, and the hub did not give it: {_first_line(error)}"
@@ -104,5 +110,5 @@ def _asking(hub_id: str) -> Generator[None]:
         raise
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from overpaint.core import ConfigError
+from overpaint.core import SettingError
 
 _GROUP = 64
 _FLOAT8_CAPABILITY = (8, 9)
@@ -35,8 +35,7 @@ def weight_quantiser(weights: str, device: torch.device, dtype: torch.dtype) -> 
     try:
         from torchao.quantization import quantize_  # large, and only of use here
     except ImportError as error:
-        problem = "needs torchao; install overpaint[quantised]"
-        raise ConfigError(f"weights: {weights!r} {problem}") from error
+        raise SettingError("weights", f"{weights!r} needs torchao; install overpaint[quantised]") from error
     config = _torchao_config(weights, device, dtype)
 
     def quantise(weight: Tensor) -> Tensor:
@@ -73,7 +72,7 @@ def _int4_config(device: torch.device, dtype: torch.dtype) -> Any:
 
         return PrototypeInt4WeightOnlyConfig(group_size=_GROUP, set_inductor_config=False)
     needs = "a CUDA device of compute capability 8.0 (Ampere) or newer and bfloat16, or a CPU"
-    raise ConfigError(f"weights: 'int4' needs {needs}; this is {device} in {dtype}. Take int8 or fp8")
+    raise SettingError("weights", f"'int4' needs {needs}; this is {device} in {dtype}. Take int8 or fp8")
 
 
 def _has(device: torch.device, dtype: torch.dtype, capability: tuple[int, int]) -> bool:

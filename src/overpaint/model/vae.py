@@ -16,7 +16,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_qwenimage21 import AutoencoderKLQwenImage21
 from torch import Tensor, nn
 
-from overpaint.core import SizeRules
+from overpaint.core import NoNumbersError, SizeRules
 from overpaint.model.beside import begin_beside
 from overpaint.model.hosting import is_hosted, present
 from overpaint.model.layout import Grid
@@ -112,8 +112,11 @@ class PictureCodec:
 
         Returns:
             `(pixel height, pixel width, 4)` uint8 on the CPU, contiguous.
+
+        Raises:
+            NoNumbersError: there is no picture in the latents, or the VAE makes none of them.
         """
-        return self._paint(latents, grid).cpu()
+        return _brought(self._paint(latents, grid))
 
     def begin_decode(self, latents: Tensor, grid: Grid) -> Callable[[], Tensor]:
         """Decode beside what the device is given next, as far as there is room for both and the device can.
@@ -129,16 +132,17 @@ class PictureCodec:
         if grid[0] * grid[1] > self._beside_tokens or is_hosted(self._vae):
             return lambda: self.decode(latents, grid)
         made = begin_beside(self._device, lambda: self._paint(latents, grid))
-        return lambda: made().cpu()
+        return lambda: _brought(made())
 
     @torch.inference_mode()
-    def _paint(self, latents: Tensor, grid: Grid) -> Tensor:
-        """`decode`, on the device."""
+    def _paint(self, latents: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        """`decode`, on the device, and whether all of it are numbers."""
         spatial = latents.float().T.reshape(1, self.channels, *grid)
         spatial = (spatial * self._std + self._mean).to(self._dtype)
         with present(self._vae):
             samples = self._tiled(self._decode, spatial, grid, (1, PIXELS_PER_TOKEN))[0].float()
-        return samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        picture = samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        return picture, ~samples.isnan().any()
 
     def _encode(self, samples: Tensor) -> Tensor:
         return self._vae.encode(samples[:, :, None], return_dict=False)[0].mode()[:, :, 0]
@@ -165,6 +169,14 @@ class PictureCodec:
                 weight[_scaled(rows, out_scale), _scaled(columns, out_scale)] += ramp
         assert out is not None  # a grid has at least one tile
         return out / weight
+
+
+def _brought(made: tuple[Tensor, Tensor]) -> Tensor:
+    """A picture on the CPU; one of no numbers would be an empty one, which nobody would know from a painted one."""
+    picture, is_of_numbers = made
+    if not is_of_numbers:
+        raise NoNumbersError
+    return picture.cpu()
 
 
 def _tile_starts(length: int, tiling: Tiling) -> list[int]:

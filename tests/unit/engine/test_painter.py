@@ -26,6 +26,7 @@ def test_every_thread_that_computes_means_the_painters_device(
 def test_a_checkpoint_is_loaded_by_a_thread_that_means_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     for name in ("use_device", "_placement", "load_checkpoint"):
         monkeypatch.setattr(opening, name, lambda *args, name=name: told.append((name, args[0])))
     model = ModelConfig(device="cuda:1")

@@ -314,3 +314,13 @@ def test_reading_a_checkpoint_leaves_its_folder_as_it_was(copy: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     _load(copy)
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
+
+
+def test_a_processor_as_transformers_5_saves_it_reads_pictures_the_same(copy: Path, checkpoint: Checkpoint) -> None:
+    old = copy / "processor" / "preprocessor_config.json"
+    described = json.loads(old.read_text()) | {"image_processor_type": "Qwen2VLImageProcessor"}
+    (copy / "processor" / "processor_config.json").write_text(json.dumps({"image_processor": described}))
+    old.unlink()
+    read, usual = _load(copy).image_processor, checkpoint.image_processor
+    told = ("size", "patch_size", "merge_size", "image_mean", "image_std", "rescale_factor")
+    assert [getattr(read, name) for name in told] == [getattr(usual, name) for name in told]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from overpaint.core import SettingError
 from overpaint.model import device as device_module
 from overpaint.model.device import free_bytes, move, pinned, resolve_device, resolve_dtype, use_device, wait_for
 
@@ -156,7 +157,21 @@ def test_a_card_has_a_number_for_what_takes_none_without(
     name: str, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     found = resolve_device(name)
     assert found == torch.device(device)
     # What `get_per_process_memory_fraction` does with a device before it asks CUDA.
     assert torch.cuda._utils._get_device_index(found) == found.index
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("cuda:x", "is no device"), ("cuda:2", "is not there"), ("cuda:-1", "is no device")]
+)
+def test_a_card_that_is_none_is_told_before_anything_is_loaded(
+    name: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("cuda:1") == _SECOND
+    with pytest.raises(SettingError, match=f"device: '{name}' {says}"):
+        resolve_device(name)

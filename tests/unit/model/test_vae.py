@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from overpaint.core import NoNumbersError
 from overpaint.core.sizes import Size
 from overpaint.model import vae as vae_module
 from overpaint.model.checkpoint import Checkpoint
@@ -39,6 +40,17 @@ def test_encoding_takes_the_mode_and_normalises(checkpoint: Checkpoint) -> None:
     assert ours.shape == (24, 16)
     assert ours.std() > 0.3
     assert max_abs(ours, theirs[0].flatten(1).T) < 1e-5  # one rounding apart: same modules, same shapes
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_no_numbers_are_no_picture(checkpoint: Checkpoint, *, is_begun: bool) -> None:
+    """Of them bytes were made, and an empty picture was delivered as painted."""
+    codec = PictureCodec(checkpoint.vae, beside_tokens=24)
+    latents = torch.randn(24, 16, generator=torch.Generator().manual_seed(0))
+    latents[5, 3] = float("nan")
+    wait = codec.begin_decode(latents, (4, 6)) if is_begun else lambda: codec.decode(latents, (4, 6))
+    with pytest.raises(NoNumbersError):
+        wait()
 
 
 def test_decoding_gives_the_pixels_of_the_modules(checkpoint: Checkpoint) -> None:

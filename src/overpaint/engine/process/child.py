@@ -14,26 +14,24 @@ from multiprocessing.connection import Connection
 from typing import Protocol, runtime_checkable
 
 from overpaint.core.engine_stats import NO_STATS
-from overpaint.core.errors import BackendError, CancelledTaskError, OverpaintError
+from overpaint.core.errors import BackendError, CheckpointError, NoNumbersError, OverpaintError
 from overpaint.core.events import Failed
 from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
+from overpaint.engine.process.channel import Channel
 from overpaint.engine.process.log_pipe import send_log
 from overpaint.engine.process.messages import (
-    Accepted,
     Cancel,
     Close,
     Counted,
-    FromChild,
     Loaded,
     LoadFailed,
-    Refused,
     Submit,
-    ToChild,
-    Told,
+    Warming,
     Write,
     Written,
 )
+from overpaint.engine.process.submit_run import SubmitRun
 
 EngineOpener = Callable[[], WritingEngine]
 WARM_UP_ID = "warm-up"
@@ -60,11 +58,11 @@ def run_child(pipe: Connection, open_engine: EngineOpener) -> None:
         open_engine: loads the checkpoint; picklable, for it comes from the parent.
     """
     _leave_signals_to_the_parent()
-    channel = _Channel(pipe)
+    channel = Channel(pipe)
     send_log(channel.send)
     try:
         engine = open_engine()
-        warm_up(engine)
+        _warm_up_or_blame(engine, channel)
     except OverpaintError as error:
         channel.send(LoadFailed(error))
         return
@@ -76,132 +74,41 @@ def run_child(pipe: Connection, open_engine: EngineOpener) -> None:
     _Desk(engine, channel).serve()
 
 
-def warm_up(engine: WritingEngine) -> None:
+def _warm_up_or_blame(engine: WritingEngine, channel: Channel) -> None:
+    """Warm up; where the checkpoint paints nothing, it is at fault, and another engine would not mend that."""
+    try:
+        warm_up(engine, lambda: channel.send(Warming()))
+    except NoNumbersError as error:
+        raise CheckpointError(engine.info.path, f"cannot be painted with: {error.message}") from error
+
+
+def warm_up(engine: WritingEngine, tell: Callable[[], None]) -> None:
     """Paint two pictures at the default size, one step each, so that the first callers meet no cold start.
 
     Two, because an engine measures what sharing its device costs when pictures first share it.
+
+    Args:
+        engine: to be warmed up.
+        tell: called whenever there is news of them.
 
     Raises:
         OverpaintError: it failed; the engine is of no use.
     """
     engine.submit(WARM_UP_ID, GenerationRequest(prompt="a blue circle", steps=1, seed=0, num_images=2))
     for event in engine.events(WARM_UP_ID):
+        tell()
         if isinstance(event, Failed):
             raise event.error
-
-
-class _Channel:
-    """Sends whole messages from any thread."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-        self._lock = threading.Lock()
-
-    def send(self, message: FromChild) -> None:
-        """Send; a parent that is gone is noticed by whoever receives."""
-        try:
-            with self._lock:
-                self._pipe.send(message)
-        except OSError:
-            _log.debug("the parent is gone")
-
-    def receive(self) -> ToChild:
-        """The next order; `Close` when the parent is gone."""
-        try:
-            return self._pipe.recv()
-        except (EOFError, OSError):
-            return Close()
-
-
-class _Run:
-    """One submit, on a thread of its own: the engine takes the task, and its events are passed on to the end.
-
-    Args:
-        order: what to submit.
-        engine: takes it.
-        channel: hears of it.
-        places: for as many as may submit at once.
-        earlier: cancelled runs of the same task, which end first.
-    """
-
-    def __init__(
-        self,
-        order: Submit,
-        engine: WritingEngine,
-        channel: _Channel,
-        places: threading.Semaphore,
-        earlier: "list[_Run]",
-    ) -> None:
-        self.task_id = order.task_id
-        self.is_cancelled = False
-        self._engine = engine
-        self._channel = channel
-        self._places = places
-        self._lock = threading.Lock()
-        self._is_taken = False
-        self.thread = threading.Thread(target=self._live, args=(order, earlier), name=order.task_id, daemon=True)
-        self.thread.start()
-
-    def cancel(self) -> None:
-        """Stop it: now, or as soon as the engine has taken it."""
-        with self._lock:
-            self.is_cancelled = True
-            is_taken = self._is_taken
-        if is_taken:
-            self._stop()
-
-    def _live(self, order: Submit, earlier: "list[_Run]") -> None:
-        for run in earlier:
-            run.thread.join()
-        if error := self._submit(order):
-            self._channel.send(Refused(order.run, error))
-            return
-        self._channel.send(Accepted(order.run))
-        try:
-            self._listen(order.run)
-        except Exception as crash:  # noqa: BLE001  whoever waits for this task must hear of its end
-            _log.exception("the engine failed on a task")
-            error = BackendError(f"the engine failed: {crash!r}")
-            self._channel.send(Told(order.run, Failed(self.task_id, error)))
-
-    def _submit(self, order: Submit) -> OverpaintError | None:
-        """Have the engine take the task; why it does not."""
-        try:
-            with self._places:
-                if self.is_cancelled:
-                    return CancelledTaskError(f"task {self.task_id} was cancelled")
-                self._engine.submit(self.task_id, order.request, order.terms)
-        except OverpaintError as error:
-            return error
-        except Exception as crash:  # noqa: BLE001  an engine's bug costs this task and no other
-            _log.exception("the engine failed to take a task")
-            return BackendError(f"the engine failed: {crash!r}")
-        return None
-
-    def _listen(self, number: int) -> None:
-        with self._lock:
-            self._is_taken = True
-        if self.is_cancelled:
-            self._stop()
-        for event in self._engine.events(self.task_id):
-            self._channel.send(Told(number, event))
-
-    def _stop(self) -> None:
-        """Have the engine stop it; where a bug keeps it from that, its picture is still told of."""
-        try:
-            self._engine.cancel(self.task_id)
-        except Exception:  # noqa: BLE001  a bug costs this cancel and nothing else
-            _log.exception("the engine failed to cancel a task")
 
 
 class _Desk:
     """Hands orders to the engine and its events back. Never waits for the engine, so that a cancel is never late."""
 
-    def __init__(self, engine: WritingEngine, channel: _Channel) -> None:
+    def __init__(self, engine: WritingEngine, channel: Channel) -> None:
         self._engine = engine
         self._channel = channel
         self._places = threading.Semaphore(SUBMITS_AT_ONCE)
-        self._runs: list[_Run] = []
+        self._runs: list[SubmitRun] = []
 
     def serve(self) -> None:
         """Work until told to close, or until the engine has ended by itself; the process ends with it."""
@@ -222,14 +129,14 @@ class _Desk:
             case Submit():
                 self._runs = [run for run in self._runs if run.thread.is_alive()]
                 earlier = [run for run in self._runs_of(order.task_id) if run.is_cancelled]
-                self._runs.append(_Run(order, self._engine, self._channel, self._places, earlier))
+                self._runs.append(SubmitRun(order, self._engine, self._channel, self._places, earlier))
             case Cancel():
                 for run in self._runs_of(order.task_id):
                     run.cancel()
             case Write():
                 threading.Thread(target=self._write, args=(order,), name="overpaint-text", daemon=True).start()
 
-    def _runs_of(self, task_id: str) -> list[_Run]:
+    def _runs_of(self, task_id: str) -> list[SubmitRun]:
         return [run for run in self._runs if run.task_id == task_id]
 
     def _count(self) -> None:

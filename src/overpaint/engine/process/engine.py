@@ -1,7 +1,7 @@
 """One child process and the parent's side of its pipe: an `EngineClient` that lives as long as the child does.
 
 When the child dies, every open task fails with a retryable `BackendError`; starting another one is the supervisor's.
-A child that hangs is killed: one that owes pictures and says nothing for too long, or loads and does not compute.
+A child that hangs is killed: one that owes pictures and says nothing for too long, or loads and does not get on.
 """
 
 import itertools
@@ -35,6 +35,7 @@ from overpaint.engine.process.messages import (
     Submit,
     ToChild,
     Told,
+    Warming,
     Write,
     Written,
 )
@@ -53,8 +54,8 @@ class ProcessEngine:
     Args:
         open_engine: loads the checkpoint there; a module-level function or a partial of one.
         on_end: called once, from a thread, when the child is gone.
-        stall_s: longest silence while tasks are open, longer than its longest tick; and longest time without a
-            computation while it loads.
+        stall_s: longest silence while tasks are open, longer than its longest tick; and longest time that it does
+            not get on while it loads (`pulse`).
 
     Raises:
         OSError: the machine is out of memory, processes or descriptors.
@@ -214,7 +215,7 @@ class ProcessEngine:
             if self._may_be_quiet():
                 quiet_since_s = time.monotonic()
             elif time.monotonic() - quiet_since_s > self._stall_s:
-                does = "owes pictures and has said nothing" if self._info else "loads and has not computed"
+                does = "owes pictures and has said nothing" if self._info else "loads and has not got on"
                 _log.error("the engine %s for %g s, killing it", does, self._stall_s)
                 self._process.kill()
                 return
@@ -225,6 +226,8 @@ class ProcessEngine:
 
     def _sort(self, message: FromChild) -> None:
         match message:
+            case Warming():
+                pass  # that it came is all there is to it
             case Loaded(info):
                 self._info = info
                 self._settled.set()

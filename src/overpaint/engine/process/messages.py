@@ -57,6 +57,11 @@ ToChild = Submit | Cancel | Write | Close
 
 
 @dataclass(frozen=True, slots=True)
+class Warming:
+    """The first pictures have come a step further."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """The checkpoint is loaded and warm; the first message of a child that can work."""
 
@@ -135,4 +140,4 @@ class Logged:
     num_dropped: int
 
 
-FromChild = Loaded | LoadFailed | Accepted | Refused | Told | Written | Counted | Logged
+FromChild = Warming | Loaded | LoadFailed | Accepted | Refused | Told | Written | Counted | Logged

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from overpaint.core.config import ModelConfig
 from overpaint.core.engine_stats import EngineStats
-from overpaint.core.errors import BackendError, CheckpointError
+from overpaint.core.errors import BackendError, CheckpointError, NoNumbersError
 from overpaint.core.events import Event, Failed
 from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
@@ -39,11 +39,28 @@ def open_never() -> WritingEngine:
 
 
 def open_busily() -> WritingEngine:
-    """Loads for longer than it may be quiet."""
-    end_s = time.monotonic() + SLOW_S
+    """Loads for longer than it may be quiet, and takes memory for what it loads."""
+    end_s, held = time.monotonic() + SLOW_S, list[bytes]()
     while time.monotonic() < end_s:
-        pass
+        held.append(os.urandom(1 << 16))
+        time.sleep(0.01)
     return NullEngine()
+
+
+def open_in_circles() -> WritingEngine:
+    while True:
+        pass
+
+
+class Painting(NullEngine):
+    """Paints no numbers."""
+
+    def events(self, task_id: str) -> Iterator[Event]:
+        yield Failed(task_id, NoNumbersError())
+
+
+def open_painting_nothing() -> WritingEngine:
+    return Painting()
 
 
 class Clumsy(NullEngine):

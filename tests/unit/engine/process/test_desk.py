@@ -20,6 +20,7 @@ from overpaint.engine.process import child, replies
 from overpaint.engine.process.engine import ProcessEngine
 from overpaint.engine.process.mailboxes import Mailboxes
 from overpaint.engine.process.messages import Accepted, Submit, Told
+from overpaint.engine.process.submit_run import SubmitRun
 from overpaint.engine.process.supervisor import RestartPolicy, Supervisor
 from tests.unit.engine.process.openers import open_clumsy, open_crashing, open_miscounting, open_slow, wait_for_steps
 
@@ -146,7 +147,7 @@ def test_a_bug_in_a_cancel_that_comes_as_the_task_is_taken_costs_no_picture_eith
 
     channel: Any = SimpleNamespace(send=send)
     order = Submit(7, "wrong", request("bug in cancel"), DEFAULT_TERMS)
-    run = child._Run(order, open_clumsy(), channel, threading.Semaphore(1), [])
+    run = SubmitRun(order, open_clumsy(), channel, threading.Semaphore(1), [])
     begun.set()
     run.thread.join(LOAD_S)
     last = told[-1]

@@ -19,6 +19,7 @@ from overpaint.api.log import JsonFormatter
 from overpaint.core.errors import BackendError, CancelledTaskError, CheckpointError, RequestError, TaskError
 from overpaint.core.events import Failed, Finished, Progress
 from overpaint.core.picture import Picture
+from overpaint.core.ports import WritingEngine
 from overpaint.core.request import GenerationRequest
 from overpaint.core.sizes import Size
 from overpaint.engine.null import NULL_INFO, NullEngine
@@ -32,9 +33,11 @@ from tests.unit.engine.process.openers import (
     open_dying,
     open_dying_writer,
     open_hanging,
+    open_in_circles,
     open_never,
     open_nothing,
     open_null,
+    open_painting_nothing,
     open_talkative,
     wait_for_steps,
 )
@@ -173,9 +176,10 @@ def test_a_child_that_owes_a_picture_and_says_nothing_is_killed() -> None:
     engine.close()
 
 
-def test_a_child_that_hangs_while_it_loads_is_killed() -> None:
+@pytest.mark.parametrize("opener", [open_never, open_in_circles])
+def test_a_child_that_hangs_while_it_loads_is_killed(opener: Callable[[], WritingEngine]) -> None:
     ended = threading.Event()
-    engine = ProcessEngine(open_never, ended.set, stall_s=1.5)
+    engine = ProcessEngine(opener, ended.set, stall_s=1.5)
     assert not engine.wait_loaded(LOAD_S)
     assert "killed by signal 9" in str(engine.load_error)
     assert ended.wait(10)
@@ -211,6 +215,14 @@ def test_an_engine_that_cannot_load_says_why(start: Start) -> None:
     assert isinstance(engine.load_error, CheckpointError)
     with pytest.raises(CheckpointError, match="nowhere"):
         _ = engine.info
+
+
+def test_a_checkpoint_that_paints_no_numbers_is_at_fault(start: Start) -> None:
+    """A server whose first pictures are none ends: loading tens of gigabytes again would not mend them."""
+    engine = start(open_painting_nothing, is_waited=False)
+    assert not engine.wait_loaded(LOAD_S)
+    assert isinstance(engine.load_error, CheckpointError)
+    assert "cannot be painted with: What was painted are no numbers" in str(engine.load_error)
 
 
 def test_a_bug_at_start_is_told_too(start: Start) -> None:

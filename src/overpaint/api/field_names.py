@@ -11,8 +11,8 @@ def in_words(error: OverpaintError, names: Mapping[str, str]) -> str:
 
     Args:
         error: any.
-        names: by the service's name, a field (``"steps"``) or one item of it (``"images[0]"``); what is not there
-            keeps its name.
+        names: by the service's name, a field (``"steps"``), one item of it (``"images[0]"``) or any (``"images[]"``);
+            what is not there keeps its name.
     """
     if not isinstance(error, RequestError) or isinstance(error, UnknownFieldError):
         return error.message
@@ -24,4 +24,5 @@ def name_of(field: str, names: Mapping[str, str]) -> str:
     stem, bracket, rest = field.partition("[")
     if "." in rest:
         return field
-    return names.get(field) or names.get(stem, stem) + bracket + rest
+    several = names.get(f"{stem}[]") if bracket else None
+    return names.get(field) or (several or names.get(stem, stem)) + bracket + rest

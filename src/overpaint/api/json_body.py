@@ -89,8 +89,14 @@ def _place(found: Mapping[str, Any], fields: Any) -> tuple[str | int, ...]:
             here = here[part]
         elif isinstance(part, str) and 0 < at < last + (found["type"] != "missing"):
             continue
+        elif isinstance(part, int) and not _is_list(here):
+            continue  # one that was sent without the brackets of its list
         place.append(part)
     return tuple(place)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _has(fields: Any, part: str | int) -> bool:

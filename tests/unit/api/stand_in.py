@@ -6,6 +6,7 @@ Keys, limits, links and the catalogue are the real ones; tasks live in a dict an
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from overpaint.service.caller import Caller
 from overpaint.service.catalogue_file import read_catalogue
 from overpaint.service.clock import SystemClock
 from overpaint.service.draft import Draft, PictureBytes, PictureSource, PictureUrl
-from overpaint.service.files import FileContent
+from overpaint.service.files import FileContent, FileStream
 from overpaint.service.keys import Keys
 from overpaint.service.limits import Limits
 from overpaint.service.links import FileLinks
@@ -83,7 +84,7 @@ class StandIn:
         self.submit = SimpleNamespace(submit=self.accept, note_unheard=lambda task: self.unheard.append(task.id))
         self.webhooks = SimpleNamespace(deliveries=self.deliveries)
         self.tasks = self
-        self.files = SimpleNamespace(reserve=self.reserve, upload=self.upload, read=self.read)
+        self.files = SimpleNamespace(reserve=self.reserve, upload=self.upload, read=self.read, open=self.open)
         self.adapters = SimpleNamespace(names=lambda: ("pencil",))
         self.unheard: list[str] = []
         self.stored: dict[str, Task] = {}
@@ -274,9 +275,20 @@ class StandIn:
             raise TaskNotFoundError("there is no such file")
         return self.content[key]
 
+    @asynccontextmanager
+    async def open(self, key: str) -> AsyncIterator[FileStream]:
+        content = await self.read(key)
+        yield FileStream(len(content.data), content.media_type, _halves(content.data))
+
     async def deliveries(self, *, task_id: str | None = None, **_: object) -> list[WebhookDelivery]:
         now = datetime.now(UTC)
         return [WebhookDelivery("wh_1", task_id or "", "k", "https://example.com", 1, now, now + timedelta(minutes=1))]
+
+
+async def _halves(data: bytes) -> AsyncIterator[bytes]:
+    middle = len(data) // 2
+    yield data[:middle]
+    yield data[middle:]
 
 
 def out_of_reach() -> BackendError:

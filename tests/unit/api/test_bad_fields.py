@@ -7,7 +7,6 @@ import base64
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -275,7 +274,7 @@ async def left_behind(world: World) -> dict[str, list[Any]]:
     return {
         "tasks": tasks,
         "usage": [row async for row in world.service.usage()],
-        "files": [name async for name in world.outputs.list_keys("", older_than=timedelta(seconds=-60))],
+        "files": [file.key async for file in world.outputs.list_files("")],
         "webhooks": await world.stores.webhooks.deliveries(),
     }
 

@@ -1,13 +1,17 @@
 """Bodies that legal clients send, and that are none of a dialect's business: compressed, no object, half empty."""
 
+import asyncio
 import gzip
 import json
+from collections.abc import Callable
 
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
+from overpaint.api.body import BodyLimit
 from overpaint.api.dialects import DIALECTS
 from overpaint.api.errors import CLIENT_CLOSED
+from overpaint.core.errors import CapacityError, OverpaintError, RateLimitError
 from overpaint.core.task import Task
 from overpaint.service.caller import Caller
 from overpaint.service.draft import Draft
@@ -26,6 +30,7 @@ PAINT = {
     "/overpaint/v1/tasks": {"prompt": "a cat"},
 }
 JSON = {"Content-Type": "application/json"}
+MIB = 1024 * 1024
 
 
 async def test_every_dialect_is_asked() -> None:
@@ -107,3 +112,81 @@ async def test_a_client_that_leaves_before_its_body_is_whole_is_no_bug(
     await world.app(scope, receive, send)
     assert told[0]["status"] == CLIENT_CLOSED
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+class Crowd:
+    """Requests that send bodies and stay, behind one limit of 8 MiB in all."""
+
+    def __init__(self, caller_of: Callable[[str], Caller]) -> None:
+        self._limit = BodyLimit(self._read, max_bytes=6 * MIB, max_held_bytes=8 * MIB)
+        self._caller_of = caller_of
+        self._staying: list[asyncio.Task[None]] = []
+
+    async def send(self, name: str, mib: float) -> None:
+        """A request whose body was taken goes on; a refusal is raised."""
+        scope: Scope = {
+            "type": "http",
+            "method": "POST",
+            "state": {"caller": self._caller_of(name)},
+            "taken": asyncio.Event(),
+        }
+        pieces = iter([int(mib * MIB / 2)] * 2)
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": bytes(next(pieces))}
+
+        async def send(message: Message) -> None:
+            del message
+
+        request = asyncio.ensure_future(self._limit(scope, receive, send))
+        taken = asyncio.ensure_future(scope["taken"].wait())
+        await asyncio.wait((request, taken), return_when=asyncio.FIRST_COMPLETED)
+        if request.done():
+            taken.cancel()
+            request.result()
+        self._staying.append(request)
+
+    async def leave(self) -> None:
+        for request in self._staying:
+            request.cancel()
+        await asyncio.gather(*self._staying, return_exceptions=True)
+
+    @staticmethod
+    async def _read(scope: Scope, receive: Receive, send: Send) -> None:
+        del send
+        for _ in range(2):
+            await receive()
+        scope["taken"].set()
+        await asyncio.Event().wait()
+
+
+async def test_bodies_have_a_bound_together_and_one_key_half_of_it(world: World) -> None:
+    """A key that sent many at once, slowly, made the server hold all of them."""
+    keys = {key.name: Caller(key) for key in await world.stand_in.keys.list_keys()}
+    crowd = Crowd(lambda name: keys[name])
+    await crowd.send("mine", 2)
+    await crowd.send("mine", 2)
+    with pytest.raises(RateLimitError, match=r"this key .* more than 4 MiB"):
+        await crowd.send("mine", 2)
+    await crowd.send("mine", 1)  # small ones are never refused
+    await crowd.send("other", 2.5)
+    with pytest.raises(CapacityError, match="together") as refusal:
+        await crowd.send("admin", 3)
+    assert not isinstance(refusal.value, RateLimitError)
+    await crowd.leave()
+    await crowd.send("mine", 4)
+    await crowd.send("admin", 4)
+    await crowd.leave()
+
+
+@pytest.mark.parametrize(("error", "status"), [(RateLimitError("x", 2.0), 429), (CapacityError("x"), 503)])
+async def test_who_is_refused_for_that_is_told_when_to_try_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: OverpaintError, status: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("overpaint.api.body.HeldBodies.check", refuse)
+    for path in PAINT:
+        answer = await world.http.post(path, json=PAINT[path] | {"user": "x" * 2 * MIB})
+        assert (answer.status_code, answer.headers["retry-after"]) == (status, "2"), path

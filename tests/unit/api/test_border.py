@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from overpaint.core.events import Progress
 from overpaint.core.task import Priority, Task, TaskFailure, TaskSpec, TaskState
 from overpaint.service.watch import Ended
 from overpaint.service.webhooks import Signing
+from tests.unit.api.stand_in import out_of_reach
 
 ROOT = Path(__file__).parents[3]
 
@@ -125,7 +126,7 @@ def test_a_last_event_id_that_is_not_ours_starts_from_the_beginning(text: str | 
     assert parse_last_event_id(text) == number
 
 
-async def _slow() -> AsyncIterator[SseEvent]:
+async def _slow() -> AsyncGenerator[SseEvent]:
     yield SseEvent(1, "queued")
     await asyncio.sleep(60)
     yield SseEvent(2, "never")
@@ -146,15 +147,22 @@ def test_a_stream_stays_awake_and_ends_when_the_server_stops() -> None:
     assert set(frames[2:]) == {b": still here\n\n"}
 
 
-async def _soon_ready(closing: Closing) -> AsyncIterator[SseEvent]:
+async def _soon_ready(closing: Closing) -> AsyncGenerator[SseEvent]:
     yield SseEvent(1, "queued")
     closing.begin()
     yield SseEvent(2, "done")
 
 
-def test_a_stream_says_farewell_only_when_the_server_stops_before_its_end() -> None:
-    async def names(closing: Closing, events: AsyncIterator[SseEvent]) -> list[str]:
-        stream = event_stream(events, closing, 0.01, None, [SseEvent(None, "error"), SseEvent(None, "over")])
+async def _broken() -> AsyncGenerator[SseEvent]:
+    yield SseEvent(1, "queued")
+    raise out_of_reach()
+
+
+def test_a_stream_has_last_words_only_when_it_breaks_off() -> None:
+    async def names(closing: Closing, events: AsyncGenerator[SseEvent]) -> list[str]:
+        stream = event_stream(
+            events, closing, 0.01, None, lambda error: [SseEvent(None, error.code), SseEvent(None, "over")]
+        )
         frames: list[str] = []
         async for frame in stream.body_iterator:
             frames.append(frame if isinstance(frame, str) else bytes(frame).decode())
@@ -163,7 +171,8 @@ def test_a_stream_says_farewell_only_when_the_server_stops_before_its_end() -> N
         return re.findall(r"^event: (\w+)$", "".join(frames), re.MULTILINE)
 
     closing = Closing()
-    assert asyncio.run(names(closing, _slow())) == ["queued", "error", "over"]
+    assert asyncio.run(names(closing, _slow())) == ["queued", "unfinished", "over"]
+    assert asyncio.run(names(Closing(), _broken())) == ["queued", "backend", "over"]
     closing = Closing()
     assert asyncio.run(names(closing, _soon_ready(closing))) == ["queued", "done"]
 

@@ -25,6 +25,7 @@ from overpaint.core.errors import (
     PictureError,
     RateLimitError,
     RequestError,
+    SettingError,
     TaskNotFoundError,
     UnreachablePictureError,
 )
@@ -96,6 +97,14 @@ def test_layers_are_refused_by_name(app: str) -> None:
 )
 def test_sizes_are_presets_or_sides(asked: Any, size: Size) -> None:
     assert draft(PAINT, image_size=asked).size == size
+
+
+@pytest.mark.parametrize(("seed", "painted"), [(None, -1), (0, 0), (2**31, 0), (2**64 - 1, 2**31 - 1)])
+def test_a_seed_of_64_bits_is_folded_where_no_largest_is_documented(seed: int | None, painted: int) -> None:
+    """Seeds that fal answered with, and those that ComfyUI makes up, are often larger."""
+    assert draft(PAINT, seed=seed).seed == painted
+    with pytest.raises(ValidationError, match="seed"):
+        draft(NEW, seed=2**31)
 
 
 def test_an_edit_without_a_size_follows_its_picture() -> None:
@@ -195,6 +204,8 @@ def everything() -> list[OverpaintError]:
             made.append(kind("prompt", "x", "is bad"))
         elif kind is FailedTaskError:
             made += [FailedTaskError(TaskFailure(code, "it broke")) for code in ("backend", "content", "no_capacity")]
+        elif kind is SettingError:
+            made.append(SettingError("device", "'x' is no device"))
         elif not issubclass(kind, CheckpointError):
             made.append(kind("it broke"))
     return made

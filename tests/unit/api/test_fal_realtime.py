@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from overpaint.api.app import create_app
 from overpaint.api.config import ApiConfig
+from overpaint.api.dialects.fal.inbox import MAX_BUFFERED, MAX_BUFFERED_BYTES, Inbox
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
 from overpaint.service.draft import Draft
@@ -86,3 +87,54 @@ def test_who_hangs_up_while_the_task_is_being_stored_has_it_cancelled() -> None:
         while stand_in.stored[task_id].state is not TaskState.CANCELLED:
             assert time.monotonic() < deadline_s
             time.sleep(0.05)
+
+
+def test_who_sends_more_than_is_kept_and_hangs_up_is_heard() -> None:
+    """The connection waited for room that nobody made any more, for ever, and kept all that it had been sent."""
+    stand_in = StandIn(step_s=60)
+    _, secret = asyncio.run(stand_in.keys.create("mine"))
+    client = TestClient(create_app(stand_in.service, ApiConfig()))
+    with client.websocket_connect(URL, headers={"Authorization": f"Key {secret}"}) as socket:
+        for number in range(MAX_BUFFERED + 5):
+            socket.send_json({"prompt": f"cat {number}"})
+        socket.close()
+    (task,) = stand_in.stored.values()
+    assert task.state is TaskState.CANCELLED
+
+
+def test_the_newest_message_goes_before_older_ones_where_few_are_kept() -> None:
+    """The client says: "before starting to drop old ones in favor of the newer ones. It must be between 1 and 60"."""
+    stand_in = StandIn(step_s=0.1)
+    _, secret = asyncio.run(stand_in.keys.create("mine"))
+    client = TestClient(create_app(stand_in.service, ApiConfig()))
+    with client.websocket_connect(f"{URL}?max_buffering=1", headers={"Authorization": f"Key {secret}"}) as socket:
+        for number in range(5):
+            socket.send_json({"prompt": f"cat {number}"})
+            time.sleep(0.05)
+        for _ in range(2):
+            socket.receive_bytes()
+    assert [task.spec.prompt for task in stand_in.stored.values()] == ["cat 0", "cat 4"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"), [("2", 2), ("60", 60), ("", 60), ("0", 60), ("61", 60), ("-1", 60), ("x", 60)]
+)
+def test_as_many_messages_are_kept_as_are_asked_for(asked: str, kept: int) -> None:
+    async def waiting() -> list[str]:
+        inbox = Inbox(asked)
+        for number in range(70):
+            inbox.put({"text": str(number)})
+        return [(await inbox.get())["text"] for _ in range(kept)]
+
+    assert asyncio.run(waiting()) == [str(number) for number in range(70 - kept, 70)]
+
+
+def test_large_messages_are_kept_as_far_as_there_is_room_and_the_newest_in_any_case() -> None:
+    async def waiting() -> list[int]:
+        inbox = Inbox()
+        third = bytes(MAX_BUFFERED_BYTES // 3)
+        for data in (third, third, third, b"small", bytes(MAX_BUFFERED_BYTES + 1), b"", third):
+            inbox.put({"bytes": data})
+        return [len((await inbox.get())["bytes"]) for _ in range(2)]
+
+    assert asyncio.run(waiting()) == [0, MAX_BUFFERED_BYTES // 3]

@@ -225,7 +225,7 @@ async def test_keys_are_an_admins_business(world: World) -> None:
     assert (await world.nobody.get(f"{ROOT}/models", headers=headers)).status_code == 200
     limits = {"requests_per_minute": 5, "monthly_budget_usd": 1.5}
     changed = (await world.admin.put(f"{ROOT}/keys/shop/limits", json=limits)).json()
-    assert changed["limits"] == limits | {"max_open_tasks": None}
+    assert changed["limits"] == limits | {"max_open_tasks": None, "max_upload_mib": None}
     assert (await world.admin.delete(f"{ROOT}/keys/shop")).json()["revoked_at"]
     listed = (await world.admin.get(f"{ROOT}/keys")).json()
     assert "secret" not in listed[-1]

@@ -118,7 +118,8 @@ def test_what_cannot_be_honoured_is_named(fields: dict[str, Any], param: str) ->
     [
         ({"seed": "1.5"}, "seed"),
         ({"seed": ["many"]}, "seed[0]"),
-        ({"image": 5}, "image[0]"),
+        ({"image": 5}, "image"),
+        ({"image": [5]}, "image[0]"),
         ({"images": [{"image_url": {"url": "https://example.com/a.png"}}]}, "images[0].image_url"),
         ({"mask": 5}, "mask"),
         ({"mask": {"file_id": 5}}, "mask.file_id"),

@@ -31,6 +31,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     (OPENAI, {"image": BAD}, "image"),
     (OPENAI, {"image": [GOOD, BAD]}, "image[1]"),
     (OPENAI, {"image": GOOD, "images": [{"image_url": GOOD}, {"image_url": BAD}]}, "images[1].image_url"),
+    (OPENAI, {"images": [GOOD, BAD]}, "images[1]"),
     (OPENAI, {"image": GOOD, "url": BAD}, "url"),
     (OPENAI, {"image": GOOD, "mask": {"image_url": BAD}}, "mask.image_url"),
     (OPENAI, {"image": GOOD, "mask_image": BAD}, "mask_image"),
@@ -49,6 +50,19 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     (REPLICATE.format("qwen-image-edit"), {"input": {"prompt": "blue", "image": BAD}}, "input.image"),
     (REPLICATE.format("qwen-image-edit-plus"), {"input": {"prompt": "blue", "image": [GOOD, BAD]}}, "input.image[1]"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"images": [GOOD, 5]}, "images[1]"),
+        ({"images": [5]}, "images[0]"),
+        ({"image": 5}, "image"),
+    ],
+)
+async def test_what_is_no_picture_at_all_is_told_by_its_field(world: World, body: dict[str, Any], param: str) -> None:
+    error = (await world.http.post(OPENAI, json={"prompt": "blue", **body})).json()["error"]
+    assert (error["param"], error["message"].partition(":")[0]) == (param, param)
 
 
 @pytest.mark.parametrize(("path", "body", "field"), CASES)

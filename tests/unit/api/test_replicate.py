@@ -304,6 +304,18 @@ async def test_what_could_not_be_told_again_is_not_stored(world: World, name: st
 
 
 @pytest.mark.anyio
+async def test_a_further_adapter_is_told_by_its_place_in_its_field(world: World) -> None:
+    async def refuse(*_: object) -> None:
+        raise RequestError("adapters[1]", "c/d", "is no adapter of this server")
+
+    world.stand_in.submit.submit = refuse
+    body = {"input": {"prompt": "a cat", "lora_weights": "a/b", "extra_lora_weights": ["c/d"]}}
+    (wrong,) = (await world.http.post(f"/replicate/v1/models/{WORDS}/predictions", json=body)).json()["invalid_fields"]
+    assert wrong["field"] == "input.extra_lora_weights[0]"
+    assert wrong["description"].startswith("extra_lora_weights[0]: 'c/d' is no adapter")
+
+
+@pytest.mark.anyio
 async def test_a_stream_that_the_server_ends_has_an_error_and_an_end(world: World) -> None:
     world.stand_in.step_s = 60
     made = await world.http.post(f"/replicate/v1/models/{WORDS}/predictions", json={"input": {"prompt": "a cat"}})

@@ -10,7 +10,13 @@ from overpaint.service.draft import PictureBytes, PictureDataUri, picture_source
 from overpaint.service.uploads import plain_name
 
 ID = "9f0c6c1f0f6b4b58a0e3f3f6a1b2c3d4"
-NAMES = {"steps": "num_inference_steps", "images[0]": "image", "images": "image_urls"}
+NAMES = {
+    "steps": "num_inference_steps",
+    "adapters[0]": "lora",
+    "adapters": "loras",
+    "images": "image",
+    "images[]": "images",
+}
 
 
 def test_an_id_survives_the_dashes() -> None:
@@ -28,8 +34,10 @@ def test_what_cannot_be_an_id_is_not_found(text: str) -> None:
     ("error", "text"),
     [
         (RequestError("steps", 0, "must be 1 to 200"), "num_inference_steps: 0 must be 1 to 200"),
-        (RequestError("images[0]", "x", "is bad"), "image: 'x' is bad"),
-        (RequestError("images[2]", "x", "is bad"), "image_urls[2]: 'x' is bad"),
+        (RequestError("adapters[0]", "x", "is bad"), "lora: 'x' is bad"),
+        (RequestError("adapters[2]", "x", "is bad"), "loras[2]: 'x' is bad"),
+        (RequestError("images", 11, "are too many"), "image: 11 are too many"),
+        (RequestError("images[2]", "x", "is bad"), "images[2]: 'x' is bad"),
         (RequestError("images[2].image_url", "x", "is bad"), "images[2].image_url: 'x' is bad"),
         (RequestError("seed", -2, "is bad"), "seed: -2 is bad"),
         (MissingFieldError("steps"), "num_inference_steps: is required"),

@@ -76,7 +76,7 @@ def _text(form: Form, field: str) -> str:
 
 async def _exists(service: Service, key: str) -> bool:
     try:
-        await service.files.read(key)
+        async with service.files.open(key):
+            return True
     except TaskNotFoundError:
         return False
-    return True

@@ -28,7 +28,7 @@ from overpaint.api.dialects.fal.schemas import (
 from overpaint.api.errors import FindingsError
 from overpaint.api.named_sizes import size_of
 from overpaint.core.errors import RequestError
-from overpaint.core.request import RANDOM_SEED, AdapterRef, OutputSpec
+from overpaint.core.request import MAX_SEED, RANDOM_SEED, AdapterRef, OutputSpec
 from overpaint.core.task import Priority, StoredFile, Task
 from overpaint.service.draft import Draft, PictureSource, picture_source
 
@@ -97,7 +97,7 @@ def to_draft(body: AnyInput, endpoint: Endpoint, manners: Manners) -> Draft:
         pictures=_pictures(body),
         mask=picture_source(body.mask_url, "mask_url") if isinstance(body, InpaintInput) else None,
         size=size_of(body.image_size or endpoint.size),
-        seed=RANDOM_SEED if body.seed is None else body.seed,
+        seed=RANDOM_SEED if body.seed is None else body.seed % (MAX_SEED + 1),
         num_images=body.num_images,
         steps=_steps(body),
         true_cfg_scale=scale,

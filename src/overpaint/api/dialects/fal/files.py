@@ -17,6 +17,7 @@ from overpaint.api.dialects.fal.asking import lifetime_of
 from overpaint.api.dialects.fal.schemas import CompleteInput
 from overpaint.api.error_answers import json_answer
 from overpaint.api.errors import ForbiddenError
+from overpaint.api.file_answer import FileAnswer
 from overpaint.api.files import READ_HEADERS
 from overpaint.api.json_body import described_body, parse_json, validated
 from overpaint.api.public_url import Links
@@ -59,8 +60,7 @@ async def begin(request: Request, service: ServiceDep, caller: CallerDep, links:
 async def read(service: ServiceDep, expires: str, signature: str, key: str) -> Response:
     """What was uploaded."""
     _check(service, key, expires, signature, "get")
-    content = await service.files.read(key)
-    return Response(content.data, media_type=content.media_type, headers=READ_HEADERS)
+    return FileAnswer(service.files, key, READ_HEADERS)
 
 
 @router.put(FILE + "/multipart/{upload_id}/{number}", operation_id="fal_cdn_part")

@@ -1,6 +1,6 @@
 """fal's queue: submit, status, a stream of it, result, cancel. A request is found by its id, below any endpoint."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -117,7 +117,7 @@ async def _get(request: Request, service: Service, caller: Caller, request_id: s
     return task
 
 
-async def _statuses(service: Service, caller: Caller, task: Task, url: str, has_logs: bool) -> AsyncIterator[SseEvent]:
+async def _statuses(service: Service, caller: Caller, task: Task, url: str, has_logs: bool) -> AsyncGenerator[SseEvent]:
     async for event in service.tasks.events(caller, task.id):
         what = event.what
         if isinstance(what, Queued):

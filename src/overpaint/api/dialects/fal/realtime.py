@@ -22,6 +22,7 @@ from overpaint.api.dialects.fal.convert import Manners, to_draft
 from overpaint.api.dialects.fal.endings import ending_error
 from overpaint.api.dialects.fal.endpoints import Endpoint, endpoint_at
 from overpaint.api.dialects.fal.errors import refusal_of
+from overpaint.api.dialects.fal.inbox import Inbox
 from overpaint.api.error_answers import unexpected
 from overpaint.api.json_body import parse_json
 from overpaint.api.public_url import Links, base_url
@@ -34,14 +35,13 @@ from overpaint.service.service import Service
 router = APIRouter()
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
-MAX_BUFFERED = 60
 MAX_PARTS = 1000
 """Lists and maps of a message, and what each of them holds."""
 
 
 @router.websocket("/{app:path}/realtime")
-async def realtime(socket: WebSocket, app: str) -> None:
-    """Answer one message after the other until the other side ends it."""
+async def realtime(socket: WebSocket, app: str, max_buffering: str = "") -> None:
+    """Answer one message after the other until the other side ends it, which is heard at any time."""
     await socket.accept()
     service: Service = socket.app.state.service
     try:
@@ -50,11 +50,11 @@ async def realtime(socket: WebSocket, app: str) -> None:
         await _tell(socket, error)
         await socket.close(POLICY_VIOLATION)
         return
-    inbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(MAX_BUFFERED)
+    inbox = Inbox(max_buffering)
     answering = asyncio.ensure_future(_answer_or_hang_up(socket, service, caller, endpoint, inbox))
     try:
         while (message := await socket.receive())["type"] != "websocket.disconnect":
-            await inbox.put(message)
+            inbox.put(message)
     finally:
         answering.cancel()
         with suppress(asyncio.CancelledError, WebSocketDisconnect):
@@ -62,7 +62,7 @@ async def realtime(socket: WebSocket, app: str) -> None:
 
 
 async def _answer_or_hang_up(
-    socket: WebSocket, service: Service, caller: Caller, endpoint: Endpoint, inbox: "asyncio.Queue[Mapping[str, Any]]"
+    socket: WebSocket, service: Service, caller: Caller, endpoint: Endpoint, inbox: Inbox
 ) -> None:
     """Where even an error cannot be told, the connection is closed: better none than a silent one."""
     try:
@@ -72,9 +72,7 @@ async def _answer_or_hang_up(
         await socket.close(INTERNAL_ERROR)
 
 
-async def _answer_all(
-    socket: WebSocket, service: Service, caller: Caller, endpoint: Endpoint, inbox: "asyncio.Queue[Mapping[str, Any]]"
-) -> None:
+async def _answer_all(socket: WebSocket, service: Service, caller: Caller, endpoint: Endpoint, inbox: Inbox) -> None:
     while True:
         message = await inbox.get()
         try:

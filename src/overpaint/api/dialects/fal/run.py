@@ -1,6 +1,6 @@
 """fal's direct calls: the answer is the output, at the end or as a stream with what happens on the way."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -21,8 +21,9 @@ from overpaint.api.inline import look_uri
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at
 from overpaint.api.sse import SseEvent, event_stream
-from overpaint.api.submission import hold, stopped_before
+from overpaint.api.submission import hold
 from overpaint.api.task_ids import dashed
+from overpaint.core.errors import OverpaintError
 from overpaint.core.events import Preview, Progress
 from overpaint.core.task import Task
 from overpaint.service.watch import Ended, Happening
@@ -40,7 +41,7 @@ router = APIRouter(tags=["fal"])
 async def stream(app: str, call: CallDep) -> StreamingResponse:
     """What happens to a request, as server-sent events: steps, previews, and the output at last."""
     task = await _take(app.removesuffix("/stream"), call)
-    answer = event_stream(_told(call, task), call.closing, retry_ms=None, farewell=[_farewell()])
+    answer = event_stream(_told(call, task), call.closing, retry_ms=None, last_words=_last_words)
     answer.headers[REQUEST_ID] = dashed(task.id)
     return answer
 
@@ -63,23 +64,22 @@ async def _take(app: str, call: Call) -> Task:
     return await take(call, endpoint, await read_input(call), manners_of(call.request))
 
 
-async def _told(call: Call, task: Task) -> AsyncIterator[SseEvent]:
+async def _told(call: Call, task: Task) -> AsyncGenerator[SseEvent]:
     """Until the end; a caller who goes away before it never heard of the task, and its retry gets the same."""
     is_heard = False
     try:
         async for event in call.service.tasks.events(call.caller, task.id):
             data = await _render(call, event.what)
-            is_heard = isinstance(event.what, Ended)
             if data is not None:
                 yield SseEvent(None, None, data)
+        is_heard = True
     finally:
         if not is_heard:
             call.service.submit.note_unheard(task)
 
 
-def _farewell() -> SseEvent:
-    """The last of a stream that the server's end cuts off."""
-    return SseEvent(None, None, refusal_of(stopped_before()).body)
+def _last_words(error: OverpaintError) -> list[SseEvent]:
+    return [SseEvent(None, None, refusal_of(error).body)]
 
 
 async def _render(call: Call, what: Happening) -> dict[str, Any] | None:

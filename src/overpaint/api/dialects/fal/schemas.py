@@ -28,7 +28,7 @@ class Input(BaseModel):
 
     prompt: str
     image_size: ImageSize | SizeName | None = Field(default=None, examples=["square_hd"])
-    seed: Whole | None = Field(default=None, ge=0, le=MAX_SEED, description="Repeats a picture; fresh without.")
+    seed: Whole | None = Field(default=None, ge=0, description="Repeats a picture; fresh without.")
     num_images: Whole = Field(default=1, ge=1, le=4)
     sync_mode: bool = Field(default=False, description="Pictures in the answer as data URIs.")
     enable_safety_checker: bool = True
@@ -119,6 +119,7 @@ class LayeredLoraInput(LayeredInput):
 class NewTextInput(Input):
     """``fal-ai/qwen-image-2/text-to-image``, its ``pro`` and ``qwen-image-max``."""
 
+    seed: Whole | None = Field(default=None, ge=0, le=MAX_SEED, description="As everywhere; these name a largest.")
     output_format: Literal["jpeg", "png", "webp"] = "png"  # pyright: ignore[reportIncompatibleVariableOverride]
     negative_prompt: str | None = Field(default=None, max_length=500)
     enable_prompt_expansion: bool = True

@@ -25,6 +25,7 @@ from overpaint.core.errors import (
 FIELD_NAMES = {
     "num_images": "n",
     "images": "image",
+    "images[]": "images",  # the caller's own: one of several is called by the field that it came in
     "steps": "num_inference_steps",
     "adapters": "lora",
     "adapters[0]": "lora",

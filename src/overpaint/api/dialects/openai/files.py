@@ -8,6 +8,7 @@ from overpaint.api.described import picture_answer
 from overpaint.api.dialects.openai.access import OpenAICallDep
 from overpaint.api.dialects.openai.answers import ERRORS
 from overpaint.api.dialects.openai.schemas import FileCard, FileList
+from overpaint.api.file_answer import FileAnswer
 from overpaint.api.form import described_form, read_form
 from overpaint.service.draft import PictureFile
 from overpaint.service.uploads import Upload
@@ -32,28 +33,27 @@ async def upload(call: OpenAICallDep) -> FileCard:
     form = await read_form(call.request)
     file = form.needed_file("file")
     check_length(len(file.data), call.config.max_upload_bytes, "file")
-    stored, content = await call.service.uploads.create(call.caller, file.data, file.name)
-    return _card(stored, content.num_bytes).model_copy(update={"purpose": form.text("purpose") or "vision"})
+    stored, _ = await call.service.uploads.create(call.caller, file.data, file.name)
+    return _card(stored).model_copy(update={"purpose": form.text("purpose") or "vision"})
 
 
 @router.get("/files", operation_id="openai_files")
 async def list_files(call: OpenAICallDep) -> FileList:
     """The key's uploads, newest first."""
     found = await call.service.uploads.list_all(call.caller)
-    return FileList(data=[await _read_card(call, upload) for upload in found])
+    return FileList(data=[_card(upload) for upload in found])
 
 
 @router.get("/files/{file_id}", operation_id="openai_file")
 async def get_file(file_id: str, call: OpenAICallDep) -> FileCard:
     """One upload."""
-    return await _read_card(call, await _find(call, file_id))
+    return _card(await _find(call, file_id))
 
 
 @router.get("/files/{file_id}/content", operation_id="openai_file_content", response_class=Response, responses=CONTENT)
 async def content(file_id: str, call: OpenAICallDep) -> Response:
     """The picture itself."""
-    found = await call.service.files.read((await _find(call, file_id)).key)
-    return Response(found.data, media_type=found.media_type)
+    return FileAnswer(call.service.files, (await _find(call, file_id)).key)
 
 
 @router.delete("/files/{file_id}", operation_id="openai_forget_file")
@@ -67,14 +67,10 @@ async def _find(call: Call, file_id: str) -> Upload:
     return await call.service.uploads.get(call.caller, file_id.removeprefix(PREFIX))
 
 
-async def _read_card(call: Call, upload: Upload) -> FileCard:
-    return _card(upload, len((await call.service.files.read(upload.key)).data))
-
-
-def _card(upload: Upload, num_bytes: int) -> FileCard:
+def _card(upload: Upload) -> FileCard:
     return FileCard(
         id=PREFIX + upload.id,
-        bytes=num_bytes,
+        bytes=upload.num_bytes,
         created_at=int(upload.created_at.timestamp()),
         expires_at=int(upload.expires_at.timestamp()),
         filename=upload.name,

@@ -10,9 +10,9 @@ from overpaint.api.dialects.openai import models
 from overpaint.api.dialects.openai.answers import as_files, as_json
 from overpaint.api.dialects.openai.body import read_image_body
 from overpaint.api.dialects.openai.convert import Kind, to_draft, to_wanted
-from overpaint.api.dialects.openai.stream import told, watch
+from overpaint.api.dialects.openai.stream import last_words, watch
 from overpaint.api.sse import event_stream
-from overpaint.api.submission import accept, paint, stopped_before
+from overpaint.api.submission import accept, paint
 
 
 class Sent:
@@ -49,7 +49,7 @@ async def answer(call: Call, sent: Sent, response: Response, kind: Kind, model: 
     if wanted.is_stream:
         task = await accept(call, draft)
         events = watch(call, task, wanted, kind)
-        return event_stream(events, call.closing, retry_ms=None, farewell=[told(stopped_before())])
+        return event_stream(events, call.closing, retry_ms=None, last_words=last_words)
     task = await paint(call, draft)
     if wanted.response_format == "file":
         return await as_files(call, task)

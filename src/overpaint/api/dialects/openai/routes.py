@@ -15,6 +15,7 @@ from overpaint.api.dialects.openai.painting import SentDep, answer
 from overpaint.api.dialects.openai.request_body import EDIT, GENERATION, image_body
 from overpaint.api.dialects.openai.schemas import ImagesAnswer
 from overpaint.api.errors import raise_unless_painted
+from overpaint.api.file_answer import FileAnswer
 from overpaint.core.errors import TaskNotFoundError
 
 ROOT = "/v1"
@@ -68,8 +69,7 @@ async def content(image_id: str, call: OpenAICallDep, variant: Annotated[int, Qu
     raise_unless_painted(task)
     if variant >= len(task.outputs):
         raise TaskNotFoundError(f"there is no picture {variant} of {len(task.outputs)}")
-    found = await call.service.files.read(task.outputs[variant].file.key)
-    return Response(found.data, media_type=found.media_type)
+    return FileAnswer(call.service.files, task.outputs[variant].file.key)
 
 
 def _whole() -> APIRouter:

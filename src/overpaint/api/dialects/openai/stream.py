@@ -6,7 +6,7 @@ No event has an ``id:`` line: the client would take the next blank line for one 
 import asyncio
 import base64
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from overpaint.api.deps import Call
@@ -25,12 +25,16 @@ from overpaint.service.watch import Ended
 _NAMES: dict[Kind, str] = {"generation": "image_generation", "edit": "image_edit"}
 
 
-async def watch(call: Call, task: Task, wanted: Wanted, kind: Kind) -> AsyncIterator[SseEvent]:
+async def watch(call: Call, task: Task, wanted: Wanted, kind: Kind) -> AsyncGenerator[SseEvent]:
     """Everything there is to tell of a task, until it is final.
 
-    A client that goes away is given this task when it sends the same request again.
+    A client that goes away before its last picture is given this task when it sends the same request again.
+
+    Raises:
+        OverpaintError: there are no pictures, or they cannot be had.
     """
     looks: Counter[int] = Counter()
+    is_heard = False
     try:
         async for event in call.service.tasks.events(call.caller, task.id):
             what = event.what
@@ -38,28 +42,20 @@ async def watch(call: Call, task: Task, wanted: Wanted, kind: Kind) -> AsyncIter
                 yield await _partial(task, what, wanted, looks[what.index], _NAMES[kind])
                 looks[what.index] += 1
             elif isinstance(what, Ended):
-                async for ending in _endings(call, what.task, wanted, _NAMES[kind]):
-                    yield ending
-    except asyncio.CancelledError:
-        call.service.submit.note_unheard(task)
-        raise
+                raise_unless_painted(what.task)
+                for output in what.task.outputs:
+                    yield await _completed(call, what.task, output, wanted, _NAMES[kind])
+        is_heard = True
+    finally:
+        if not is_heard:
+            call.service.submit.note_unheard(task)
 
 
-def told(error: OverpaintError) -> SseEvent:
-    """The event that ends a stream without pictures; the clients raise for what has an `error`."""
+def last_words(error: OverpaintError) -> list[SseEvent]:
+    """What ends a stream without pictures; the clients raise for what has an `error`."""
     words = to_words(status_of(error), error)
     body = {"type": words.type, "code": words.code, "message": words.message, "param": words.param}
-    return SseEvent(None, "error", {"type": "error", "error": body})
-
-
-async def _endings(call: Call, task: Task, wanted: Wanted, name: str) -> AsyncIterator[SseEvent]:
-    """One event for each picture; or the error."""
-    try:
-        raise_unless_painted(task)
-        for output in task.outputs:
-            yield await _completed(call, task, output, wanted, name)
-    except OverpaintError as error:
-        yield told(error)
+    return [SseEvent(None, "error", {"type": "error", "error": body})]
 
 
 async def _partial(task: Task, look: Preview, wanted: Wanted, number: int, name: str) -> SseEvent:

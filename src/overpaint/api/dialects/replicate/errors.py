@@ -9,7 +9,7 @@ from fastapi import Response
 
 from overpaint.api.error_answers import json_answer
 from overpaint.api.errors import MissingFieldError, UnknownFieldError
-from overpaint.api.field_names import in_words
+from overpaint.api.field_names import in_words, name_of
 from overpaint.core.errors import OverpaintError, RateLimitError, RequestError
 
 INVALID_INPUT = 422
@@ -58,8 +58,7 @@ def _finding(error: RequestError) -> dict[str, Any]:
         said = f"Additional property {error.field} is not allowed"
         detail = f"- {said} ({error.message})\n"
         return {"detail": detail, "invalid_fields": [_field("additional_property_not_allowed", "", said)]}
-    stem, bracket, rest = error.field.partition("[")
-    name = FIELD_NAMES.get(stem, stem) + bracket + rest
+    name = name_of(error.field, FIELD_NAMES)
     words = in_words(error, FIELD_NAMES)
     if name.partition("[")[0] in _OUTSIDE:
         return {"detail": f"- {words}\n", "invalid_fields": [_field("invalid", name, words)]}

@@ -1,6 +1,7 @@
 """Replicate's Files API, for pictures: what the clients do with open files and paths of an input."""
 
 import hashlib
+from contextlib import suppress
 from typing import Any, cast
 
 from fastapi import APIRouter, Response
@@ -12,10 +13,10 @@ from overpaint.api.dialects.replicate.access import ReplicateCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS
 from overpaint.api.dialects.replicate.schemas import FileCard, Page
 from overpaint.api.dialects.replicate.tell import timestamp
+from overpaint.api.file_answer import FileAnswer
 from overpaint.api.form import Form, described_form, read_form
 from overpaint.api.json_body import parse_json
-from overpaint.core.errors import RequestError
-from overpaint.service.files import FileContent
+from overpaint.core.errors import RequestError, TaskNotFoundError
 from overpaint.service.uploads import Upload
 
 router = APIRouter(tags=["replicate"], responses=ERRORS)
@@ -31,22 +32,24 @@ async def upload(call: ReplicateCallDep) -> FileCard:
     check_length(len(file.data), call.config.max_upload_bytes, "content")
     metadata = _metadata(form)
     stored, _ = await call.service.uploads.create(call.caller, file.data, file.name)
-    card = _card(call, stored, await call.service.files.read(stored.key))
+    card = await _card(call, stored)
     return card.model_copy(update={"metadata": metadata})
 
 
 @router.get("/files", operation_id="replicate_files")
 async def list_files(call: ReplicateCallDep) -> Page:
     """The key's uploads, newest first."""
-    found = await call.service.uploads.list_all(call.caller)
-    return Page(results=[_card(call, one, await call.service.files.read(one.key)) for one in found])
+    cards: list[FileCard] = []
+    for one in await call.service.uploads.list_all(call.caller):
+        with suppress(TaskNotFoundError):  # it went since it was listed
+            cards.append(await _card(call, one))
+    return Page(results=cards)
 
 
 @router.get("/files/{file_id}", operation_id="replicate_file")
 async def get_file(file_id: str, call: ReplicateCallDep) -> FileCard:
     """One upload, described."""
-    found = await call.service.uploads.get(call.caller, file_id)
-    return _card(call, found, await call.service.files.read(found.key))
+    return await _card(call, await call.service.uploads.get(call.caller, file_id))
 
 
 @router.get(
@@ -58,8 +61,7 @@ async def get_file(file_id: str, call: ReplicateCallDep) -> FileCard:
 async def download(file_id: str, call: ReplicateCallDep) -> Response:
     """The picture itself."""
     found = await call.service.uploads.get(call.caller, file_id)
-    content = await call.service.files.read(found.key)
-    return Response(content.data, media_type=content.media_type)
+    return FileAnswer(call.service.files, found.key)
 
 
 @router.delete("/files/{file_id}", status_code=204, operation_id="replicate_forget_file")
@@ -77,14 +79,18 @@ def _metadata(form: Form) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _card(call: Call, upload: Upload, content: FileContent) -> FileCard:
-    digest = hashlib.sha256(content.data).hexdigest()
+async def _card(call: Call, upload: Upload) -> FileCard:
+    content = hashlib.sha256()
+    async with call.service.files.open(upload.key) as file:
+        async for piece in file.pieces:
+            content.update(piece)
+    digest = content.hexdigest()
     url = call.links.route(f"/v1/files/{upload.id}")
     return FileCard(
         id=upload.id,
         name=upload.name,
-        content_type=content.media_type,
-        size=len(content.data),
+        content_type=file.media_type,
+        size=file.num_bytes,
         etag=digest[:32],
         checksums={"sha256": digest},
         created_at=timestamp(upload.created_at),

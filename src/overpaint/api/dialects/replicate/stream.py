@@ -3,7 +3,7 @@
 The Python client needs an ``event:`` and an ``id:`` with every one of them.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
@@ -13,7 +13,7 @@ from overpaint.api.dialects.replicate.access import WatchCallDep
 from overpaint.api.dialects.replicate.answers import ERRORS, outputs_of
 from overpaint.api.dialects.replicate.tell import bar
 from overpaint.api.sse import SseEvent, event_stream
-from overpaint.api.submission import stopped_before
+from overpaint.core.errors import OverpaintError
 from overpaint.core.events import Progress
 from overpaint.core.task import Task, TaskState
 from overpaint.service.watch import Ended
@@ -35,10 +35,10 @@ async def stream(task_id: str, call: WatchCallDep) -> StreamingResponse:
     """What happens to a prediction, until it is final. Links to this in `urls.stream` need no key."""
     task = await call.service.tasks.get(call.caller, task_id)
     note_task(call.request, task)
-    return event_stream(_events(call, task), call.closing, retry_ms=None, farewell=_farewell())
+    return event_stream(_events(call, task), call.closing, retry_ms=None, last_words=_last_words)
 
 
-async def _events(call: Call, task: Task) -> AsyncIterator[SseEvent]:
+async def _events(call: Call, task: Task) -> AsyncGenerator[SseEvent]:
     async for event in call.service.tasks.events(call.caller, task.id):
         if isinstance(event.what, Progress) and event.what.num_steps:
             yield SseEvent(event.sequence, "logs", bar(event.what))
@@ -47,9 +47,8 @@ async def _events(call: Call, task: Task) -> AsyncIterator[SseEvent]:
                 yield ending
 
 
-def _farewell() -> list[SseEvent]:
-    reason = {"reason": "error"}
-    return [SseEvent("stop:error", "error", stopped_before().message), SseEvent("stop:done", "done", reason)]
+def _last_words(error: OverpaintError) -> list[SseEvent]:
+    return [SseEvent("stop:error", "error", error.message), SseEvent("stop:done", "done", {"reason": "error"})]
 
 
 async def _endings(call: Call, task: Task, number: int) -> AsyncIterator[SseEvent]:

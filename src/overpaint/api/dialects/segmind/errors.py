@@ -9,9 +9,6 @@ from overpaint.core.errors import OverpaintError
 NO_CREDITS = 406
 FIELD_NAMES = {
     "images": "image",
-    "images[0]": "image",
-    "images[1]": "image_2",
-    "images[2]": "image_3",
     "size": "aspect_ratio",
     "format": "image_format",
     "adapters[0]": "lora",

@@ -11,6 +11,7 @@ from overpaint.api.dialects.segmind.access import SegmindCallDep
 from overpaint.api.dialects.segmind.convert import FAMILY, to_draft
 from overpaint.api.dialects.segmind.schemas import ERRORS, ModelInput
 from overpaint.api.error_answers import json_answer
+from overpaint.api.file_answer import FileAnswer
 from overpaint.api.inline import read_inline
 from overpaint.api.json_body import described_body
 from overpaint.api.models import model_at
@@ -42,7 +43,7 @@ async def run(slug: str, call: SegmindCallDep) -> Response:
     if body.base64:
         answer = json_answer(200, {"image": (await read_inline(call.service, file)).base64})
     else:
-        answer = Response((await call.service.files.read(file.key)).data, media_type=file.media_type)
+        answer = FileAnswer(call.service.files, file.key)
     answer.headers.update(await _headers(call, task))
     return answer
 

@@ -43,11 +43,13 @@ CODE_OF: dict[str, int] = {
     "cancelled": FAILED,
     "unfinished": TIMED_OUT,
     "backend": NOT_EXECUTED,
+    "no_numbers": NOT_EXECUTED,
     "no_capacity": UNAVAILABLE,
     "oversize": INVALID,
     "rate_limit": UNAVAILABLE,
     "budget": UNAVAILABLE,
     "config": INTERNAL,
+    "setting": INTERNAL,
     "checkpoint": INTERNAL,
     "error": INTERNAL,
 }

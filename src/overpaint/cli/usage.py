@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from operator import add
 from typing import Annotated
 
 import typer
@@ -10,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from overpaint.cli.server_options import ConfigFile, Database, DataDir, open_accounts, server_settings
-from overpaint.core.account import UsageRow
+from overpaint.core.account import UsageRow, UsageSum
 from overpaint.settings import ServerSettings
 
 MICRO = 1_000_000
@@ -33,25 +35,25 @@ def usage(
       overpaint usage --csv > usage.csv
     """
     settings = server_settings({"data_dir": data_dir, "database": database}, config)
-    rows, names = asyncio.run(_read(settings, _utc(since), _utc(until)))
-    if csv:
-        _write_csv(rows, names)
-    else:
-        _write_table(rows, names)
+    asyncio.run(_tell(settings, _utc(since), _utc(until), is_csv=csv))
 
 
-async def _read(
-    settings: ServerSettings, since: datetime | None, until: datetime | None
-) -> tuple[list[UsageRow], dict[str, str]]:
+async def _tell(settings: ServerSettings, since: datetime | None, until: datetime | None, *, is_csv: bool) -> None:
     async with open_accounts(settings) as accounts:
         names = {key.id: key.name for key in await accounts.keys.list_keys()}
-        return [row async for row in accounts.store.usage(since=since, until=until)], names
+        if is_csv:
+            await _write_csv(accounts.store.usage(since=since, until=until), names)
+        else:
+            _write_table(await accounts.store.usage_sums(since=since, until=until), names)
 
 
-def _write_csv(rows: list[UsageRow], names: dict[str, str]) -> None:
-    """Names of keys have no quotes, commas or line breaks, and neither has anything else here."""
+async def _write_csv(rows: AsyncIterator[UsageRow], names: dict[str, str]) -> None:
+    """Written as it is read: a year of it is a million rows.
+
+    Names of keys have no quotes, commas or line breaks, and neither has anything else here.
+    """
     typer.echo(",".join(COLUMNS))
-    for row in rows:
+    async for row in rows:
         values = (
             row.task_id,
             names.get(row.key_id, row.key_id),
@@ -64,15 +66,14 @@ def _write_csv(rows: list[UsageRow], names: dict[str, str]) -> None:
         typer.echo(",".join(map(str, values)))
 
 
-def _write_table(rows: list[UsageRow], names: dict[str, str]) -> None:
-    sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for row in rows:
-        totals = sums[names.get(row.key_id, row.key_id), row.model]
-        totals[0] += 1
-        totals[1] += row.num_images
-        totals[2] += row.price_microusd
+def _write_table(sums: list[UsageSum], names: dict[str, str]) -> None:
+    """A name may have been another key's before; they are one line."""
+    lines: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for one in sums:
+        totals = lines[names.get(one.key_id, one.key_id), one.model]
+        totals[:] = map(add, totals, (one.num_tasks, one.num_images, one.price_microusd))
     table = Table("key", "model", "tasks", "pictures", "dollars", box=None)
-    for (key, model), (tasks, images, price) in sorted(sums.items()):
+    for (key, model), (tasks, images, price) in sorted(lines.items()):
         table.add_row(key, model, str(tasks), str(images), f"{price / MICRO:.2f}")
     Console(soft_wrap=True).print(table)
 

@@ -26,6 +26,7 @@ from overpaint.service.service import Service, ServicePorts
 from overpaint.service.submit import SubmitParts, Submitter
 from overpaint.service.sweep import Retention, Sweeper
 from overpaint.service.tasks import Tasks
+from overpaint.service.upload_room import UploadRoom
 from overpaint.service.uploads import Uploads
 from overpaint.service.watch import Listener, WatchTower
 from overpaint.service.webhooks import HttpPoster, WebhookFormat, WebhookPolicy, Webhooks
@@ -66,6 +67,7 @@ class Policies:
         link_lifetime_s: how long a file link works.
         join_window_s: how long the answer to a client that went away is kept for its retry.
         pictures: bounds on any picture.
+        max_upload_mib: that a key without a limit of its own may have uploaded at once; None is no limit.
         retention: how long things stay.
         webhooks: when to try again.
     """
@@ -78,6 +80,7 @@ class Policies:
     link_lifetime_s: int = 7 * 24 * 3600
     join_window_s: float = 60.0
     pictures: PictureLimits = field(default_factory=PictureLimits)
+    max_upload_mib: int | None = None
     retention: Retention = field(default_factory=Retention)
     webhooks: WebhookPolicy = field(default_factory=WebhookPolicy)
 
@@ -107,13 +110,14 @@ def build_service(
     keys = Keys(ports.accounts, clock)
     limits = Limits(ports.accounts, clock)
     links = FileLinks(policies.link_secret, clock, policies.link_lifetime_s)
-    files = Files(ports.outputs, policies.pictures)
+    intake = UploadRoom(ports.outputs, keys.by_id, policies.max_upload_mib)
+    files = Files(ports.outputs, policies.pictures, intake)
     linears = lambda: ports.engine.info.linears  # noqa: E731
     adapters = AdapterDesk(outside.adapters, ports.outputs, links, linears, clock)
     desk = PictureDesk(ports.outputs, ports.tasks, links, outside.fetcher, policies.pictures)
     webhooks = Webhooks(outside.webhooks, ports.tasks, keys, outside.formats, outside.poster, clock, policies.webhooks)
     finisher = Finisher(ports.tasks, ports.outputs, safety, clock)
-    dispatcher = _dispatcher(ports, policies, _Needs(desk, adapters, finisher, tower, webhooks))
+    dispatcher = _dispatcher(ports, policies, _Needs(desk, adapters, finisher, tower, webhooks, clock))
     parts = SubmitParts(
         tasks=ports.tasks,
         catalogue=catalogue,
@@ -137,7 +141,7 @@ def build_service(
         adapters=adapters,
         files=files,
         uploads=Uploads(files, ports.outputs, clock, policies.retention.uploads),
-        parts=Parts(files, ports.outputs, policies.pictures.max_bytes),
+        parts=Parts(files, intake, ports.outputs, policies.pictures.max_bytes),
         links=links,
         webhooks=webhooks,
         dispatcher=dispatcher,
@@ -154,6 +158,7 @@ class _Needs:
     finisher: Finisher
     tower: WatchTower
     webhooks: Webhooks
+    clock: ServiceClock
 
 
 def _dispatcher(ports: ServicePorts, policies: Policies, work: _Needs) -> Dispatcher:
@@ -174,7 +179,13 @@ def _dispatcher(ports: ServicePorts, policies: Policies, work: _Needs) -> Dispat
         max_attempts=policies.max_attempts,
     )
     return Dispatcher(
-        ports.tasks, worker, lambda: ports.engine_problem() is None, work.tower, work.webhooks.note_end, policy
+        ports.tasks,
+        worker,
+        lambda: ports.engine_problem() is None,
+        work.tower,
+        work.webhooks.note_end,
+        policy,
+        work.clock.now_s,
     )
 
 

@@ -15,6 +15,7 @@ from overpaint.core.store_ports import TaskStore
 from overpaint.core.task import Lease, Task, TaskState
 from overpaint.service.charge import share_done
 from overpaint.service.gate import Gate
+from overpaint.service.leases import LeaseWatch
 from overpaint.service.loops import Loop
 from overpaint.service.watch import Ended, WatchTower
 from overpaint.service.work import Outcome, Work, Worker
@@ -59,6 +60,7 @@ class Dispatcher:
         tower: hears of ends.
         on_end: called with a task that became final here.
         policy: how leasing goes.
+        now_s: tells the time; never goes back.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Dispatcher:
         tower: WatchTower,
         on_end: Callable[[Task], None],
         policy: DispatchPolicy,
+        now_s: Callable[[], float],
     ) -> None:
         self._tasks = tasks
         self._worker = worker
@@ -78,6 +81,7 @@ class Dispatcher:
         self._policy = policy
         self._running: dict[str, Work] = {}
         self._is_behind = False
+        self._watch = LeaseWatch(policy.lease_s, now_s)
         self._gate = Gate()
         self._jobs: set[asyncio.Task[None]] = set()
         self._leasing = Loop("dispatch", self.fill, policy.look_s)
@@ -140,13 +144,20 @@ class Dispatcher:
             if task_id not in held and not work.is_finishing and not work.is_dropped:
                 _log.info("task %s is no longer ours", task_id)
                 self._worker.drop(work)
-        requeued, failed = await self._tasks.reclaim(max_losses=self._policy.max_losses)
+        await self._take_back()
+        return False
+
+    async def _take_back(self) -> None:
+        """Return to the queue what nobody works on any more."""
+        lost = self._watch.ran_out(await self._tasks.leases())
+        if not lost:
+            return
+        requeued, failed = await self._tasks.reclaim(lost, max_losses=self._policy.max_losses)
         for task in failed:
             self._tell_end(task)
         if requeued:
             _log.warning("%d tasks of a worker that is gone are back in the queue", len(requeued))
             self.wake()
-        return False
 
     def _begin(self, lease: Lease) -> None:
         self.drop(lease.task.id)  # of an earlier lease, when it was lost and is here again before that was noticed

@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from overpaint.core.errors import BackendError
-from overpaint.core.store_ports import OutputStore, TaskStore
+from overpaint.core.output_ports import ListedFile, OutputStore
+from overpaint.core.store_ports import TaskStore
 from overpaint.service.clock import ServiceClock
+from overpaint.service.clock_jumps import ClockJumps
 from overpaint.service.files import INPUTS, OUTPUTS, UPLOADS
 from overpaint.service.loops import Loop
 
@@ -57,6 +59,7 @@ class Sweeper:
         self._outputs = outputs
         self._clock = clock
         self._retention = retention or Retention()
+        self._jumps = ClockJumps(clock, self._retention.orphans)
         self._left: list[BackendError] = []
         self._in_a_row = 0
         self._loop = Loop("sweep", self._turn, self._retention.interval_s)
@@ -83,6 +86,8 @@ class Sweeper:
         return count
 
     async def _turn(self) -> bool:
+        if not self._jumps.is_calm():
+            return False
         count = await self.sweep()
         if count:
             _log.info("%d old files were removed", count)
@@ -102,13 +107,13 @@ class Sweeper:
 
     async def _sweep_uploads(self) -> int:
         count = 0
-        async for keys in _batches(self._outputs.list_keys(UPLOADS, older_than=self._retention.uploads)):
+        async for keys in _batches(self._outputs.list_files(UPLOADS, older_than=self._retention.uploads)):
             count += await self._remove(keys)
         return count
 
     async def _sweep_orphans(self, prefix: str) -> int:
         count = 0
-        async for keys in _batches(self._outputs.list_keys(prefix, older_than=self._retention.orphans)):
+        async for keys in _batches(self._outputs.list_files(prefix, older_than=self._retention.orphans)):
             named = await self._tasks.referenced_files(keys)
             count += sum([await self._remove_orphan(key) for key in keys if key not in named])
         return count
@@ -144,10 +149,10 @@ class Sweeper:
         return found
 
 
-async def _batches(keys: AsyncIterator[str]) -> AsyncIterator[list[str]]:
+async def _batches(files: AsyncIterator[ListedFile]) -> AsyncIterator[list[str]]:
     batch: list[str] = []
-    async for key in keys:
-        batch.append(key)
+    async for file in files:
+        batch.append(file.key)
         if len(batch) == BATCH:
             yield batch
             batch = []

@@ -15,7 +15,7 @@ class StoreAccess:
 
     Args:
         database: where it is all kept.
-        now: tells the time of day; several processes on one database need clocks that agree to within a lease.
+        now: tells the time of day; that of several processes on one database should differ by little.
     """
 
     def __init__(self, database: Database, now: TellTime) -> None:

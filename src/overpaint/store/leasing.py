@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
+from sqlalchemy import Connection, Executable, RowMapping, bindparam, func, select, update
 
 from overpaint.core.task import Lease, Task, TaskState
 from overpaint.store.access import TaskAccess, TellTime
@@ -15,7 +15,7 @@ from overpaint.store.database import Database
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.rows import lease_of, task_of
 from overpaint.store.schema import IS_QUEUED, IS_RUNNING, tasks
-from overpaint.store.transitions import Change, end, move, requeue
+from overpaint.store.transitions import end, move, requeue
 
 _IDS_A_STATEMENT = 500
 _IDS = tasks.c.id.in_(bindparam("ids", expanding=True))
@@ -38,6 +38,12 @@ _RENEW = (
     .where(_IDS, tasks.c.worker == bindparam("by"), tasks.c.state == TaskState.RUNNING.value)
     .values(lease_expires_at=bindparam("until"))
     .returning(tasks.c.id)
+)
+_LEASES = select(tasks).where(IS_RUNNING).order_by(tasks.c.lease_expires_at)
+_LOCK_LEASES = (
+    select(tasks.c.id, tasks.c.token, tasks.c.losses, tasks.c.lease_expires_at)
+    .where(_IDS, tasks.c.state == TaskState.RUNNING.value)
+    .with_for_update(skip_locked=True)
 )
 _LOSE = {"losses": tasks.c.losses + 1, "attempt": tasks.c.attempt - 1}
 _REQUEUE = requeue().where(_IDS).values(_LOSE).returning(tasks)
@@ -85,17 +91,20 @@ class TaskLeasing(TaskAccess):
 
         await self._database.write(work)
 
-    async def reclaim(self, *, max_losses: int) -> tuple[list[Task], list[Task]]:
-        """Requeue or fail the tasks whose lease ran out; see `TaskStore.reclaim`."""
-        now = self._now()
-        ran_out = select(tasks.c.id, tasks.c.losses).where(IS_RUNNING, tasks.c.lease_expires_at <= now)
-        pick = ran_out.with_for_update(skip_locked=True)
+    async def leases(self) -> list[Lease]:
+        """All that there are; see `TaskStore.leases`."""
+        return [lease_of(row) for row in await self._database.read(_LEASES)]
+
+    async def reclaim(self, lost: Sequence[Lease], *, max_losses: int) -> tuple[list[Task], list[Task]]:
+        """Requeue or fail the tasks of these leases; see `TaskStore.reclaim`."""
+        now, seen = self._now(), {(lease.task.id, lease.token, lease.expires_at) for lease in lost}
         failing = {"now": now, "reason": failure_to_json(lost_for_good(max_losses))}
 
         def work(connection: Connection) -> tuple[list[Task], list[Task]]:
-            over = connection.execute(pick).all()
-            again = [row.id for row in over if row.losses + 1 < max_losses]
-            worn = [row.id for row in over if row.losses + 1 >= max_losses]
+            held = _change(connection, _LOCK_LEASES, [lease.task.id for lease in lost]).values()
+            over = [row for row in held if (row["id"], row["token"], row["lease_expires_at"]) in seen]
+            again = [row["id"] for row in over if row["losses"] + 1 < max_losses]
+            worn = [row["id"] for row in over if row["losses"] + 1 >= max_losses]
             requeued = _change(connection, _REQUEUE, again)
             failed = _change(connection, _FAIL, worn, failing)
             ended = [task_of(row) for row in failed.values()]
@@ -106,9 +115,9 @@ class TaskLeasing(TaskAccess):
 
 
 def _change(
-    connection: Connection, change: Change, ids: list[str], values: Mapping[str, Any] = {}
+    connection: Connection, change: Executable, ids: list[str], values: Mapping[str, Any] = {}
 ) -> dict[str, RowMapping]:
-    """Change the tasks with these ids, however many; answers those that were changed."""
+    """Change (or lock) the tasks with these ids, however many; answers those that were changed."""
     changed: dict[str, RowMapping] = {}
     for start in range(0, len(ids), _IDS_A_STATEMENT):
         some = ids[start : start + _IDS_A_STATEMENT]

@@ -7,6 +7,7 @@ from overpaint.store.access import TellTime
 from overpaint.store.accounts import SqlAccountStore
 from overpaint.store.database import Database, connect, parse_url
 from overpaint.store.migrations.run import migrate
+from overpaint.store.pooler import is_pooled
 from overpaint.store.queue_order import QueueOrder, by_priority_and_age
 from overpaint.store.sessions import SqlSessionStore
 from overpaint.store.tasks import SqlTaskStore
@@ -42,7 +43,7 @@ async def open_stores(url: str, now: TellTime, order: QueueOrder = by_priority_a
     """
     parsed = parse_url(url)
     await asyncio.to_thread(migrate, parsed)
-    database = connect(parsed)
+    database = connect(parsed, is_pooled=await asyncio.to_thread(is_pooled, parsed))
     return Stores(
         SqlTaskStore(database, now, order),
         SqlAccountStore(database, now),

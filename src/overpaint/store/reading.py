@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Unpack
 
-from sqlalchemy import ColumnElement, Select, TextClause, bindparam, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, ScalarSelect, Select, TextClause, bindparam, func, literal, select, tuple_
 
 from overpaint.core.errors import TaskNotFoundError
 from overpaint.core.store_ports import TaskFilter
@@ -20,6 +20,7 @@ from overpaint.store.schema import IS_FRUITLESS, IS_OPEN, IS_QUEUED, task_files,
 _BY_ID = select(tasks).where(tasks.c.id.in_(bindparam("ids", expanding=True)))
 _STILL_NAMED = select(task_files.c.file_key).where(task_files.c.file_key.in_(bindparam("keys", expanding=True)))
 _FRUITLESS = frozenset({TaskState.FAILED, TaskState.CANCELLED})
+_OPEN = frozenset(state for state in TaskState if not state.is_final)
 _NAMES_A_QUERY = 500
 _NUMBER = func.count().label("number")
 _BACKLOG = select(_NUMBER, func.min(tasks.c.created_at).label("oldest")).where(IS_QUEUED)
@@ -61,7 +62,7 @@ class TaskReading(TaskAccess):
 
     async def count(self, **wanted: Unpack[TaskFilter]) -> int:
         """How many tasks there are."""
-        return await self._number(_filtered(select(_NUMBER).select_from(tasks), wanted))
+        return await self._number(_count_query(wanted))
 
     async def position(self, task_id: str) -> int:
         """How many queued tasks go before this one; see `TaskStore.position`."""
@@ -110,7 +111,22 @@ def _rare(states: Sequence[TaskState]) -> TextClause | None:
     """The condition that leads to the index of those states, where they have one."""
     if states and _FRUITLESS.issuperset(states):
         return IS_FRUITLESS
-    return IS_OPEN if states and not any(state.is_final for state in states) else None
+    return IS_OPEN if states and _OPEN.issuperset(states) else None
+
+
+def _count_query(wanted: TaskFilter) -> Select[int]:
+    """Counts indexes and not rows. What succeeded, the most of all, has none of its own: it is all but the others."""
+    states = frozenset(wanted.get("states", ()))
+    is_all_but = not states or TaskState.SUCCEEDED in states
+    named = frozenset(TaskState) - states if states and is_all_but else states
+    some = [_number_of(wanted, named & rare) for rare in (_OPEN, _FRUITLESS) if named & rare]
+    number = _number_of(wanted, frozenset()) - sum(some, literal(0)) if is_all_but else sum(some, literal(0))
+    return select(number.label("number"))
+
+
+def _number_of(wanted: TaskFilter, states: frozenset[TaskState]) -> ScalarSelect[int]:
+    narrowed: TaskFilter = {**wanted, "states": tuple(states)}
+    return _filtered(select(func.count()).select_from(tasks), narrowed).scalar_subquery()
 
 
 def _created_between(query: Select[Any], after: datetime | None, before: datetime | None) -> Select[Any]:

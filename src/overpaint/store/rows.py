@@ -111,6 +111,7 @@ def values_of_limits(limits: KeyLimits) -> Values:
         "requests_per_minute": limits.requests_per_minute,
         "max_open_tasks": limits.max_open_tasks,
         "monthly_budget_microusd": limits.monthly_budget_microusd,
+        "max_upload_mib": limits.max_upload_mib,
     }
 
 
@@ -125,6 +126,7 @@ def key_of(row: RowMapping) -> ApiKey:
             requests_per_minute=row["requests_per_minute"],
             max_open_tasks=row["max_open_tasks"],
             monthly_budget_microusd=row["monthly_budget_microusd"],
+            max_upload_mib=row["max_upload_mib"],
         ),
         webhook_secret=row["webhook_secret"],
         created_at=row["created_at"],

@@ -112,6 +112,7 @@ api_keys = Table(
     Column("requests_per_minute", Integer),
     Column("max_open_tasks", Integer),
     Column("monthly_budget_microusd", BigInteger),
+    Column("max_upload_mib", Integer),
     Column("webhook_secret", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("revoked_at", UtcTime),

@@ -42,7 +42,7 @@ async def test_a_name_is_free_again_once_its_key_is_revoked(stores: StoreSet, cl
 
 async def test_limits_change(stores: StoreSet, clock: ManualClock) -> None:
     await stores.accounts.create_key(api_key("shop", clock))
-    limits = KeyLimits(max_open_tasks=2, monthly_budget_microusd=10**12)
+    limits = KeyLimits(max_open_tasks=2, monthly_budget_microusd=10**12, max_upload_mib=500)
     assert (await stores.accounts.set_limits("shop", limits)).limits == limits
     assert (await stores.accounts.list_keys())[0].limits == limits
 

@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
@@ -205,6 +206,39 @@ async def test_a_server_that_comes_back_is_used_again(
     await asyncio.to_thread(postgres_server.ensure_postgres_running)
     assert (await stores.tasks.get(task.id)) == task
     await asyncio.gather(*(stores.tasks.create(new_task()) for _ in range(20)))
+    await stores.close()
+
+
+@pytest.mark.postgres
+def test_limits_that_an_administrator_set_do_not_end_a_migration(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index of a year's tasks takes longer than any request may."""
+    limits, found = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), list[str]()
+
+    def look(config: Any, _revision: str) -> None:
+        connection: Connection = config.attributes["connection"]
+        found.extend(str(connection.execute(text(f"SHOW {limit}")).scalar()) for limit in limits)
+
+    monkeypatch.setattr(run.command, "upgrade", look)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        for limit in limits:
+            connection.execute(f"ALTER DATABASE postgres SET {limit} = '7s'")  # pyright: ignore[reportCallIssue, reportArgumentType]
+        run.migrate(parse_url(postgres_url))
+        for limit in limits:
+            connection.execute(f"ALTER DATABASE postgres RESET {limit}")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert found == ["0", "0", "0"]
+
+
+@pytest.mark.postgres
+async def test_a_connection_to_what_became_a_standby_is_given_up(postgres_url: str, clock: ManualClock) -> None:
+    """A failover behind one name leaves connections to the server that takes no writes any more."""
+    stores = await open_stores(postgres_url, clock.now)
+    for _ in range(2):
+        await stores.database.read(text("SELECT set_config('default_transaction_read_only', 'on', false)"))
+        with pytest.raises(BackendError, match="read-only"):
+            await stores.tasks.check()
+        await stores.tasks.check()
     await stores.close()
 
 

@@ -125,13 +125,23 @@ class Adapters(RuleBasedStateMachine):
         ids = [self.one_of(self.ids, number), self.one_of(self.ids, number + 1)]
         self.ask(lambda stores: stores.tasks.hand_back(worker, ids, count_attempt=counts))
 
-    @rule(attempts=SOME)
-    def reclaim(self, attempts: int) -> None:
+    @precondition(lambda self: self.leases)
+    @rule(attempts=SOME, number=st.integers(0, 99))
+    def reclaim(self, attempts: int, number: int) -> None:
+        lost = [self.one_of(self.leases, number), self.one_of(self.leases, number + 1)]
+
         async def sorted_reclaim(stores: AnyStores) -> Any:
-            requeued, failed = await stores.tasks.reclaim(max_losses=attempts)
+            requeued, failed = await stores.tasks.reclaim(lost, max_losses=attempts)
             return sorted(requeued, key=lambda task: task.id), sorted(failed, key=lambda task: task.id)
 
         self.ask(sorted_reclaim)
+
+    @rule()
+    def look_at_leases(self) -> None:
+        async def sorted_leases(stores: AnyStores) -> Any:
+            return sorted(await stores.tasks.leases(), key=lambda lease: lease.task.id)
+
+        self.leases += [lease for lease in self.ask(sorted_leases) if lease not in self.leases]
 
     @precondition(lambda self: self.leases)
     @rule(number=st.integers(0, 99))

@@ -66,11 +66,10 @@ async def test_a_repeated_success_answers_the_same_and_charges_once(stores: Stor
     assert not await stores.tasks.fail(lease, TaskFailure("backend", "late"))
 
 
-async def test_a_lost_lease_cannot_end_the_task(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
+async def test_a_lost_lease_cannot_end_the_task(stores: StoreSet, new_task: TaskMaker) -> None:
     await stores.tasks.create(new_task())
     [lost] = await stores.tasks.lease("one", limit=1, duration=LEASE)
-    clock.advance(LEASE)
-    [requeued], failed = await stores.tasks.reclaim(max_losses=3)
+    [requeued], failed = await stores.tasks.reclaim([lost], max_losses=3)
     assert (requeued.state, failed) == (TaskState.QUEUED, [])
     assert not await stores.tasks.succeed(lost, [output()], TIMINGS)
     [held] = await stores.tasks.lease("two", limit=1, duration=LEASE)
@@ -105,24 +104,38 @@ async def test_handing_back_counts_the_attempt_when_told(stores: StoreSet, new_t
 
 async def test_a_renewed_lease_is_not_reclaimed(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
     task, _ = await stores.tasks.create(new_task())
-    await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    taken = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    assert await stores.tasks.leases() == taken
     clock.advance(LEASE / 2)
     assert await stores.tasks.renew("worker", [task.id], duration=LEASE) == {task.id}
     clock.advance(LEASE / 2)
-    assert await stores.tasks.reclaim(max_losses=3) == ([], [])
+    assert await stores.tasks.reclaim(taken, max_losses=3) == ([], [])
     assert await stores.tasks.renew("another", [task.id], duration=LEASE) == set()
+    [renewed] = await stores.tasks.leases()
+    assert renewed == replace(taken[0], expires_at=renewed.expires_at)
+    assert renewed.expires_at > taken[0].expires_at
+
+
+async def test_an_ended_lease_and_one_that_came_after_are_not_reclaimed(stores: StoreSet, new_task: TaskMaker) -> None:
+    task, _ = await stores.tasks.create(new_task())
+    first = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    await stores.tasks.hand_back("worker", [task.id], count_attempt=False)
+    assert await stores.tasks.leases() == []
+    assert await stores.tasks.reclaim(first, max_losses=3) == ([], [])
+    second = await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    assert await stores.tasks.reclaim(first, max_losses=3) == ([], [])
+    assert await stores.tasks.leases() == second
 
 
 async def test_only_the_leases_that_are_named_are_renewed(
     stores: StoreSet, new_task: TaskMaker, clock: ManualClock
 ) -> None:
     named, other = [(await stores.tasks.create(new_task()))[0].id for _ in range(2)]
-    await stores.tasks.lease("worker", limit=2, duration=LEASE)
+    taken = await stores.tasks.lease("worker", limit=2, duration=LEASE)
     clock.advance(LEASE / 2)
     assert await stores.tasks.renew("worker", [], duration=LEASE) == set()
     assert await stores.tasks.renew("worker", [named], duration=LEASE) == {named}
-    clock.advance(LEASE / 2)
-    requeued, _ = await stores.tasks.reclaim(max_losses=3)
+    requeued, _ = await stores.tasks.reclaim(taken, max_losses=3)
     assert [task.id for task in requeued] == [other]
 
 
@@ -140,28 +153,24 @@ async def test_a_cancelled_task_is_no_longer_renewed(stores: StoreSet, new_task:
     assert await stores.tasks.renew("worker", [task.id], duration=LEASE) == set()
 
 
-async def test_a_server_that_is_gone_costs_no_attempt(
-    stores: StoreSet, new_task: TaskMaker, clock: ManualClock
-) -> None:
+async def test_a_server_that_is_gone_costs_no_attempt(stores: StoreSet, new_task: TaskMaker) -> None:
     task, _ = await stores.tasks.create(new_task())
     await stores.tasks.lease("one", limit=1, duration=LEASE)
     await stores.tasks.hand_back("one", [task.id], count_attempt=True)
     for life in range(5):
         [lease] = await stores.tasks.lease(f"life-{life}", limit=1, duration=LEASE)
         assert lease.task.attempt == 2
-        clock.advance(LEASE)
-        [requeued], _ = await stores.tasks.reclaim(max_losses=9)
+        [requeued], _ = await stores.tasks.reclaim([lease], max_losses=9)
         assert (requeued.state, requeued.attempt) == (TaskState.QUEUED, 1)
 
 
 async def test_a_task_that_takes_every_server_with_it_fails_with_a_reason(
-    stores: StoreSet, new_task: TaskMaker, clock: ManualClock
+    stores: StoreSet, new_task: TaskMaker
 ) -> None:
     task, _ = await stores.tasks.create(new_task(webhook_url="https://a.example/x"))
     for life in (1, 2, 3):
-        await stores.tasks.lease(f"life-{life}", limit=1, duration=LEASE)
-        clock.advance(LEASE)
-        requeued, failed = await stores.tasks.reclaim(max_losses=3)
+        taken = await stores.tasks.lease(f"life-{life}", limit=1, duration=LEASE)
+        requeued, failed = await stores.tasks.reclaim(taken, max_losses=3)
         assert (len(requeued), len(failed)) == ((0, 1) if life == 3 else (1, 0))
     ended = await stores.tasks.get(task.id)
     assert ended.state is TaskState.FAILED
@@ -228,11 +237,10 @@ async def test_of_cancel_and_success_at_once_one_wins(stores: StoreSet, new_task
     assert len(await usage_ids(stores)) == 10
 
 
-async def test_one_dead_lease_is_reclaimed_by_one(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
+async def test_one_dead_lease_is_reclaimed_by_one(stores: StoreSet, new_task: TaskMaker) -> None:
     for _ in range(10):
         await stores.tasks.create(new_task())
-    await stores.tasks.lease("worker", limit=10, duration=LEASE)
-    clock.advance(LEASE)
-    answers = await asyncio.gather(*(stores.tasks.reclaim(max_losses=3) for _ in range(4)))
+    taken = await stores.tasks.lease("worker", limit=10, duration=LEASE)
+    answers = await asyncio.gather(*(stores.tasks.reclaim(taken, max_losses=3) for _ in range(4)))
     reclaimed = [task.id for requeued, _ in answers for task in requeued]
     assert len(reclaimed) == len(set(reclaimed)) == 10

@@ -108,13 +108,12 @@ async def test_positions_follow_priority_then_age(stores: StoreSet, new_task: Ta
     assert [await stores.tasks.position(task.id) for task in (*interactive, *batch)] == [0, 0, 1, 2]
 
 
-async def test_the_backlog_is_what_is_queued(stores: StoreSet, new_task: TaskMaker, clock: ManualClock) -> None:
+async def test_the_backlog_is_what_is_queued(stores: StoreSet, new_task: TaskMaker) -> None:
     assert await stores.tasks.backlog() == Backlog(0, None)
     tasks = [(await stores.tasks.create(new_task(key_id=key)))[0] for key in ("key-a", "key-b", "key-a")]
-    await stores.tasks.lease("worker", limit=1, duration=LEASE)
+    taken = await stores.tasks.lease("worker", limit=1, duration=LEASE)
     assert await stores.tasks.backlog() == Backlog(2, tasks[1].created_at)
-    clock.advance(2 * LEASE)
-    await stores.tasks.reclaim(max_losses=3)
+    await stores.tasks.reclaim(taken, max_losses=3)
     assert await stores.tasks.backlog() == Backlog(3, tasks[0].created_at)
 
 
@@ -151,6 +150,11 @@ async def test_lists_are_filtered(stores: StoreSet, new_task: TaskMaker, clock: 
     assert await num(states=[TaskState.CANCELLED, TaskState.FAILED]) == 1
     assert await num(states=[TaskState.CANCELLED], model="other") == 0
     assert await num(states=[TaskState.QUEUED], model="other", key_id="key-a", created_before=noon) == 1
+    assert await num(states=[TaskState.SUCCEEDED]) == 0
+    assert await num(states=[TaskState.SUCCEEDED, TaskState.CANCELLED]) == 1
+    assert await num(states=[TaskState.SUCCEEDED, TaskState.QUEUED], model="other") == 1
+    assert await num(states=[TaskState.QUEUED, TaskState.CANCELLED], key_id="key-a") == 2
+    assert await num(states=list(TaskState)) == 3
     assert await num(created_after=noon) == 1
     assert await num(created_before=noon) == 2
     assert await stores.tasks.count(key_id="key-a", states=[TaskState.QUEUED]) == 1

@@ -34,6 +34,10 @@ def complaint(ended: Ended, code: int = 2) -> str:
     [
         (("generate", "", "-o", "out.png"), "prompt: '' must not be blank"),
         (
+            (*GENERATE, "--weights", "int9"),
+            "--weights (OVERPAINT_WEIGHTS): 'int9' must be one of bf16, fp8, int8, int4",
+        ),
+        (
             ("generate", "caf\udce9", "-o", "out.png"),  # Latin-1 where UTF-8 is spoken
             "prompt: \"'caf\\\\udce9'\" must be text without null and half characters",
         ),
@@ -63,12 +67,22 @@ def complaint(ended: Ended, code: int = 2) -> str:
         ((*GENERATE, "--format", "jpeg"), "format: 'jpeg' must agree with the name of the output, 'out.png'"),
         ((*GENERATE, "--quality", "0"), "quality: 0 must be 1 to 100"),
         ((*GENERATE, "--background", "red"), "background: 'red' must be one of auto, opaque, transparent"),
-        (("keys", "create", "x", "--budget", "-3"), "budget: '-3' must be a number from 0 on, or none"),
-        (("keys", "create", "x", "--budget", "nan"), "budget: 'nan' must be a number from 0 on, or none"),
-        (("keys", "limit", "x", "--per-minute", "0"), "per-minute: '0' must be a number from 1 on, or none"),
-        (("keys", "limit", "x", "--open-tasks", "many"), "open-tasks: 'many' must be a number from 1 on, or none"),
-        ((*GENERATE, "--device", "gpu"), "device: 'gpu' must be one of auto, cuda, mps, cpu"),
-        ((*GENERATE, "--dtype", "int8"), "dtype: 'int8' must be one of auto, bfloat16, float16, float32"),
+        (("keys", "create", "x", "--budget", "-3"), "budget: '-3' must be a number from 0 to 1000000000, or none"),
+        (("keys", "create", "x", "--budget", "nan"), "budget: 'nan' must be a number from 0 to 1000000000, or none"),
+        (
+            ("keys", "create", "x", "--budget", "1e300"),
+            "budget: '1e300' must be a number from 0 to 1000000000, or none",
+        ),
+        (("keys", "limit", "x", "--per-minute", "0"), "per-minute: '0' must be a number from 1 to 2147483647, or none"),
+        (
+            ("keys", "limit", "x", "--open-tasks", "many"),
+            "open-tasks: 'many' must be a number from 1 to 2147483647, or none",
+        ),
+        ((*GENERATE, "--device", "gpu"), "--device (OVERPAINT_DEVICE): 'gpu' must be one of auto, cuda, mps, cpu"),
+        (
+            (*GENERATE, "--dtype", "int8"),
+            "--dtype (OVERPAINT_DTYPE): 'int8' must be one of auto, bfloat16, float16, float32",
+        ),
         ((*GENERATE, "--model", "null:x"), "model: 'null:x' must have 0 to 60 seconds a step after 'null:'"),
         (("generate", "a cat"), "Missing option '--output' / '-o'."),
         (("edit", "a cat", "-o", "out.png"), "Missing option '--image' / '-i'."),
@@ -209,7 +223,7 @@ def test_a_bug_of_ours_is_told_in_one_line_too(overpaint: Overpaint, monkeypatch
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        ("OVERPAINT_DEVICE", "gpu", "device: 'gpu' must be one of auto, cuda, mps, cpu"),
+        ("OVERPAINT_DEVICE", "gpu", "--device (OVERPAINT_DEVICE): 'gpu' must be one of auto, cuda, mps, cpu"),
         ("OVERPAINT_DEBUG", "maybe", "OVERPAINT_DEBUG: 'maybe' is not usable"),
         ("OVERPAINT_SPEED", "9", "OVERPAINT_SPEED: is not a setting; the settings are OVERPAINT_"),
     ],

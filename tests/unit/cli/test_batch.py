@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -240,7 +241,11 @@ def test_a_batch_that_is_ended_goes_on_where_it_was(
 ) -> None:
     write_jobs(*({"id": f"job-{i}", "prompt": "a", "seed": i, "steps": 2} for i in range(12)))
     command = [sys.executable, "-m", "overpaint", "batch", "jobs.jsonl", "-o", "out", "--model", "null:0.1"]
-    process = subprocess.Popen([*command, "--at-once", "2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    # Whoever runs the tests in the background has its programs ignore Ctrl-C.
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [*command, "--at-once", "2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=listens
+    )
     path, deadline = Path("out/results.jsonl"), time.monotonic() + 60
     while not (path.exists() and path.read_bytes().count(b"\n") >= 2) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -2,8 +2,9 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -165,6 +166,41 @@ def test_a_repository_of_another_kind_is_refused(hub: Hub, folder: Path) -> None
         list_repository(HUB_ID, DESCRIPTIONS, WEIGHTED, endpoint=hub.url)
     with pytest.raises(CheckpointError, match="the hub did not give it"):
         list_repository("someone/else", DESCRIPTIONS, WEIGHTED, endpoint=hub.url)
+
+
+def test_what_a_look_left_here_does_not_pass_for_the_checkpoint(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at a repository leaves its descriptions; the next look once called that a damaged checkpoint."""
+    from overpaint.cli import machine
+
+    monkeypatch.setattr(machine, "list_repository", partial(list_repository, endpoint=hub.url))
+    looks = [machine.survey(ModelConfig(HUB_ID)) for _ in range(2)]
+    assert [look.is_here for look in looks] == [False, False]
+    assert looks[1].footprint == Footprint.of_folder(folder)
+
+
+def test_what_is_not_installed_is_told_and_not_recommended() -> None:
+    without = {weights: f"--weights {weights!r} needs torchao" for weights in ("fp8", "int8", "int4")}
+    best = recommended(placer(16), choices(placer(16), without))
+    assert best
+    assert (best.memory, best.weights, best.hindrance) == ("offload", "bf16", None)
+    needed = replace(placer(9), config=EngineConfig(prefix_dtype="int8"))
+    alone = [one for one in choices(needed, without) if one.weights == "int8"]
+    found = recommended(needed, alone)
+    assert found
+    assert found.hindrance == without["int8"]
+
+
+def test_the_doctor_says_what_is_not_installed(overpaint: Overpaint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brackets once were taken for marks of how to print, and the extra's name was lost with them."""
+    monkeypatch.setitem(sys.modules, "torchao.quantization", None)
+    monkeypatch.delenv("OVERPAINT_MODEL")
+    ended = overpaint("doctor", "--device", "cpu", "--weights", "int8")
+    told = " ".join(ended.out.split())
+    assert ended.code == 1
+    assert re.search(r"^x\s+resident\s+int8", ended.out, re.MULTILINE)
+    assert "problem: --weights (OVERPAINT_WEIGHTS): 'int8' needs torchao; install overpaint[quantised]" in told
 
 
 def test_what_is_asked_for_is_in_the_flags() -> None:

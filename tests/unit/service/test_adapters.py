@@ -15,9 +15,13 @@ from overpaint.core.task import TaskState
 from overpaint.engine.null import NULL_INFO, NullEngine
 from overpaint.lora.cache import AdapterCache
 from overpaint.lora.folder import AdapterFolder
+from overpaint.outputs.local import LocalOutputs
+from overpaint.outputs.memory import MemoryOutputs
 from overpaint.service.adapters import REMEMBERED_S, AdapterSources
 from overpaint.service.draft import PictureBytes
+from overpaint.service.files import input_key
 from tests.reference.lora_bytes import lora_bytes
+from tests.unit.lora.keeping import kept
 from tests.unit.service.conftest import NewWorld
 from tests.unit.service.world import FakeFetcher, World, png, until
 
@@ -111,6 +115,40 @@ async def test_an_adapter_of_many_requests_at_once_is_stored_once(shop: Shop, mo
     monkeypatch.setattr(shop.world.outputs, "put", slow_put)
     await asyncio.gather(*(shop.world.submit(adapters=(AdapterRef(URL),), seed=seed) for seed in range(5)))
     assert len([key for key in stored if key.startswith("inputs/")]) == 1
+
+
+async def test_a_slow_place_for_files_holds_up_no_other_adapter(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, put, gate = "https://models.example/other.safetensors", shop.world.outputs.put_file, asyncio.Event()
+    shop.fetcher.pictures[other] = lora_bytes({LAYER: (8, 6)}, seed=4)
+
+    async def slow_put(key: str, path: Path, media_type: str) -> None:
+        if key == input_key(shop.fetcher.pictures[URL]):
+            await gate.wait()
+        await put(key, path, media_type)
+
+    monkeypatch.setattr(shop.world.outputs, "put_file", slow_put)
+    first = asyncio.ensure_future(shop.world.submit(adapters=(AdapterRef(URL),)))
+    async with asyncio.timeout(10):
+        await shop.world.submit(adapters=(AdapterRef(other),))
+    assert not first.done()
+    gate.set()
+    await shop.world.done(await first)
+
+
+async def test_an_adapter_is_never_whole_in_memory(
+    new_world: NewWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when it is kept, and not when it comes from there again: it may have gigabytes."""
+    shop = await open_shop(new_world, tmp_path, is_started=False)
+    for name in ("put", "get"):
+        monkeypatch.delattr(MemoryOutputs, name)
+    monkeypatch.setattr(shop.world.outputs, "put_file", LocalOutputs(tmp_path / "files").put_file, raising=False)
+    monkeypatch.setattr(shop.world.outputs, "open", LocalOutputs(tmp_path / "files").open, raising=False)
+    task = await shop.world.submit(adapters=(AdapterRef(URL),))
+    (cached,) = shop.cache.iterdir()
+    cached.unlink()
+    (file,) = await shop.world.service.adapters.open(task.spec.adapters)
+    assert await asyncio.to_thread(Path(file.path).read_bytes) == shop.fetcher.pictures[URL]
 
 
 async def test_what_is_behind_a_url_is_looked_at_again_after_an_hour(shop: Shop) -> None:
@@ -226,7 +264,7 @@ def test_a_file_is_on_the_disk_before_it_is_called_whole(tmp_path: Path, monkeyp
     """After a power cut it would have its name, which nobody doubts again, and not its content."""
     flushed: list[list[str]] = []
     monkeypatch.setattr(os, "fsync", lambda _: flushed.append([path.suffix for path in tmp_path.iterdir()]))
-    _, path = AdapterCache(tmp_path, 250).put(b"abc")
+    _, path = kept(AdapterCache(tmp_path, 250), b"abc")
     assert (flushed, path.read_bytes()) == ([[".part"]], b"abc")
 
 
@@ -234,14 +272,14 @@ def test_what_a_process_left_that_died_goes_with_the_next_file(tmp_path: Path) -
     for name, age_s in (("old.part", 3700), ("young.part", 60)):
         (tmp_path / name).write_bytes(b"half")
         os.utime(tmp_path / name, (time.time() - age_s, time.time() - age_s))
-    AdapterCache(tmp_path, 250).put(b"abc")
+    kept(AdapterCache(tmp_path, 250), b"abc")
     assert [path.name for path in tmp_path.glob("*.part")] == ["young.part"]
 
 
 def test_the_cache_keeps_what_is_new_and_lets_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = AdapterCache(tmp_path / "cache", 250)
-    digests = [cache.put(bytes([value]) * 100)[0] for value in range(3)]
+    digests = [kept(cache, bytes([value]) * 100)[0] for value in range(3)]
     assert all(cache.find(digest) for digest in digests), "what was just used may be about to be opened"
     monkeypatch.setattr("overpaint.lora.cache.time.time", lambda: 10**11)
-    newest = cache.put(b"x" * 100)[0]
+    newest = kept(cache, b"x" * 100)[0]
     assert [cache.find(digest) is not None for digest in (*digests, newest)] == [False, False, True, True]

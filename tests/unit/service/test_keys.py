@@ -124,3 +124,23 @@ async def test_keys_are_found_by_id_whenever_they_were_made(keys: Keys) -> None:
     second, _ = await keys.create("b")
     assert await keys.by_id(second.id)
     assert await keys.by_id("key_none") is None
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        KeyLimits(requests_per_minute=0),
+        KeyLimits(max_open_tasks=2**31),
+        KeyLimits(monthly_budget_microusd=10**15 + 1),
+        KeyLimits(max_upload_mib=-1),
+    ],
+)
+async def test_a_limit_is_one_that_every_database_can_hold_and_the_list_of_keys_can_show(
+    keys: Keys, limits: KeyLimits
+) -> None:
+    """`keys create --open-tasks 3000000000` made the list of all keys an unexpected error."""
+    with pytest.raises(RequestError, match="must be"):
+        await keys.create("shop", limits=limits)
+    await keys.create("shop")
+    with pytest.raises(RequestError, match="must be"):
+        await keys.set_limits("shop", limits)

@@ -370,7 +370,7 @@ async def test_an_end_has_the_queue_looked_at_only_when_it_may_hold_more(
     assert looks == 4, "the queue was seen to be empty"
 
 
-IMPATIENT = Policies(b"0123456789abcdef", lease_s=0.4)
+IMPATIENT = Policies(b"0123456789abcdef", lease_s=0.8)
 
 
 def fail_once(
@@ -442,8 +442,7 @@ class WatchedEngine(NullEngine):
 async def lose_and_lease_again(world: World, task: Task) -> None:
     """Another server takes a task away that is being painted, and this one gets it again before it notices."""
     await until(lambda: any(isinstance(what, Progress) and what.step for _, what in world.heard))
-    world.clock.passed_s += 60
-    await world.stores.tasks.reclaim(max_losses=10)
+    await world.stores.tasks.reclaim(await world.stores.tasks.leases(), max_losses=10)
     assert (await world.service.tasks.get(world.caller, task.id)).state is TaskState.QUEUED
     await world.service.dispatcher.fill()
 

@@ -1,7 +1,5 @@
 """Uploads in parts: put together in their order, whole or not at all."""
 
-from datetime import timedelta
-
 import pytest
 
 from overpaint.core.errors import PictureError, RequestError
@@ -17,7 +15,7 @@ async def test_parts_make_the_picture_whatever_order_they_are_named_in(world: Wo
     stored = await parts.complete(key, tags)
     assert (stored.key, stored.num_bytes) == (key, len(data))
     assert (await world.service.files.read(key)).data == data
-    assert [name async for name in world.outputs.list_keys(f"{key}.parts/", older_than=timedelta())] == []
+    assert [file async for file in world.outputs.list_files(f"{key}.parts/")] == []
 
 
 async def test_a_part_may_be_sent_again(world: World) -> None:
@@ -29,7 +27,7 @@ async def test_a_part_may_be_sent_again(world: World) -> None:
 
 async def test_what_is_missing_or_too_large_or_no_picture_is_refused(world: World) -> None:
     key = world.service.files.reserve(world.caller)
-    parts = Parts(world.service.files, world.outputs, max_bytes=10)
+    parts = Parts(world.service.files, world.outputs, world.outputs, max_bytes=10)
     tag = await parts.put(key, 1, b"x" * 6)
     with pytest.raises(RequestError, match="was not uploaded"):
         await parts.complete(key, [(1, tag), (2, tag)])

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import threading
 import tracemalloc
-from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
@@ -88,7 +87,7 @@ async def test_a_bad_field_is_named_and_leaves_nothing(still: World, field: str,
         await still.submit(**asked)
     assert refusal.value.field == field
     assert await still.service.tasks.count(still.caller) == 0
-    assert [key async for key in still.outputs.list_keys("inputs/", older_than=timedelta(days=-1))] == []
+    assert [file async for file in still.outputs.list_files("inputs/")] == []
 
 
 async def test_the_catalogue_fills_in_what_is_not_asked(still: World) -> None:

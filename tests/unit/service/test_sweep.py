@@ -19,9 +19,7 @@ DAY_S = 24 * 3600
 
 async def keys_of(world: World) -> set[str]:
     return {
-        key
-        for prefix in ("inputs/", "outputs/", "uploads/")
-        async for key in world.outputs.list_keys(prefix, older_than=timedelta(days=-1))
+        file.key for prefix in ("inputs/", "outputs/", "uploads/") async for file in world.outputs.list_files(prefix)
     }
 
 

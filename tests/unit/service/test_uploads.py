@@ -1,10 +1,14 @@
 """Uploads that are named later."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from overpaint.core.errors import PictureError, TaskNotFoundError
+from overpaint.outputs.memory import MemoryOutputs
 from overpaint.service.draft import PictureFile
 from overpaint.service.uploads import plain_name
+from tests.unit.service.conftest import NewWorld
 from tests.unit.service.world import World, png
 
 pytestmark = pytest.mark.anyio
@@ -23,6 +27,15 @@ async def test_an_upload_is_listed_read_used_and_forgotten(world: World) -> None
     await uploads.delete(world.caller, first.id)
     with pytest.raises(TaskNotFoundError):
         await uploads.get(world.caller, first.id)
+
+
+async def test_an_upload_is_there_at_once_though_the_clock_of_its_place_is_ahead(new_world: NewWorld) -> None:
+    """An object storage stamps files by its own clock: those of the last seconds were not found."""
+    world = await new_world(outputs=MemoryOutputs(lambda: datetime.now(UTC) + timedelta(seconds=5)))
+    upload, _ = await world.service.uploads.create(world.caller, png(), "a.png")
+    assert upload.num_bytes == len(png())
+    assert await world.service.uploads.get(world.caller, upload.id) == upload
+    assert await world.service.uploads.list_all(world.caller) == [upload]
 
 
 async def test_uploads_without_a_name_and_parts_are_not_listed(world: World) -> None:

@@ -15,10 +15,28 @@ def test_a_database_of_ours_is_taken(text: str, driver: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("postgresql://me:secret@a:5432,b:5433/x?sslmode=require", {"sslmode": "require"}),
+        ("postgres://a:5432,b:5433/x", {}),
+    ],
+)
+def test_several_hosts_are_named_as_for_libpq(text: str, kept: dict[str, str]) -> None:
+    url = parse_url(text)
+    assert (url.drivername, url.host or None, url.database) == ("postgresql", None, "x")
+    assert url.query == {"host": ("a:5432", "b:5433"), **kept}
+    assert url.password == ("secret" if "secret" in text else None)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("mysql://me:secret@host/x", "database: '...@host/x' must be like sqlite:///PATH or postgresql://..."),
         ("nonsense", "database: 'nonsense' must be like sqlite:///PATH or postgresql://..."),
+        (
+            "postgresql://me:secret@host:port/x",
+            "database: '...@host:port/x' must be like sqlite:///PATH or postgresql://...",
+        ),
         ("sqlite://", "database: 'sqlite://' needs a file: sqlite:///PATH"),
     ],
 )

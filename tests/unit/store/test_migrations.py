@@ -65,7 +65,7 @@ async def test_a_database_of_the_first_revision_keeps_what_is_in_it(tmp_path: Pa
     queued, running = await stores.tasks.get("queued"), await stores.tasks.get("running")
     assert (queued.spec.prompt, queued.spec.adapters, queued.spec.acceleration) == ("a fox", (), "none")
     assert running.state is TaskState.RUNNING
-    requeued, _ = await stores.tasks.reclaim(max_losses=2)
+    requeued, _ = await stores.tasks.reclaim(await stores.tasks.leases(), max_losses=2)
     assert [task.id for task in requeued] == ["running"], "what its server left behind is painted again"
     assert (await stores.tasks.find_repeated("key", "once", "print")) == queued
     assert (await stores.accounts.standing("key", since=datetime(2026, 1, 1, tzinfo=UTC))).spent_microusd == 1005

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from overpaint.core.store_ports import TaskFilter
 from overpaint.core.task import TaskState
 from overpaint.store.opening import Stores, open_stores
 
@@ -49,7 +50,7 @@ async def plan_of(url: str, ask: Asking) -> str:
     [
         (lambda stores: stores.tasks.lease("w", limit=4, duration=timedelta(seconds=9)), "ix_tasks_queue"),
         (lambda stores: stores.tasks.backlog(), "ix_tasks_queue"),
-        (lambda stores: stores.tasks.reclaim(max_losses=3), "ix_tasks_leases"),
+        (lambda stores: stores.tasks.leases(), "ix_tasks_leases"),
         (lambda stores: stores.tasks.list_tasks(states=OPEN), "ix_tasks_open"),
         (lambda stores: stores.tasks.list_tasks(key_id="k", states=OPEN), "ix_tasks_key_open"),
         (lambda stores: stores.tasks.list_tasks(key_id="k", states=OPEN[:1]), "ix_tasks_key_open"),
@@ -76,6 +77,24 @@ async def test_what_is_rare_is_found_without_what_is_not(tmp_path: Path, ask: As
     assert looks
     assert all(f"INDEX {index} (" in step or step.endswith(f"INDEX {index}") for step in looks), plan
     assert "TEMP B-TREE" not in plan, "and in their order"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"states": DONE},
+        {"states": DONE, "key_id": "k"},
+        {"states": DONE, "key_id": "k", "model": "m"},
+        {"states": (*DONE, *OPEN), "key_id": "k", "created_after": NOW},
+        {"states": (OPEN[0], FRUITLESS[0]), "key_id": "k"},
+    ],
+)
+async def test_what_succeeded_is_counted_without_its_rows(tmp_path: Path, wanted: TaskFilter) -> None:
+    plan = await plan_of(f"sqlite:///{tmp_path / 'overpaint.db'}", lambda stores: stores.tasks.count(**wanted))
+    looks = [step for step in plan.splitlines() if " tasks" in step]
+    of_few = ("open", "fruitless")
+    assert looks
+    assert all("COVERING INDEX" in look or any(f"_{name} (" in f"{look} (" for name in of_few) for look in looks), plan
 
 
 async def test_a_models_tasks_are_counted_without_their_rows(tmp_path: Path) -> None:

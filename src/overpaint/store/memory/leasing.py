@@ -44,12 +44,17 @@ class MemoryLeasing:
             if record.worker == worker and record.task.id in task_ids:
                 self._requeue(record, record.task.attempt - (not count_attempt))
 
-    async def reclaim(self, *, max_losses: int) -> tuple[list[Task], list[Task]]:
-        """Requeue or fail the tasks whose lease ran out; see `TaskStore.reclaim`."""
+    async def leases(self) -> list[Lease]:
+        """All that there are; see `TaskStore.leases`."""
+        return [_lease_of(record) for record in self._in(TaskState.RUNNING)]
+
+    async def reclaim(self, lost: Sequence[Lease], *, max_losses: int) -> tuple[list[Task], list[Task]]:
+        """Requeue or fail the tasks of these leases; see `TaskStore.reclaim`."""
+        seen = {(lease.task.id, lease.token, lease.expires_at) for lease in lost}
         requeued: list[Task] = []
         failed: list[Task] = []
         for record in self._in(TaskState.RUNNING):
-            if record.lease_expires_at is None or record.lease_expires_at > self._now():
+            if (record.task.id, record.token, record.lease_expires_at) not in seen:
                 continue
             record.losses += 1
             attempt = record.task.attempt - 1
@@ -92,7 +97,7 @@ class MemoryLeasing:
         )
         record.token += 1
         record.worker, record.leased_at, record.lease_expires_at = worker, now, now + duration
-        return Lease(record.task, worker, now + duration, record.token)
+        return _lease_of(record)
 
     def _requeue(self, record: Record, attempt: int) -> Task:
         record.release()
@@ -138,6 +143,12 @@ class MemoryLeasing:
 def queue_key(record: Record) -> tuple[int, datetime, str]:
     """Sorts the queue: most urgent first, then oldest first."""
     return int(record.task.priority), record.task.created_at, record.task.id
+
+
+def _lease_of(record: Record) -> Lease:
+    assert record.worker is not None
+    assert record.lease_expires_at is not None
+    return Lease(record.task, record.worker, record.lease_expires_at, record.token)
 
 
 def _is_same(record: Record, lease: Lease) -> bool:

@@ -19,10 +19,13 @@ from sqlalchemy.pool import NullPool
 from overpaint.core.errors import BackendError, ConfigError
 from overpaint.core.trouble import Trouble
 from overpaint.store.failures import mapped_failures
+from overpaint.store.pooler import KEEPS_NOTHING, without
 
-CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 60
 _LOCK_POLL_S = 0.02
+#: Limits that an administrator set for the role are meant for requests: an index of many rows takes its time.
+_LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+_WITHOUT_HASTE = "; ".join(f"SET LOCAL {limit} = 0" for limit in _LIMITS)
 #: Any number that is ours: who migrates a PostgreSQL database holds this advisory lock.
 ADVISORY_LOCK = 0x0FE4_9A17
 _log = logging.getLogger(__name__)
@@ -83,10 +86,11 @@ def _locked(url: URL) -> Iterator[Connection]:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+            connect_args=without(url, KEEPS_NOTHING),
         )
     with engine.begin() as connection:
         if not is_sqlite:
+            connection.execute(text(_WITHOUT_HASTE))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         yield connection
 

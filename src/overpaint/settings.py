@@ -6,6 +6,7 @@ What a caller names (a flag, an argument) goes before the environment, which goe
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,10 +78,11 @@ class ServerSettings(Settings):
         prefix_host_mib: of the host's memory, for those that had to leave the device.
         prefix_dtype: what they are kept in: the model's own dtype, or 8 bits.
         lease_s: tasks of a process that died come back after this long; longer than its longest silence.
-        stall_s: an engine that owes pictures and says nothing for this long, or loads and does not compute, is killed
+        stall_s: an engine that owes pictures and says nothing for this long, or loads and does not get on, is killed
             and started again; 0 is never.
         keep_days: how long inputs and outputs are kept.
         max_picture_mib: largest picture file that is taken, however it comes.
+        max_upload_mib: of uploads that a key without a limit of its own may have stored at once; None is no limit.
         adapter_urls: whether adapters may be fetched from URLs, guarded as pictures are.
         max_adapter_mib: largest LoRA file that is fetched.
         adapter_cache_mib: for LoRA files that callers sent, beside what the output store keeps.
@@ -119,6 +121,7 @@ class ServerSettings(Settings):
     stall_s: float = Field(default=900.0, ge=0)
     keep_days: float = Field(default=7.0, gt=0, le=36_500)
     max_picture_mib: int = Field(default=64, ge=1, le=1024)
+    max_upload_mib: int | None = Field(default=None, ge=0)
     adapter_urls: bool = True
     max_adapter_mib: int = Field(default=512, ge=1, le=4096)
     adapter_cache_mib: int = Field(default=8192, ge=1)
@@ -161,12 +164,12 @@ def read_server_settings(given: Mapping[str, object], config: Path | None = None
     """
     _check_names()
     in_environment = {name.upper() for name, value in os.environ.items() if value}
-    filed = {key: value for key, value in _read_toml(config).items() if _variable(key) not in in_environment}
+    filed = {key: value for key, value in _read_toml(config).items() if variable(key) not in in_environment}
     try:
         values: dict[str, Any] = filed | {key: value for key, value in given.items() if value is not None}
         return ServerSettings(**values)
     except ValidationError as exc:
-        flags = {name: _flag(name) for name, value in given.items() if value is not None}
+        flags = {name: flag(name) for name, value in given.items() if value is not None}
         raise _unusable(exc, {name: f"config: {name}" for name in filed} | flags) from exc
 
 
@@ -182,8 +185,8 @@ def stay_at_home() -> None:
 
 
 def _check_names() -> None:
-    known = {_variable(name) for name in (*ServerSettings.model_fields, "config")}
-    theirs = {_variable(name) for name in _OF_CLIENTS}
+    known = {variable(name) for name in (*ServerSettings.model_fields, "config")}
+    theirs = {variable(name) for name in _OF_CLIENTS}
     for name in os.environ:
         if name.upper().startswith(PREFIX) and name.upper() not in known | theirs:
             raise ConfigError(f"{name}: is not a setting; the settings are {', '.join(sorted(known))}")
@@ -202,11 +205,13 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
     return values
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """The environment's name for a setting."""
     return f"{PREFIX}{name}".upper()
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """The command line's name for a setting."""
     return "--" + name.replace("_", "-")
 
 
@@ -214,7 +219,7 @@ def _unusable(exc: ValidationError, said: Mapping[str, str] | None = None) -> Co
     """What is wrong, under the name by which it was said: in the environment, where `said` has no other."""
     first = exc.errors()[0]
     field = str(first["loc"][0]) if first["loc"] else "settings"
-    name = (said or {}).get(field, _variable(field))
+    name = (said or {}).get(field, variable(field))
     return ConfigError(f"{name}: {first['input']!r} is not usable ({_clause(first['msg'])})")
 
 
@@ -248,8 +253,15 @@ def model_config_of(settings: Settings) -> ModelConfig:
         dtype=settings.dtype,
         memory=settings.memory,
         weights=settings.weights,
-        transformer=settings.transformer,
+        transformer=settings.transformer and _at_home(settings.transformer),
     )
+
+
+def _at_home(path: Path) -> Path:
+    """A path that may begin with `~`, as `--model` may; nobody's home is left for who opens it to tell."""
+    with suppress(RuntimeError):
+        return path.expanduser()
+    return path
 
 
 def engine_config_of(settings: ServerSettings) -> EngineConfig:

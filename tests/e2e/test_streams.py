@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,11 @@ def free_port() -> int:
 
 
 def serve(
-    folder: Path, *, stdout: int = subprocess.DEVNULL, before: Callable[[], object] | None = None
+    folder: Path,
+    *,
+    stdout: int = subprocess.DEVNULL,
+    before: Callable[[], object] | None = None,
+    stopped_by: signal.Signals = signal.SIGTERM,
 ) -> tuple[int, str]:
     """Start a server, wait until it is ready, stop it: how it ended, and what is in its log."""
     port = free_port()
@@ -40,8 +45,11 @@ def serve(
         try:
             wait_until(lambda: server.poll() is not None or is_ready(f"http://127.0.0.1:{port}"))
         finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(30)
+            server.send_signal(stopped_by)
+            try:
+                server.wait(30)
+            finally:
+                server.kill()
         log.seek(0)
         return server.returncode, log.read().decode()
 
@@ -49,6 +57,13 @@ def serve(
 def keys_in(folder: Path) -> str:
     listing = [sys.executable, "-m", "overpaint", "keys", "list", "--data-dir", str(folder)]
     return subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_closed_terminal_stops_a_server_as_it_is_asked_to(tmp_path: Path) -> None:
+    """SIGHUP once killed it: what was being painted waited for its leases to run out, and counted as lost."""
+    # Whoever runs the tests may do without a terminal, and have its programs ignore the signal.
+    listens = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+    assert serve(tmp_path, before=listens, stopped_by=signal.SIGHUP)[0] == 0
 
 
 def test_a_server_whose_reader_is_gone_goes_on(tmp_path: Path) -> None:

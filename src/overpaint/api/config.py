@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from overpaint.core.errors import ConfigError
 
 MIB = 1024 * 1024
+BODIES_AT_ONCE = 16
+"""Of the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class ApiConfig:
         for key, value in (("max_body_bytes", self.max_body_bytes), ("max_upload_bytes", self.max_upload_bytes)):
             if value < MIB:
                 raise ConfigError(f"{key}: {value} must be at least {MIB}")
+
+    @property
+    def max_held_bytes(self) -> int:
+        """Of the bodies of all requests that are under way."""
+        return BODIES_AT_ONCE * self.max_body_bytes
 
     @property
     def link_base(self) -> str:

@@ -11,6 +11,7 @@ from overpaint.api.body import read_body
 from overpaint.api.deps import ConfigDep, ServiceDep
 from overpaint.api.described import picture_answer
 from overpaint.api.errors import ForbiddenError
+from overpaint.api.file_answer import FileAnswer
 from overpaint.core.errors import AccessError
 from overpaint.service.service import Service
 
@@ -35,8 +36,7 @@ READ_HEADERS = ANY_ORIGIN | {
 async def read_file(service: ServiceDep, key: str, expires: Expires = "", signature: Signature = "") -> Response:
     """The bytes of a stored picture."""
     _check(service, key, expires, signature, "get")
-    content = await service.files.read(key)
-    return Response(content.data, media_type=content.media_type, headers=READ_HEADERS)
+    return FileAnswer(service.files, key, READ_HEADERS)
 
 
 @router.put("/files/{key:path}", operation_id="write_file", status_code=200, response_class=Response)

@@ -1,11 +1,13 @@
 """Runs the application under uvicorn: one process, ready to stop within seconds of being asked.
 
-On SIGTERM or SIGINT it takes no new connection, ends held calls and streams, stops the service and returns.
+On SIGTERM, SIGINT or SIGHUP it takes no new connection, ends held calls and streams, stops the service and returns.
 """
 
+import asyncio
 import errno
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +109,7 @@ class Server(uvicorn.Server):
         """Listen, then tell."""
         await super().startup(sockets)
         if not self.should_exit:
+            self._stop_at_hangup()
             self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -115,6 +118,11 @@ class Server(uvicorn.Server):
             self.force_exit = True
         self.stop()
         del frame
+
+    def _stop_at_hangup(self) -> None:
+        """A terminal that is closed ends a server as SIGTERM does; where that is ignored (nohup), it stays so."""
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.stop)
 
     def stop(self) -> None:
         """End held calls, and have `serve` return."""

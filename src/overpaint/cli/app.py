@@ -8,7 +8,7 @@ import typer
 from overpaint.cli.batch.command import batch
 from overpaint.cli.doctor import doctor
 from overpaint.cli.edit import edit
-from overpaint.cli.failure import FAILED, INTERRUPTED, OK, exit_code_of, tell, tell_line
+from overpaint.cli.failure import FAILED, INTERRUPTED, OK, InterruptedWorkError, exit_code_of, tell, tell_line
 from overpaint.cli.generate import generate
 from overpaint.cli.keys import build_keys
 from overpaint.cli.serve import serve
@@ -55,6 +55,9 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as exc:
         tell_line(exc.format_message())
         return exc.exit_code
+    except InterruptedWorkError as exc:
+        tell_line(str(exc))
+        return INTERRUPTED
     except BrokenPipeError:
         return FAILED
     except Exception as exc:  # noqa: BLE001 - the last resort: a bug of ours, told in one line like everything else

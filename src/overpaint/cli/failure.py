@@ -16,14 +16,12 @@ USAGE = 2
 INTERRUPTED = 130
 
 
-class InterruptedWorkError(OverpaintError):
+class InterruptedWorkError(Exception):
     """Somebody pressed Ctrl-C; what was done until then is kept."""
 
 
 def exit_code_of(error: OverpaintError) -> int:
     """The exit code of a command that ended with `error`."""
-    if isinstance(error, InterruptedWorkError):
-        return INTERRUPTED
     if isinstance(error, CheckpointError):
         return FAILED
     return USAGE if isinstance(error, RequestError | ConfigError) else FAILED

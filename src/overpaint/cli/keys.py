@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from overpaint.cli.server_options import ConfigFile, Database, DataDir, open_accounts, server_settings
-from overpaint.core.account import ApiKey, KeyLimits
+from overpaint.core.account import MAX_BUDGET_USD, MAX_COUNT, MICRO, ApiKey, KeyLimits
 from overpaint.core.errors import BackendError, RequestError
 from overpaint.settings import ServerSettings
 
-MICRO = 1_000_000
 TABLE_WIDTH = 160
+N = TypeVar("N", int, float)
 Name = Annotated[str, typer.Argument(help="The key's name.", show_default=False)]
 Rate = Annotated[str | None, typer.Option("--per-minute", metavar="<int>", help="Submissions a minute, or none.")]
 Open = Annotated[
@@ -24,6 +24,9 @@ Open = Annotated[
 ]
 Budget = Annotated[
     str | None, typer.Option("--budget", metavar="<float>", help="Dollars in a calendar month (UTC), or none.")
+]
+Uploads = Annotated[
+    str | None, typer.Option("--uploads", metavar="<int>", help="MiB of uploads stored at once; none: as the server.")
 ]
 NO_LIMIT = "none"
 
@@ -44,6 +47,7 @@ def create(
     per_minute: Rate = None,
     open_tasks: Open = None,
     budget: Budget = None,
+    uploads: Uploads = None,
     data_dir: DataDir = None,
     database: Database = None,
     config: ConfigFile = None,
@@ -55,7 +59,10 @@ def create(
 
       overpaint keys create agency --per-minute 60 --budget 200
     """
-    limits, settings = KeyLimits(**_limits(per_minute, open_tasks, budget)), _settings(data_dir, database, config)
+    limits, settings = (
+        KeyLimits(**_limits(per_minute, open_tasks, budget, uploads)),
+        _settings(data_dir, database, config),
+    )
     secret = asyncio.run(_create(settings, name, limits, is_admin=admin))
     try:
         typer.echo(secret)
@@ -74,6 +81,7 @@ def limit(
     per_minute: Rate = None,
     open_tasks: Open = None,
     budget: Budget = None,
+    uploads: Uploads = None,
     data_dir: DataDir = None,
     database: Database = None,
     config: ConfigFile = None,
@@ -85,7 +93,7 @@ def limit(
 
       overpaint keys limit shop --budget none
     """
-    settings, changes = _settings(data_dir, database, config), _limits(per_minute, open_tasks, budget)
+    settings, changes = _settings(data_dir, database, config), _limits(per_minute, open_tasks, budget, uploads)
     _print([asyncio.run(_limit(settings, name, changes))])
 
 
@@ -121,38 +129,40 @@ def _settings(data_dir: Path | None, database: str | None, config: Path | None) 
     return server_settings({"data_dir": data_dir, "database": database}, config)
 
 
-def _limits(per_minute: str | None, open_tasks: str | None, budget: str | None) -> dict[str, int | None]:
+def _limits(
+    per_minute: str | None, open_tasks: str | None, budget: str | None, uploads: str | None
+) -> dict[str, int | None]:
     """The limits that are given, by their names in `KeyLimits`; None lifts one."""
     given = (
-        ("requests_per_minute", "per-minute", per_minute, int, 1),
-        ("max_open_tasks", "open-tasks", open_tasks, int, 1),
-        ("monthly_budget_microusd", "budget", budget, _micro, 0),
+        ("requests_per_minute", "per-minute", per_minute, 1, MAX_COUNT),
+        ("max_open_tasks", "open-tasks", open_tasks, 1, MAX_COUNT),
+        ("max_upload_mib", "uploads", uploads, 0, MAX_COUNT),
     )
-    return {
-        name: None if text == NO_LIMIT else _read(flag, text, read, least)
-        for name, flag, text, read, least in given
+    limits = {
+        name: None if text == NO_LIMIT else _read(flag, text, int, least, most)
+        for name, flag, text, least, most in given
         if text is not None
     }
+    if budget is None:
+        return limits
+    dollars = None if budget == NO_LIMIT else _read("budget", budget, float, 0, MAX_BUDGET_USD)
+    return limits | {"monthly_budget_microusd": None if dollars is None else round(dollars * MICRO)}
 
 
-def _read(flag: str, text: str, read: Callable[[str], int], least: int) -> int:
-    rule = f"must be a number from {least} on, or {NO_LIMIT}"
+def _read(flag: str, text: str, read: Callable[[str], N], least: int, most: int) -> N:
+    rule = f"must be a number from {least} to {most}, or {NO_LIMIT}"
     try:
         value = read(text)
-    except (ValueError, OverflowError) as exc:
+    except ValueError as exc:
         raise RequestError(flag, text, rule) from exc
-    if value < least:
+    if not least <= value <= most:
         raise RequestError(flag, text, rule)
     return value
 
 
-def _micro(dollars: str) -> int:
-    return round(float(dollars) * MICRO)
-
-
 def _print(keys: Sequence[ApiKey]) -> None:
     table = Table(box=None)
-    for name in ("name", "id", "admin", "per minute", "open tasks", "budget $", "created", "revoked"):
+    for name in ("name", "id", "admin", "per minute", "open tasks", "budget $", "uploads MiB", "created", "revoked"):
         table.add_column(name, no_wrap=True)
     for key in keys:
         table.add_row(*_row(key))
@@ -162,7 +172,7 @@ def _print(keys: Sequence[ApiKey]) -> None:
 def _row(key: ApiKey) -> tuple[str, ...]:
     limits = key.limits
     budget = None if limits.monthly_budget_microusd is None else limits.monthly_budget_microusd / MICRO
-    numbers = (limits.requests_per_minute, limits.max_open_tasks, budget)
+    numbers = (limits.requests_per_minute, limits.max_open_tasks, budget, limits.max_upload_mib)
     shown = tuple("-" if number is None else f"{number:g}" for number in numbers)
     times = tuple(time.strftime("%Y-%m-%d %H:%M") if time else "-" for time in (key.created_at, key.revoked_at))
     return (key.name, key.id, "yes" if key.is_admin else "no", *shown, *times)

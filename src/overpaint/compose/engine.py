@@ -3,15 +3,14 @@
 Imports an engine when it is opened and not before: torch takes seconds, and most mistakes can be told without it.
 """
 
-from pathlib import Path
-
 from overpaint.compose.imports import large_imports
 from overpaint.core.config import EngineConfig, ModelConfig
 from overpaint.core.errors import ConfigError
 from overpaint.core.ports import WritingEngine
 from overpaint.engine.null import NullEngine
-from overpaint.model.checkpoint_files import check_weights, locate, read_index, weighted
+from overpaint.model.checkpoint_files import is_hub_id, locate, read_index, weighted
 from overpaint.model.gguf_file import check_gguf
+from overpaint.model.weight_files import check_weights
 
 NULL_SCHEME = "null:"
 
@@ -27,7 +26,7 @@ def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> Writi
     """
     if model.source is not None and model.source.startswith(NULL_SCHEME):
         return NullEngine(_step_s(model.source))
-    if _is_a_folder_by_its_looks(model.source):
+    if model.source is None or not is_hub_id(model.source):  # so that what is wrong is told before torch is imported
         _, folder = locate(model.source, model.transformer)
         read_index(folder)
         for component in weighted(model.transformer):
@@ -38,11 +37,6 @@ def open_engine(model: ModelConfig, engine: EngineConfig | None = None) -> Writi
         from overpaint.engine.local import LocalEngine
 
     return LocalEngine.open(model, engine)
-
-
-def _is_a_folder_by_its_looks(source: str | None) -> bool:
-    """Whether `source` cannot be a hub id, so that what is wrong with it is told before torch is imported."""
-    return source is None or source.startswith((".", "/", "~")) or Path(source).exists()
 
 
 def _step_s(source: str) -> float:

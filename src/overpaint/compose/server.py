@@ -21,6 +21,7 @@ from overpaint.api.dialects import DIALECTS
 from overpaint.api.log import JsonFormatter
 from overpaint.api.metrics import Metrics
 from overpaint.api.native import NATIVE
+from overpaint.api.public_url import base_url
 from overpaint.api.server import Listen
 from overpaint.api.tunnel import Tunnel
 from overpaint.compose.data_dir import link_secret, make_data_dir
@@ -158,7 +159,7 @@ def _add_page(app: FastAPI, service: Service, stores: Stores, settings: ServerSe
         dialects=frozenset(row.name for row in (NATIVE, *DIALECTS)),
         log=tail,
         keep_days=settings.keep_days,
-        base_url=settings.public_url,
+        base_of=partial(base_url, config=app.state.config),
     )
     add_page(app, parts)
 
@@ -200,5 +201,6 @@ def _policies(settings: ServerSettings) -> Policies:
         lease_s=settings.lease_s,
         link_lifetime_s=int(kept.total_seconds()),
         pictures=PictureLimits(max_bytes=settings.max_picture_mib * MIB),
+        max_upload_mib=settings.max_upload_mib,
         retention=Retention(tasks=kept, uploads=kept),
     )

@@ -6,6 +6,10 @@ from datetime import datetime
 from overpaint.core.errors import BudgetError, RateLimitError
 
 OPEN_TASKS_RETRY_S = 5.0
+MAX_COUNT = 2**31 - 1
+"""Of what is counted in limits: the largest number that every database has room for."""
+MICRO = 1_000_000
+MAX_BUDGET_USD = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,13 @@ class KeyLimits:
         requests_per_minute: submissions.
         max_open_tasks: queued and running together.
         monthly_budget_microusd: spent and reserved in the calendar month (UTC), in millionths of a dollar.
+        max_upload_mib: of uploads stored at once; None is what the server says for all keys.
     """
 
     requests_per_minute: int | None = None
     max_open_tasks: int | None = None
     monthly_budget_microusd: int | None = None
+    max_upload_mib: int | None = None
 
     @property
     def bound_use(self) -> bool:

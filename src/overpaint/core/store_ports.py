@@ -1,7 +1,7 @@
-"""What the service needs from a database and from a place for files, as Protocols.
+"""What the service needs from a database, as Protocols.
 
 Every method is one transaction: when it returns, it is durable; when it raises, nothing happened. Adapters raise only
-errors of the tree (`BackendError` when the database or the disk is out of reach).
+errors of the tree (`BackendError` when the database is out of reach).
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from overpaint.core.account import UNLIMITED, ApiKey, KeyLimits, Standing, Usage
 from overpaint.core.errors import BackendError
 from overpaint.core.result import Timings
 from overpaint.core.session import Session, SessionNode
-from overpaint.core.task import Backlog, Lease, NewTask, StoredFile, Task, TaskFailure, TaskOutput, TaskState
+from overpaint.core.task import Backlog, Lease, NewTask, Task, TaskFailure, TaskOutput, TaskState
 
 
 class RefusedValueError(BackendError):
@@ -93,7 +93,7 @@ class TaskStore(Protocol):
     async def renew(self, worker: str, task_ids: Sequence[str], *, duration: timedelta) -> set[str]:
         """Prolong a worker's leases of these tasks; returns those it still holds (not the cancelled and reclaimed).
 
-        Its other leases run out: nobody works on them.
+        Its other leases stay as they are, and run out so: nobody works on them.
         """
         ...
 
@@ -101,10 +101,15 @@ class TaskStore(Protocol):
         """Return leased tasks to the queue; `count_attempt=False` when it was no fault of theirs."""
         ...
 
-    async def reclaim(self, *, max_losses: int) -> tuple[list[Task], list[Task]]:
-        """Requeue tasks whose lease ran out, fail those it happened to `max_losses` times: (requeued, failed).
+    async def leases(self) -> list[Lease]:
+        """All leases that were not ended, whoever holds them."""
+        ...
 
-        Whoever held them is gone, by no fault of theirs: the attempt is not counted.
+    async def reclaim(self, lost: Sequence[Lease], *, max_losses: int) -> tuple[list[Task], list[Task]]:
+        """Requeue the tasks of these leases, fail those it happened to `max_losses` times: (requeued, failed).
+
+        What was renewed or ended since it was looked at stays as it is. Whoever held the others is gone, by no fault of
+        theirs: the attempt is not counted.
         """
         ...
 
@@ -280,49 +285,3 @@ class SessionStore(Protocol):
     async def list_nodes(self, session_id: str) -> list[SessionNode]:
         """A session's nodes in the order they were added."""
         ...
-
-
-class OutputStore(Protocol):
-    """A place for files, named by key."""
-
-    async def put(self, key: str, data: bytes, media_type: str) -> None:
-        """Write a whole file; it is durable and complete, or not there.
-
-        Raises:
-            BackendError: no room, no access, out of reach.
-        """
-        ...
-
-    async def get(self, key: str) -> bytes:
-        """Read a whole file.
-
-        Raises:
-            TaskError: there is none.
-        """
-        ...
-
-    async def delete(self, keys: Sequence[str]) -> None:
-        """Remove files; missing ones do not matter."""
-        ...
-
-    async def delete_old(self, key: str, *, older_than: timedelta) -> bool:
-        """Remove a file if it was written longer ago than that; whether it was."""
-        ...
-
-    def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
-        """Keys below a prefix that were written longer ago than that.
-
-        What others put there under names that are no keys is theirs, and not listed.
-        """
-        ...
-
-    async def check(self) -> None:
-        """See that files can be written now.
-
-        Raises:
-            BackendError: they cannot.
-        """
-        ...
-
-
-__all__ = ["AccountStore", "OutputStore", "SessionStore", "StoredFile", "TaskStore", "WebhookStore"]

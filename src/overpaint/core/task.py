@@ -204,12 +204,12 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A task taken by a worker until `expires_at`.
+    """A task taken by a worker, who renews it while the work is under way.
 
     Args:
         task: as it was taken.
         worker: who took it; a name that no other process bears, nor an earlier life of the same.
-        expires_at: when others may take it; time-zone aware, UTC.
+        expires_at: moves on with every renewal, by the worker's clock; time-zone aware, UTC.
         token: names this very lease: it grows with every lease of the task, also with those that count as no attempt.
     """
 

@@ -37,7 +37,7 @@ def read_header(data: bytes) -> Header | None:
         ValueError: it is one of them, but ends before it declares its sides, or a JPEG that hides them behind more than
             any program writes.
     """
-    picture_format = _sniff(data)
+    picture_format = read_format(data)
     if picture_format is None:
         return None
     try:
@@ -47,7 +47,8 @@ def read_header(data: bytes) -> Header | None:
     return Header(picture_format, width, height)
 
 
-def _sniff(data: bytes) -> PictureFormat | None:
+def read_format(data: bytes) -> PictureFormat | None:
+    """What kind of picture file begins with these bytes; None when it is none of the four."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):

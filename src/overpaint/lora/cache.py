@@ -79,16 +79,6 @@ class AdapterCache:
             return None
         return path
 
-    def put(self, data: bytes) -> tuple[str, Path]:
-        """Keep a file; its SHA-256 in hex, and where it is.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        with self.arriving() as arriving:
-            arriving.write(data)
-            return self.keep(arriving)
-
     @contextlib.contextmanager
     def arriving(self) -> Iterator[Arriving]:
         """A file that comes in pieces; when it is not kept, it is gone afterwards.

@@ -146,20 +146,30 @@ class _Strengths:
         try:
             values: dict[str, Any] = json.loads(notes.get(_NOTES) or "{}")
             noted: dict[str, Any] = {key.removeprefix("transformer."): value for key, value in values.items()}
-            self._alpha = None if noted.get("lora_alpha") is None else float(noted["lora_alpha"])
+            self._alpha = None if noted.get("lora_alpha") is None else _finite(noted["lora_alpha"])
             # PEFT takes these for regular expressions; nobody but a bomb needs more than the names that it writes.
             patterns: dict[str, Any] = noted.get("alpha_pattern") or {}
-            self._patterns = {key.lstrip("^"): float(alpha) for key, alpha in patterns.items()}
-        except (ValueError, TypeError, AttributeError, RecursionError) as exc:
+            named = enumerate(patterns.items())
+            self._patterns = {key.lstrip("^"): (number, _finite(alpha)) for number, (key, alpha) in named}
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
             raise ValueError(f"has notes ({_NOTES}) that cannot be read") from exc
         self._has_root = bool(noted.get("use_rslora"))
         if noted.get("use_dora"):
             raise ValueError("is DoRA, and only plain LoRA is taken")
 
     def of(self, layer: str, rank: int) -> float:
-        named = (alpha for key, alpha in self._patterns.items() if f".{layer}".endswith(f".{key}"))
-        alpha = next(named, self._alpha)
+        """By the first of the patterns that the layer's name ends with."""
+        parts = layer.split(".")
+        ends = (".".join(parts[start:]) for start in range(len(parts)))
+        named = [self._patterns[end] for end in ends if end in self._patterns]
+        alpha = min(named)[1] if named else self._alpha
         return 1.0 if alpha is None else alpha / (math.sqrt(rank) if self._has_root else rank)
+
+
+def _finite(number: Any) -> float:
+    if not math.isfinite(number := float(number)):
+        raise ValueError(number)
+    return number
 
 
 def _refuse_other_kinds(key: str) -> None:

@@ -4,7 +4,9 @@ Names are paths below the folder without their ending (``style``, ``acme/style``
 into the folder under its own id, is found by that id. Knows no server and no checkpoint.
 """
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +80,23 @@ class AdapterFolder:
         return seen.digest
 
     def _files(self) -> dict[str, Path]:
-        found = self._path.rglob(f"*{SUFFIX}") if self._path else ()
-        return {self.name_of(path): path for path in found if path.is_file()}
+        found = _files_below(self._path) if self._path else ()
+        return {self.name_of(path): path for path in found}
+
+
+def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Also through links to other folders, but for those that lead back to where they are."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with contextlib.suppress(
+        FileNotFoundError, PermissionError
+    ):  # it may go at any time; what is closed is not offered
+        for path in folder.iterdir():
+            if path.is_dir():
+                yield from _files_below(path, above | {real})
+            elif path.suffix == SUFFIX and path.is_file():
+                yield path
 
 
 def digest_of(path: Path) -> str:

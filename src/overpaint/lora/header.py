@@ -15,6 +15,10 @@ Shape = tuple[int, ...]
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
 """safetensors itself allows 100 MB, which takes ten seconds and gigabytes to read; real ones have some hundred KB."""
+_MAX_NAME_CHARS = 1024
+_MAX_SIDES = 8
+_MAX_SIDE = 1 << 48
+"""Beyond what any file has; a product of thousands of endless numbers would stop the whole process for minutes."""
 _DTYPE = re.compile(r"(?:BF|F|I|U|C)(4|6|8|16|32|64)(?:_E\dM\d\w*)?|(BOOL)")
 """All have their bits in their names, some behind them their exponent's and mantissa's."""
 
@@ -78,9 +82,14 @@ def parse_header(file: BinaryIO, file_bytes: int) -> Header:
 
 def _shape_of(name: str, entry: Mapping[str, Any]) -> Shape:
     """A tensor's shape, after seeing that its bytes are as many as it says."""
-    shape = tuple(int(side) for side in entry["shape"])
-    start, end = entry["data_offsets"]
-    dtype = _DTYPE.fullmatch(entry["dtype"])
-    if min(shape, default=1) < 0 or dtype is None or (end - start) * 8 != math.prod(shape) * int(dtype[1] or 8):
+    sides, (start, end) = entry["shape"], entry["data_offsets"]
+    if len(name) > _MAX_NAME_CHARS or len(sides) > _MAX_SIDES or not all(map(_is_size, (*sides, start, end))):
         raise ValueError(name)
-    return shape
+    dtype = _DTYPE.fullmatch(entry["dtype"])
+    if dtype is None or (end - start) * 8 != math.prod(sides) * int(dtype[1] or 8):
+        raise ValueError(name)
+    return tuple(sides)
+
+
+def _is_size(number: object) -> bool:
+    return type(number) is int and 0 <= number <= _MAX_SIDE

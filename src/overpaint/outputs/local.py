@@ -11,15 +11,19 @@ and no other one is made in its place.
 import asyncio
 import errno
 import logging
+import math
 import os
 import secrets
+import shutil
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from overpaint.core.errors import BackendError, TaskNotFoundError
+from overpaint.core.output_ports import ListedFile, OpenFile
 from overpaint.core.trouble import Trouble
 from overpaint.outputs.keys import is_key, require_key
 
@@ -28,6 +32,7 @@ _log = logging.getLogger(__name__)
 _INCOMING = ".incoming"
 _STALE_S = 3600
 _NUM_TRIES = 5
+_PIECE_BYTES = 1024 * 1024
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -46,11 +51,22 @@ class LocalOutputs:
     async def put(self, key: str, data: bytes, media_type: str) -> None:
         """Write a whole file; see `OutputStore.put`."""
         del media_type
-        await asyncio.to_thread(self._write, require_key(key), data)
+        await asyncio.to_thread(self._write, require_key(key), lambda file: file.write(data))
+
+    async def put_file(self, key: str, path: Path, media_type: str) -> None:
+        """Write a whole file from one on the disk; see `OutputStore.put_file`."""
+        del media_type
+        await asyncio.to_thread(self._copy, require_key(key), path)
 
     async def get(self, key: str) -> bytes:
         """Read a whole file; see `OutputStore.get`."""
         return await asyncio.to_thread(self._read, require_key(key))
+
+    @asynccontextmanager
+    async def open(self, key: str) -> AsyncIterator[OpenFile]:
+        """Read a file piece by piece, to its end even when it is removed meanwhile; see `OutputStore.open`."""
+        with await asyncio.to_thread(self._open, require_key(key)) as file:
+            yield OpenFile(os.fstat(file.fileno()).st_size, self._pieces(key, file))
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove files; missing ones do not matter."""
@@ -61,19 +77,28 @@ class LocalOutputs:
         newest_s = time.time() - older_than.total_seconds()
         return await asyncio.to_thread(self._remove_old, require_key(key), newest_s)
 
-    async def list_keys(self, prefix: str, *, older_than: timedelta) -> AsyncIterator[str]:
-        """Keys below a prefix that were written longer ago than that."""
-        for key in await asyncio.to_thread(self._list, prefix, time.time() - older_than.total_seconds()):
-            yield key
+    async def list_files(self, prefix: str, *, older_than: timedelta | None = None) -> AsyncIterator[ListedFile]:
+        """Files below a prefix: those that were written longer ago than that, or all."""
+        newest_s = math.inf if older_than is None else time.time() - older_than.total_seconds()
+        for file in await asyncio.to_thread(self._list, prefix, newest_s):
+            yield file
 
     async def check(self) -> None:
         """See that files can be written now; clears what interrupted writes left."""
         await asyncio.to_thread(self._check)
 
-    def _write(self, key: str, data: bytes) -> None:
+    def _copy(self, key: str, path: Path) -> None:
+        try:
+            source = path.open("rb")
+        except OSError as exc:
+            raise BackendError(f"{path} cannot be read ({exc.strerror or exc})") from exc
+        with source:
+            self._write(key, lambda file: shutil.copyfileobj(source, file, _PIECE_BYTES))
+
+    def _write(self, key: str, fill: Callable[[BinaryIO], object]) -> None:
         with _mapped_failures(key, self._trouble):
             target = self._root / key
-            draft = self._draft(data)
+            draft = self._draft(fill)
             try:
                 self._name(draft, target)
             except OSError:
@@ -90,7 +115,7 @@ class LocalOutputs:
                 return
         raise OSError(errno.EBUSY, f"the folder {target.parent} keeps being removed")
 
-    def _draft(self, data: bytes) -> Path:
+    def _draft(self, fill: Callable[[BinaryIO], object]) -> Path:
         """A flushed file that has no name of its own yet."""
         folder = self._root / _INCOMING
         if not self._was_there:
@@ -100,7 +125,7 @@ class LocalOutputs:
         draft = folder / secrets.token_hex(16)
         try:
             with draft.open("xb") as file:
-                file.write(data)
+                fill(file)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
@@ -118,12 +143,24 @@ class LocalOutputs:
         _flush_folder(folder.parent)
 
     def _read(self, key: str) -> bytes:
+        with self._open(key) as file, _mapped_failures(key, self._trouble):
+            return file.read()
+
+    def _open(self, key: str) -> BinaryIO:
         with _mapped_failures(key, self._trouble):
             try:
-                return (self._root / key).read_bytes()
+                return (self._root / key).open("rb")
             except _MISSING as exc:
                 self._require_folder()
                 raise TaskNotFoundError(f"there is no file {key!r}") from exc
+
+    async def _pieces(self, key: str, file: BinaryIO) -> AsyncIterator[bytes]:
+        while piece := await asyncio.to_thread(self._next, key, file):
+            yield piece
+
+    def _next(self, key: str, file: BinaryIO) -> bytes:
+        with _mapped_failures(key, self._trouble):
+            return file.read(_PIECE_BYTES)
 
     def _require_folder(self) -> None:
         if self._was_there and not (self._root / _INCOMING).is_dir():
@@ -145,24 +182,24 @@ class LocalOutputs:
                 return True
         return False
 
-    def _list(self, prefix: str, newest_s: float) -> list[str]:
+    def _list(self, prefix: str, newest_s: float) -> list[ListedFile]:
         with _mapped_failures(prefix, self._trouble):
             start = self._root / prefix.strip("/") if prefix.strip("/") else self._root
-            return sorted(self._keys_below(start, newest_s))
+            return sorted(self._files_below(start, newest_s), key=lambda file: file.key)
 
-    def _keys_below(self, folder: Path, newest_s: float) -> Iterator[str]:
+    def _files_below(self, folder: Path, newest_s: float) -> Iterator[ListedFile]:
         for parent, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 path = Path(parent) / name
                 key = path.relative_to(self._root).as_posix()
                 with suppress(FileNotFoundError):
-                    if is_key(key) and path.stat().st_mtime <= newest_s:
-                        yield key
+                    if is_key(key) and (stat := path.stat()).st_mtime <= newest_s:
+                        yield ListedFile(key, stat.st_size)
 
     def _check(self) -> None:
         with _mapped_failures(_INCOMING, self._trouble):
-            self._draft(b"ok").unlink()
+            self._draft(lambda file: file.write(b"ok")).unlink()
             for draft in (self._root / _INCOMING).iterdir():
                 with suppress(FileNotFoundError):
                     if draft.stat().st_mtime < time.time() - _STALE_S:

@@ -10,7 +10,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
 from overpaint.core.errors import ConfigError
-from overpaint.core.store_ports import OutputStore
+from overpaint.core.output_ports import OutputStore
 from overpaint.outputs.local import LocalOutputs
 from overpaint.outputs.objects import ObjectOutputs
 

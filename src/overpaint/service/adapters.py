@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from overpaint.core.errors import AccessError, BackendError, PictureError, RequestError, TaskError
+from overpaint.core.output_ports import OutputStore
 from overpaint.core.request import AdapterFile, AdapterRef
-from overpaint.core.store_ports import OutputStore
 from overpaint.core.task import StoredAdapter
 from overpaint.lora.cache import AdapterCache
 from overpaint.lora.factors import Linears, find_factors
@@ -26,6 +26,8 @@ from overpaint.service.files import INPUTS, OTHER_MEDIA_TYPE
 from overpaint.service.links import FILES_PATH, FileLinks
 
 T = TypeVar("T")
+Sink = Callable[[bytes], Awaitable[None]]
+"""Takes the pieces of a file."""
 REMEMBERED_S = 3600.0
 """A URL is asked again after this long: what is behind it may have changed."""
 KEPT_S = 1200.0
@@ -35,7 +37,7 @@ KEPT_S = 1200.0
 class FileFetcher(Protocol):
     """Fetches adapters over the network."""
 
-    async def fetch_into(self, sink: Callable[[bytes], Awaitable[None]], url: str, field: str = "images") -> None:
+    async def fetch_into(self, sink: Sink, url: str, field: str = "images") -> None:
         """Give away the file behind a URL as it arrives.
 
         Raises:
@@ -85,7 +87,6 @@ class AdapterDesk:
         self._clock = clock
         self._known_urls: dict[str, tuple[str, float]] = {}
         self._kept: dict[str, float] = {}
-        self._keeping = asyncio.Lock()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def names(self) -> tuple[str, ...]:
@@ -102,10 +103,10 @@ class AdapterDesk:
         return tuple([await self._take(ref, f"adapters[{index}]") for index, ref in enumerate(refs)])
 
     async def keep(self, adapters: Sequence[StoredAdapter]) -> None:
-        """Store those that callers sent, one at a time; the same content twice is one file."""
+        """Store those that callers sent; the same content twice is one file, and written once."""
         for adapter in adapters:
             if adapter.key is not None:
-                async with self._keeping:
+                async with self._lock(adapter.digest):
                     await self._keep(adapter.digest, adapter.key)
 
     async def open(self, adapters: Sequence[StoredAdapter]) -> tuple[AdapterFile, ...]:
@@ -123,9 +124,8 @@ class AdapterDesk:
 
     async def _keep(self, digest: str, key: str) -> None:
         is_old = self._now_s() - self._kept.get(digest, -KEPT_S) >= KEPT_S
-        path = self._cached(digest)
-        if path is not None and is_old:
-            await self._outputs.put(key, await asyncio.to_thread(path.read_bytes), OTHER_MEDIA_TYPE)
+        if (path := self._cached(digest)) and is_old:
+            await self._outputs.put_file(key, path, OTHER_MEDIA_TYPE)
             self._kept[digest] = self._now_s()
 
     async def _take(self, ref: AdapterRef, field: str) -> StoredAdapter:
@@ -156,8 +156,7 @@ class AdapterDesk:
 
     async def _by_url(self, url: str, field: str) -> tuple[str, Path]:
         """What is behind a URL; those who ask for the same one wait for the first."""
-        lock = self._locks.setdefault(url, asyncio.Lock())
-        async with lock:
+        async with self._lock(url):
             digest, until = self._known_urls.get(url, ("", 0.0))
             path = self._cached(digest) if self._now_s() < until else None
             if path is not None:
@@ -165,6 +164,9 @@ class AdapterDesk:
             digest, path = await self._ask(url, field)
             self._remember(url, digest)
             return digest, path
+
+    def _lock(self, url_or_digest: str) -> asyncio.Lock:
+        return self._locks.setdefault(url_or_digest, asyncio.Lock())
 
     def _remember(self, url: str, digest: str) -> None:
         now_s = self._now_s()
@@ -178,28 +180,21 @@ class AdapterDesk:
             raise RequestError(field, url, "is a link that has expired") from exc
         if key is not None:
             try:
-                return await self._put(await self._outputs.get(key))
+                return await self._restore(key)
             except TaskError as exc:
                 raise RequestError(field, url, "is not stored here (any more)") from exc
-        if self._sources.fetcher is None:
+        fetcher = self._sources.fetcher
+        if fetcher is None:
             raise RequestError(field, url, "is a URL, and this server takes no adapters from URLs of others")
         try:
-            return await self._fetch(self._sources.fetcher, url, field)
+            return await self._arrive(lambda sink: fetcher.fetch_into(sink, url, field))
         except PictureError as exc:
             raise RequestError(field, url, exc.rule) from exc
-
-    async def _fetch(self, fetcher: FileFetcher, url: str, field: str) -> tuple[str, Path]:
-        """Written as it arrives: it may be large, and slow, and one of many."""
-        cache = self._cache()
-        with _mapped_failures(), cache.arriving() as arriving:
-            await fetcher.fetch_into(lambda piece: _on_disk(lambda: arriving.write(piece)), url, field)
-            return await _on_disk(lambda: cache.keep(arriving))
 
     async def _path_of(self, adapter: StoredAdapter) -> Path:
         if adapter.key is None:
             return await self._own(adapter)
-        path = self._cached(adapter.digest)
-        return path or (await self._put(await self._outputs.get(adapter.key)))[1]
+        return self._cached(adapter.digest) or (await self._restore(adapter.key))[1]
 
     async def _own(self, adapter: StoredAdapter) -> Path:
         path = self._sources.folder.find(AdapterRef(adapter.name))
@@ -214,9 +209,20 @@ class AdapterDesk:
     def _cached(self, digest: str) -> Path | None:
         return self._sources.cache.find(digest) if self._sources.cache and digest else None
 
-    async def _put(self, data: bytes) -> tuple[str, Path]:
+    async def _restore(self, key: str) -> tuple[str, Path]:
+        async def pour(sink: Sink) -> None:
+            async with self._outputs.open(key) as file:
+                async for piece in file.pieces:
+                    await sink(piece)
+
+        return await self._arrive(pour)
+
+    async def _arrive(self, pour: Callable[[Sink], Awaitable[None]]) -> tuple[str, Path]:
+        """Written as it arrives: it may be large, and slow, and one of many."""
         cache = self._cache()
-        return await _on_disk(lambda: cache.put(data))
+        with _mapped_failures(), cache.arriving() as arriving:
+            await pour(lambda piece: _on_disk(lambda: arriving.write(piece)))
+            return await _on_disk(lambda: cache.keep(arriving))
 
     def _cache(self) -> AdapterCache:
         if self._sources.cache is None:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from overpaint.core.errors import BackendError
+from overpaint.core.output_ports import OutputStore
 from overpaint.core.picture import Picture
 from overpaint.core.request import GenerationRequest
 from overpaint.core.result import GenerationResult
 from overpaint.core.sizes import Size
-from overpaint.core.store_ports import OutputStore, TaskStore
+from overpaint.core.store_ports import TaskStore
 from overpaint.core.task import Lease, StoredFile, Task, TaskFailure, TaskOutput
 from overpaint.core.trouble import Trouble
 from overpaint.images.encode import encode

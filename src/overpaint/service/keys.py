@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 
-from overpaint.core.account import ApiKey, KeyLimits
+from overpaint.core.account import MAX_BUDGET_USD, MAX_COUNT, MICRO, ApiKey, KeyLimits
 from overpaint.core.errors import AccessError, RequestError
 from overpaint.core.store_ports import AccountStore
 from overpaint.service.caller import Caller
@@ -144,10 +144,12 @@ def check_limits(limits: KeyLimits) -> KeyLimits:
     Raises:
         RequestError: one does not.
     """
-    if limits.requests_per_minute is not None and limits.requests_per_minute < 1:
-        raise RequestError("requests_per_minute", limits.requests_per_minute, "must be at least 1")
-    if limits.max_open_tasks is not None and limits.max_open_tasks < 1:
-        raise RequestError("max_open_tasks", limits.max_open_tasks, "must be at least 1")
-    if limits.monthly_budget_microusd is not None and limits.monthly_budget_microusd < 0:
-        raise RequestError("monthly_budget", limits.monthly_budget_microusd, "must not be below 0")
+    for name, value, least, most in (
+        ("requests_per_minute", limits.requests_per_minute, 1, MAX_COUNT),
+        ("max_open_tasks", limits.max_open_tasks, 1, MAX_COUNT),
+        ("monthly_budget", limits.monthly_budget_microusd, 0, MAX_BUDGET_USD * MICRO),
+        ("max_upload_mib", limits.max_upload_mib, 0, MAX_COUNT),
+    ):
+        if value is not None and not least <= value <= most:
+            raise RequestError(name, value, f"must be {least} to {most}")
     return limits

@@ -4,13 +4,14 @@ Each part is a file of its own with its content's hash in its name, so there is 
 upload that is never completed are swept like uploads. Knows no HTTP.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 
 from overpaint.core.errors import RequestError, TaskError
-from overpaint.core.store_ports import OutputStore
+from overpaint.core.output_ports import OutputStore
 from overpaint.core.task import StoredFile
-from overpaint.service.files import Files
+from overpaint.service.files import Files, Intake
 
 MAX_PARTS = 10_000
 
@@ -20,12 +21,14 @@ class Parts:
 
     Args:
         files: judges and stores what they make together.
+        intake: where they go.
         outputs: where they wait.
         max_bytes: of all parts of an upload together.
     """
 
-    def __init__(self, files: Files, outputs: OutputStore, max_bytes: int) -> None:
+    def __init__(self, files: Files, intake: Intake, outputs: OutputStore, max_bytes: int) -> None:
         self._files = files
+        self._intake = intake
         self._outputs = outputs
         self._max_bytes = max_bytes
 
@@ -33,13 +36,13 @@ class Parts:
         """Keep part `number` (from 1) of the upload `key`; returns its tag, to be given back at the end.
 
         Raises:
-            RequestError: the number cannot be one, or the upload would be too large.
+            RequestError: the number cannot be one, or its key has no room for it.
             BackendError: it cannot be stored now.
         """
         if not 1 <= number <= MAX_PARTS:
             raise RequestError("part", number, f"must be 1 to {MAX_PARTS}")
-        tag = hashlib.sha256(data).hexdigest()[:32]
-        await self._outputs.put(_part_key(key, number, tag), data, "application/octet-stream")
+        tag = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()[:32]
+        await self._intake.put(_part_key(key, number, tag), data, "application/octet-stream")
         return tag
 
     async def complete(self, key: str, parts: Sequence[tuple[int, str]], name: str = "file") -> StoredFile:
@@ -51,7 +54,7 @@ class Parts:
             name: what its owner calls it.
 
         Raises:
-            RequestError: a part is missing, or they are too large together.
+            RequestError: a part is missing, they are too large together, or their key has no room for them once more.
             PictureError: they are no picture together.
             BackendError: the store is out of reach.
         """

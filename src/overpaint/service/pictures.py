@@ -11,10 +11,11 @@ from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from overpaint.core.errors import AccessError, PictureError, RequestError, TaskError
+from overpaint.core.output_ports import OutputStore
 from overpaint.core.picture import Picture
 from overpaint.core.request import AdapterFile, GenerationRequest, OutputSpec
 from overpaint.core.sizes import Size, SizeRules
-from overpaint.core.store_ports import OutputStore, TaskStore
+from overpaint.core.store_ports import TaskStore
 from overpaint.core.task import StoredFile, Task
 from overpaint.images.alpha import is_transparent, mask_of_holes
 from overpaint.images.decode import decode_picture

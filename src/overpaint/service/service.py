@@ -8,8 +8,9 @@ from datetime import datetime
 from overpaint.core.account import UsageRow, UsageSum
 from overpaint.core.errors import OverpaintError
 from overpaint.core.model_info import ModelInfo
+from overpaint.core.output_ports import OutputStore
 from overpaint.core.ports import EngineClient
-from overpaint.core.store_ports import AccountStore, OutputStore, TaskStore
+from overpaint.core.store_ports import AccountStore, TaskStore
 from overpaint.core.task import Backlog
 from overpaint.service.adapters import AdapterDesk
 from overpaint.service.catalogue import Catalogue

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from overpaint.core.errors import BackendError, RequestError, TaskError, TaskNotFoundError
 from overpaint.core.events import Progress
-from overpaint.core.store_ports import OutputStore, TaskFilter, TaskStore
+from overpaint.core.output_ports import OutputStore
+from overpaint.core.store_ports import TaskFilter, TaskStore
 from overpaint.core.task import Task, TaskState
 from overpaint.service.caller import Caller
 from overpaint.service.charge import share_done

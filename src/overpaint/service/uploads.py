@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from overpaint.core.errors import TaskNotFoundError
-from overpaint.core.store_ports import OutputStore
+from overpaint.core.output_ports import ListedFile, OutputStore
 from overpaint.core.task import StoredFile
 from overpaint.service.caller import Caller
 from overpaint.service.clock import ServiceClock
@@ -35,6 +35,7 @@ class Upload:
         created_at: UTC.
         expires_at: when it is swept away.
         key: of the stored file.
+        num_bytes: of the file.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Upload:
     created_at: datetime
     expires_at: datetime
     key: str
+    num_bytes: int
 
 
 class Uploads:
@@ -70,7 +72,7 @@ class Uploads:
         upload_id = f"{int(self._clock.now().timestamp() * 1000):0{_TIME_DIGITS}x}{secrets.token_hex(10)}"
         key = f"{_named_of(caller)}{upload_id}/{plain_name(name)}"
         stored = await self._files.upload(key, data, name)
-        return self._upload(upload_id, plain_name(name), key), stored
+        return self._upload(upload_id, plain_name(name), ListedFile(key, stored.num_bytes)), stored
 
     async def get(self, caller: Caller, upload_id: str) -> Upload:
         """One of the caller's uploads.
@@ -98,13 +100,13 @@ class Uploads:
 
     async def _below(self, prefix: str) -> AsyncIterator[Upload]:
         """In the order of the store; what a caller put there by a link is not among them, whatever it is called."""
-        async for key in self._outputs.list_keys(prefix, older_than=timedelta()):
-            if found := _KEY.fullmatch(key):
-                yield self._upload(found[1], found[2], key)
+        async for file in self._outputs.list_files(prefix):
+            if found := _KEY.fullmatch(file.key):
+                yield self._upload(found[1], found[2], file)
 
-    def _upload(self, upload_id: str, name: str, key: str) -> Upload:
+    def _upload(self, upload_id: str, name: str, file: ListedFile) -> Upload:
         created_at = datetime.fromtimestamp(int(upload_id[:_TIME_DIGITS], 16) / 1000, UTC)
-        return Upload(upload_id, name, created_at, created_at + self._lifetime, key)
+        return Upload(upload_id, name, created_at, created_at + self._lifetime, file.key, file.num_bytes)
 
 
 def _named_of(caller: Caller) -> str:

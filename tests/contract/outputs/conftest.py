@@ -11,7 +11,7 @@ from urllib.error import URLError
 
 import pytest
 
-from overpaint.core.store_ports import OutputStore
+from overpaint.core.output_ports import OutputStore
 from overpaint.outputs.memory import MemoryOutputs
 from overpaint.outputs.opening import open_outputs
 

@@ -13,18 +13,20 @@ import pytest
 from obstore.store import MemoryStore
 
 from overpaint.core.errors import BackendError, ConfigError, TaskNotFoundError
-from overpaint.core.store_ports import OutputStore
+from overpaint.core.output_ports import ListedFile, OutputStore
 from overpaint.outputs.local import LocalOutputs
+from overpaint.outputs.memory import MemoryOutputs
 from overpaint.outputs.objects import ObjectOutputs
 from overpaint.outputs.opening import open_outputs
 from tests.contract.outputs.conftest import s3_place
 
 pytestmark = pytest.mark.anyio
+LARGE = bytes(range(256)) * 36_000  # more than two pieces anywhere
 NOW = timedelta(seconds=-5)  # a server's clock may round up
 
 
 async def keys_of(outputs: OutputStore, prefix: str, older_than: timedelta = NOW) -> list[str]:
-    return sorted([key async for key in outputs.list_keys(prefix, older_than=older_than)])
+    return sorted([file.key async for file in outputs.list_files(prefix, older_than=older_than)])
 
 
 async def test_a_file_comes_back_as_it_was_put(outputs: OutputStore) -> None:
@@ -39,10 +41,68 @@ async def test_a_second_put_replaces_the_first(outputs: OutputStore) -> None:
     assert await outputs.get("inputs/a") == b"two"
 
 
+async def test_a_file_on_the_disk_is_stored_whole_and_replaces_what_was_there(
+    outputs: OutputStore, tmp_path: Path
+) -> None:
+    for name, data in (("small", b"one"), ("empty", b""), ("large", LARGE)):
+        (tmp_path / name).write_bytes(data)
+        await outputs.put_file("inputs/a", tmp_path / name, "application/octet-stream")
+        assert await outputs.get("inputs/a") == data
+    with pytest.raises(BackendError, match="cannot be read"):
+        await outputs.put_file("inputs/a", tmp_path / "gone", "application/octet-stream")
+    with pytest.raises(TaskNotFoundError):
+        await outputs.put_file("../secret", tmp_path / "small", "application/octet-stream")
+    assert await outputs.get("inputs/a") == LARGE
+
+
+@pytest.mark.parametrize("data", [b"", b"x", LARGE])
+async def test_a_file_is_read_piece_by_piece(outputs: OutputStore, data: bytes) -> None:
+    await outputs.put("inputs/a", data, "application/octet-stream")
+    async with outputs.open("inputs/a") as file:
+        pieces = [piece async for piece in file.pieces]
+    assert (file.num_bytes, b"".join(pieces)) == (len(data), data)
+
+
+async def test_no_piece_of_a_large_file_is_all_of_it(outputs: OutputStore) -> None:
+    if isinstance(outputs, MemoryOutputs):
+        pytest.skip("it is in memory as it is")
+    await outputs.put("inputs/a", LARGE, "application/octet-stream")
+    async with outputs.open("inputs/a") as file:
+        assert max([len(piece) async for piece in file.pieces]) <= 4 * 2**20
+
+
+async def test_a_file_in_a_folder_is_read_to_its_end_though_it_is_replaced_or_deleted(tmp_path: Path) -> None:
+    outputs = LocalOutputs(tmp_path)
+    for change in (outputs.delete(["inputs/a"]), outputs.put("inputs/a", b"new", "image/png")):
+        await outputs.put("inputs/a", LARGE, "image/png")
+        async with outputs.open("inputs/a") as file:
+            data = await anext(file.pieces)
+            await change
+            assert data + b"".join([piece async for piece in file.pieces]) == LARGE
+
+
+async def test_an_object_that_goes_while_it_is_read_is_not_found() -> None:
+    outputs = ObjectOutputs(MemoryStore())
+    await outputs.put("inputs/a", LARGE, "image/png")
+    async with outputs.open("inputs/a") as file:
+        await anext(file.pieces)
+        await outputs.delete(["inputs/a"])
+        with pytest.raises(TaskNotFoundError):
+            await anext(file.pieces)
+
+
+async def test_a_list_says_how_large_files_are_and_holds_the_youngest(outputs: OutputStore) -> None:
+    await outputs.put("inputs/a", b"four", "image/png")
+    assert [file async for file in outputs.list_files("inputs/")] == [ListedFile("inputs/a", 4)]
+
+
 @pytest.mark.parametrize("key", ["outputs/none.png", "../secret", "/etc/passwd", "outputs/../../x", ".incoming/x", ""])
 async def test_what_is_not_there_is_not_found(outputs: OutputStore, key: str) -> None:
     with pytest.raises(TaskNotFoundError):
         await outputs.get(key)
+    with pytest.raises(TaskNotFoundError):
+        async with outputs.open(key):
+            pass
 
 
 async def test_deleting_twice_and_deleting_nothing_do_not_matter(outputs: OutputStore) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from overpaint.core.store_ports import OutputStore
+from overpaint.core.output_ports import OutputStore
 from overpaint.core.task import Task, TaskState
 from overpaint.outputs.opening import open_outputs
 from overpaint.service.clock import SystemClock
@@ -103,12 +103,12 @@ async def _check_files(tasks: dict[str, Task], stores: Stores, outputs: OutputSt
     """Every file of a result can be read; after a sweep of everything unnamed there are no others."""
     now = Retention(orphans=timedelta(0))
     orphans = await Sweeper(stores.tasks, outputs, SystemClock(), now).sweep()
-    kept = {key async for key in outputs.list_keys("outputs/", older_than=timedelta(0))}
+    kept = {file.key async for file in outputs.list_files("outputs/")}
     results = [output.file for task in tasks.values() for output in task.outputs]
     assert kept == {file.key for file in results}
     for file in results:
         assert len(await outputs.get(file.key)) == file.num_bytes
-    inputs = {key async for key in outputs.list_keys("inputs/", older_than=timedelta(0))}
+    inputs = {file.key async for file in outputs.list_files("inputs/")}
     assert inputs == {picture.key for task in tasks.values() for picture in task.spec.pictures}
     return orphans
 

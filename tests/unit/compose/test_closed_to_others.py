@@ -14,6 +14,7 @@ from overpaint.core.errors import BackendError
 from overpaint.lora.cache import AdapterCache
 from overpaint.outputs.local import LocalOutputs
 from overpaint.store.opening import open_stores
+from tests.unit.lora.keeping import kept
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def test_a_database_that_is_there_keeps_what_its_owner_gave_it(tmp_path: Path) -
 
 def test_pictures_and_adapters(tmp_path: Path) -> None:
     asyncio.run(LocalOutputs(tmp_path / "deep" / "files").put("outputs/a", b"a picture", "image/png"))
-    AdapterCache(tmp_path / "adapters", 1000).put(b"an adapter")
+    kept(AdapterCache(tmp_path / "adapters", 1000), b"an adapter")
     assert is_closed(tmp_path / "deep" / "files")
     assert is_closed(tmp_path / "adapters")
 

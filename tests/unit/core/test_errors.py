@@ -7,7 +7,15 @@ import pytest
 import overpaint.core as core
 from overpaint.core import errors
 from overpaint.core.config import EngineConfig, ModelConfig
-from overpaint.core.errors import CheckpointError, ConfigError, OverpaintError, RateLimitError, RequestError
+from overpaint.core.errors import (
+    CheckpointError,
+    ConfigError,
+    NoNumbersError,
+    OverpaintError,
+    RateLimitError,
+    RequestError,
+    SettingError,
+)
 
 
 def all_errors(root: type[OverpaintError] = OverpaintError) -> Iterator[type[OverpaintError]]:
@@ -24,7 +32,14 @@ def test_every_error_has_a_code_of_its_own_and_a_place_in_the_drawing() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [RequestError("seed", -5, "must not be"), CheckpointError("/x", "is missing"), ConfigError("no"), OverpaintError()],
+    [
+        RequestError("seed", -5, "must not be"),
+        CheckpointError("/x", "is missing"),
+        SettingError("weights", "'int9' must not be"),
+        NoNumbersError(),
+        ConfigError("no"),
+        OverpaintError(),
+    ],
 )
 def test_an_error_survives_the_way_to_another_process(error: OverpaintError) -> None:
     copy = pickle.loads(pickle.dumps(error))

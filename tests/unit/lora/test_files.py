@@ -121,10 +121,28 @@ def test_the_strength_that_peft_noted_counts(notes: dict[str, object], strength:
     assert factor.strength == pytest.approx(strength)
 
 
-@pytest.mark.parametrize("notes", ["{", "[]", noted(lora_alpha="much"), noted(alpha_pattern=3), "[" * 100_000])
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "{",
+        "[]",
+        noted(lora_alpha="much"),
+        noted(alpha_pattern=3),
+        "[" * 100_000,
+        noted(lora_alpha=float("inf")),
+        noted(lora_alpha=10**400),
+        noted(alpha_pattern={"to_q": float("nan")}),
+    ],
+)
 def test_notes_that_cannot_be_read_are_refused(notes: str) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         find_factors(header(pair(), lora_adapter_metadata=notes), LINEARS)
+
+
+def test_the_first_of_the_patterns_in_the_notes_counts() -> None:
+    patterns = {f"x{number}.to_q": 2 for number in range(1000)} | {"attn.to_q": 1, QUERY: 8, "to_q": 4}
+    (factor,) = find_factors(header(pair(), lora_adapter_metadata=noted(alpha_pattern=patterns)), LINEARS)
+    assert factor.strength == 0.5
 
 
 def test_where_no_checkpoint_is_known_any_layer_goes() -> None:
@@ -178,15 +196,31 @@ def test_bytes_of_anything_are_refused_and_nothing_else_happens(data: bytes) -> 
         {"dtype": "F32", "shape": [-1], "data_offsets": [0, -4]},
         {"dtype": "STRING", "shape": [1], "data_offsets": [0, 1]},
         {"shape": [1], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [float("inf")], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [True], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [1.0], "data_offsets": [0.0, 4.0]},
+        {"dtype": "F32", "shape": [1] * 9, "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [0, 10**4000], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]},
         [],
         None,
     ],
 )
 def test_a_header_that_lies_is_refused(entry: object) -> None:
+    """Sides without end, multiplied, once stopped the whole process for minutes."""
     text = json.dumps({"a": entry}).encode()
     data = len(text).to_bytes(8, "little") + text + b"\0\0\0\0"
     with pytest.raises(ValueError, match="not a safetensors file"):
         parse_header(io.BytesIO(data), len(data))
+
+
+def test_a_tensor_is_not_called_by_a_whole_book() -> None:
+    """It was looked through again and again, and repeated in the answer."""
+    text = json.dumps({"a" * 1025: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    data = len(text).to_bytes(8, "little") + text + bytes(4)
+    with pytest.raises(ValueError, match="not a safetensors file") as refusal:
+        parse_header(io.BytesIO(data), len(data))
+    assert len(str(refusal.value)) < 100
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
@@ -216,6 +250,19 @@ def test_a_folder_lists_what_can_be_named(folder: AdapterFolder) -> None:
     names = ("acme/many/a", "acme/many/b", "acme/one", "owner/repo/pytorch_lora_weights", "style")
     assert folder.names() == names
     assert AdapterFolder(None).names() == ()
+
+
+def test_folders_that_are_linked_into_it_are_part_of_it(folder: AdapterFolder, tmp_path: Path) -> None:
+    """As those of ComfyUI, which one does not copy."""
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    (elsewhere / "flat").mkdir(parents=True)
+    written(elsewhere / "flat" / "line.safetensors")
+    (tmp_path / "comfy").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(tmp_path)
+    (elsewhere / "round").symlink_to(elsewhere)
+    (elsewhere / "nowhere.safetensors").symlink_to(elsewhere / "gone")
+    assert [name for name in folder.names() if name.startswith("comfy")] == ["comfy/flat/line"]
+    assert folder.find(AdapterRef("comfy/flat/line")) is not None
 
 
 @pytest.mark.parametrize(

@@ -15,21 +15,25 @@ from overpaint.api.json_numbers import Number, Whole
 from overpaint.api.native.convert import MICRO
 from overpaint.api.native.envelope import ADMIN_ANSWERS, ANSWERS
 from overpaint.api.native.schemas import Strict
-from overpaint.core.account import ApiKey, KeyLimits
+from overpaint.core.account import MAX_BUDGET_USD, MAX_COUNT, ApiKey, KeyLimits
 from overpaint.core.errors import RequestError, TaskNotFoundError
 
 router = APIRouter(tags=["accounts"])
-_MAX_COUNT = 2**31 - 1
 
 
 class LimitsBody(Strict):
     """What a key may do; null is no limit."""
 
     requests_per_minute: Whole | None = Field(
-        default=None, ge=1, le=_MAX_COUNT, description="Submissions.", examples=[60]
+        default=None, ge=1, le=MAX_COUNT, description="Submissions.", examples=[60]
     )
-    max_open_tasks: Whole | None = Field(default=None, ge=1, le=_MAX_COUNT, description="Queued and running together.")
-    monthly_budget_usd: Number | None = Field(default=None, ge=0, le=1e9, description="In a calendar month, UTC.")
+    max_open_tasks: Whole | None = Field(default=None, ge=1, le=MAX_COUNT, description="Queued and running together.")
+    monthly_budget_usd: Number | None = Field(
+        default=None, ge=0, le=MAX_BUDGET_USD, description="In a calendar month, UTC."
+    )
+    max_upload_mib: Whole | None = Field(
+        default=None, ge=0, le=MAX_COUNT, description="Uploads stored at once; null is what the server says."
+    )
 
 
 class KeyIn(Strict):
@@ -141,6 +145,7 @@ def _from_key(key: ApiKey) -> KeyOut:
         requests_per_minute=key.limits.requests_per_minute,
         max_open_tasks=key.limits.max_open_tasks,
         monthly_budget_usd=None if budget is None else budget / MICRO,
+        max_upload_mib=key.limits.max_upload_mib,
     )
     return KeyOut(
         id=key.id,
@@ -158,4 +163,5 @@ def _to_limits(body: LimitsBody) -> KeyLimits:
         requests_per_minute=body.requests_per_minute,
         max_open_tasks=body.max_open_tasks,
         monthly_budget_microusd=None if budget is None else round(budget * MICRO),
+        max_upload_mib=body.max_upload_mib,
     )

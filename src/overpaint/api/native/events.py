@@ -1,6 +1,6 @@
 """``GET /tasks/{id}/events``: what happens to a task, as server-sent events that can be resumed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
@@ -43,7 +43,7 @@ async def watch_task(
     return event_stream(_rendered(events, links), closing)
 
 
-async def _rendered(events: AsyncIterator[TaskEvent], links: Links) -> AsyncIterator[SseEvent]:
+async def _rendered(events: AsyncIterator[TaskEvent], links: Links) -> AsyncGenerator[SseEvent]:
     async for event in events:
         yield await _render(event, links)
 

@@ -109,7 +109,7 @@ def _add_middleware(app: FastAPI, rows: Sequence[Dialect]) -> None:
     app.add_middleware(CrossOrigin, dialects=rows)
     app.add_middleware(DialectAliases, dialects=rows)
     app.add_middleware(BodyLimit, max_bytes=state.config.max_body_bytes, max_held_bytes=state.config.max_held_bytes)
-    app.add_middleware(Unexpected, renderer_of=lambda request: _renderer_of(request, rows))
+    app.add_middleware(Unexpected, renderer_of=lambda request: _renderer_of(request, rows), closing=state.closing)
     app.add_middleware(Access, service=state.service, metrics=state.metrics)
 
 

@@ -3,6 +3,7 @@
 Every error that leaves the application passes here, those of the framework too: none escapes its dialect's envelope.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from overpaint.api.closing import Closing
 from overpaint.api.errors import RouteError, gone, headers_of, status_of
 from overpaint.api.findings import from_validation
 from overpaint.api.log import request_state
@@ -33,11 +35,13 @@ class Unexpected:
     Args:
         app: what comes after.
         renderer_of: words an error in the request's dialect.
+        closing: whether the server stops.
     """
 
-    def __init__(self, app: ASGIApp, renderer_of: Callable[[Request], ErrorRenderer]) -> None:
+    def __init__(self, app: ASGIApp, renderer_of: Callable[[Request], ErrorRenderer], closing: Closing) -> None:
         self._app = app
         self._renderer_of = renderer_of
+        self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -53,6 +57,10 @@ class Unexpected:
 
         try:
             await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if not self._closing.has_begun:
+                raise
+            log.info("the server stops before somebody has taken the whole of an answer")
         except Exception as exc:
             error = unexpected(exc)
             if has_begun:

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from overpaint.core.account import ApiKey
 from overpaint.core.errors import RequestError
 from overpaint.core.output_ports import OutputStore
+from overpaint.images.limits import MIB
 from overpaint.service.files import UPLOADS
 
-MIB = 1024 * 1024
 LEAST_BYTES = 4096
 """What the smallest file counts: a disk gives it no less, and countless empty ones would fill it too."""
 

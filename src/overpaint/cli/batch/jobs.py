@@ -12,14 +12,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from overpaint.cli.options import pick
+from overpaint.cli.output import Target
 from overpaint.core.errors import RequestError
 from overpaint.core.picture import Picture
 from overpaint.core.request import BACKGROUNDS, MAX_PICTURES, OUTPUT_FORMATS, RANDOM_SEED, AdapterFile, OutputSpec
 from overpaint.core.request import GenerationRequest as Request
 from overpaint.core.sizes import parse_size
 from overpaint.images.decode import read_picture
+from overpaint.images.encode import SUFFIXES
 
-_ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _ID = re.compile(r"\w[\w.-]{0,59}")
 ReadLora = Callable[[str, float], AdapterFile]
 
@@ -68,11 +69,10 @@ class BatchJob:
     mask: Path | None
     digest: str
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The files that it leaves: ``sku-17.png``, or ``sku-17-1.png``, ``sku-17-2.png`` and so on."""
-        ending, count = _ENDINGS[self.request.output.format], self.request.num_images
-        return (f"{self.id}{ending}",) if count == 1 else tuple(f"{self.id}-{n}{ending}" for n in range(1, count + 1))
+    def target_in(self, folder: Path) -> Target:
+        """The files that it leaves there: ``sku-17.png``, or ``sku-17-1.png``, ``sku-17-2.png`` and so on."""
+        ending = next(ending for ending, kind in SUFFIXES.items() if kind == self.request.output.format)
+        return Target(folder / f"{self.id}{ending}", self.request.num_images)
 
     def open(self) -> Request:
         """The whole request.

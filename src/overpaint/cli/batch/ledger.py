@@ -50,7 +50,7 @@ class Ledger:
         """Whether this very job was done, and its files are there."""
         entry = self._last.get(job.id, {})
         is_same = entry.get("state") == "succeeded" and entry.get("digest") == job.digest
-        return is_same and all((self._folder / name).is_file() for name in job.names)
+        return is_same and all(path.is_file() for path in job.target_in(self._folder).paths)
 
     def note_done(self, job: BatchJob, result: GenerationResult) -> None:
         """A job's files are there.
@@ -62,7 +62,7 @@ class Ledger:
             job,
             {
                 "state": "succeeded",
-                "files": job.names,
+                "files": [path.name for path in job.target_in(self._folder).paths],
                 "seeds": [image.seed for image in result.images],
                 "size": str(result.canvas.delivered),
             },

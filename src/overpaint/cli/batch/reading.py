@@ -73,8 +73,8 @@ def _clashes(jobs: Sequence[tuple[int, BatchJob]], target: Path) -> Iterator[str
     sources = {path.resolve() for _, job in jobs for path in (*job.images, job.mask) if path}
     taken: dict[str, int] = {}
     for number, job in jobs:
-        for name in job.names:
-            if (first := taken.setdefault(name.casefold(), number)) != number:
-                yield f"line {number}: id: '{job.id}' would overwrite '{name}' of line {first}"
-            if (target / name).resolve() in sources:
-                yield f"line {number}: id: '{job.id}' would overwrite '{target / name}', which a job reads"
+        for path in job.target_in(target).paths:
+            if (first := taken.setdefault(path.name.casefold(), number)) != number:
+                yield f"line {number}: id: '{job.id}' would overwrite '{path.name}' of line {first}"
+            if path.resolve() in sources:
+                yield f"line {number}: id: '{job.id}' would overwrite '{path}', which a job reads"

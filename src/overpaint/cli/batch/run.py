@@ -13,7 +13,6 @@ from threading import Event as Flag
 from overpaint.cli.batch.jobs import BatchJob
 from overpaint.cli.batch.ledger import Ledger
 from overpaint.cli.job import encoded
-from overpaint.cli.output import Target
 from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.ports import EngineClient
@@ -106,8 +105,7 @@ class BatchRun:
         try:
             request = job.open()
             result = paint(self.engine, request, watch)
-            names = [self.folder / name for name in job.names]
-            Target(self.folder / f"{job.id}{names[0].suffix}", len(names)).write(encoded(request, result))
+            job.target_in(self.folder).write(encoded(request, result))
         except OverpaintError as error:
             if stop.is_set():
                 raise _StoppedError from error

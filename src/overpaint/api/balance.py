@@ -1,9 +1,9 @@
 """What is left of a key's budget, in dollars. Knows no dialect."""
 
+from overpaint.core.account import MICRO
 from overpaint.service.caller import Caller
 from overpaint.service.service import Service
 
-MICRO = 1_000_000
 UNLIMITED_USD = 1_000_000.0
 """The balance of a key without a budget: callers compare it with a price."""
 

@@ -12,10 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from overpaint.cli.server_options import ConfigFile, Database, DataDir, open_accounts, server_settings
-from overpaint.core.account import UsageRow, UsageSum
+from overpaint.core.account import MICRO, UsageRow, UsageSum
 from overpaint.settings import ServerSettings
 
-MICRO = 1_000_000
 COLUMNS = ("task_id", "key", "model", "num_images", "price_usd", "engine_ms", "finished_at")
 
 

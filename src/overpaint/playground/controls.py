@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import gradio as gr
 
+from overpaint.core.account import MICRO
 from overpaint.core.errors import BackendError
 from overpaint.core.request import (
     ACCELERATIONS,
@@ -24,7 +25,6 @@ from overpaint.service.catalogue import ModelEntry
 from overpaint.service.service import Service
 
 FALLBACK_STEPS = 20
-MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

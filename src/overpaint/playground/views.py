@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from overpaint.core.account import MICRO
 from overpaint.core.errors import BackendError
 from overpaint.core.sizes import Size
 from overpaint.core.task import StoredFile, Task, TaskOutput, TaskState
@@ -11,8 +12,6 @@ from overpaint.playground.telling import reason
 from overpaint.playground.wording import Words
 from overpaint.service.links import FileLinks
 from overpaint.service.service import Service
-
-MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,9 @@ from overpaint.api.errors import MissingFieldError
 from overpaint.api.form import FORM_TYPES, media_type_of
 from overpaint.api.json_body import M, described_body, parse_json, validated
 from overpaint.api.json_numbers import Number, Whole
-from overpaint.api.native.convert import MICRO
 from overpaint.api.native.envelope import ADMIN_ANSWERS, ANSWERS
 from overpaint.api.native.schemas import Strict
-from overpaint.core.account import MAX_BUDGET_USD, MAX_COUNT, ApiKey, KeyLimits
+from overpaint.core.account import MAX_BUDGET_USD, MAX_COUNT, MICRO, ApiKey, KeyLimits
 from overpaint.core.errors import RequestError, TaskNotFoundError
 
 router = APIRouter(tags=["accounts"])

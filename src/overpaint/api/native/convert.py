@@ -12,13 +12,12 @@ from overpaint.api.native.schemas import (
     TimingsOut,
 )
 from overpaint.api.public_url import Links
-from overpaint.core.account import WebhookDelivery
+from overpaint.core.account import MICRO, WebhookDelivery
 from overpaint.core.request import ACCELERATIONS, BACKGROUNDS, OUTPUT_FORMATS, AdapterRef, OutputSpec
 from overpaint.core.result import Timings
 from overpaint.core.task import Priority, StoredFile, Task, TaskOutput
 from overpaint.service.draft import Draft, PictureSource, picture_source
 
-MICRO = 1_000_000
 _PRIORITIES = {"interactive": Priority.INTERACTIVE, "batch": Priority.BATCH}
 
 

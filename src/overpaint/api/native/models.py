@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from overpaint.api.deps import CallerDep, ServiceDep
-from overpaint.api.native.convert import MICRO
 from overpaint.api.native.envelope import ANSWERS
+from overpaint.core.account import MICRO
 from overpaint.core.errors import RequestError, TaskNotFoundError
 from overpaint.service.catalogue import ModelEntry
 

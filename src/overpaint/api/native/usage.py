@@ -16,10 +16,9 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from overpaint.api.deps import CallerDep, ServiceDep
-from overpaint.api.native.convert import MICRO
 from overpaint.api.native.envelope import ANSWERS
 from overpaint.api.native.tasks import aware
-from overpaint.core.account import UsageRow
+from overpaint.core.account import MICRO, UsageRow
 
 router = APIRouter(tags=["accounts"])
 ROWS_A_PIECE = 500

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from overpaint.api.balance import MICRO, balance_usd
+from overpaint.api.balance import balance_usd
 from overpaint.api.dialects.segmind.access import SegmindCallDep
 from overpaint.api.dialects.segmind.convert import FAMILY
 from overpaint.api.dialects.segmind.schemas import ERRORS, AssetInput
@@ -12,6 +12,7 @@ from overpaint.api.json_body import described_body
 from overpaint.api.models import vendor_name
 from overpaint.api.submission import read_input
 from overpaint.api.uploads import store_upload
+from overpaint.core.account import MICRO
 from overpaint.service.pictures import read_data_uri
 
 router = APIRouter(tags=["segmind"], responses=ERRORS)

@@ -4,13 +4,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from overpaint.api.balance import MICRO, balance_usd
+from overpaint.api.balance import balance_usd
 from overpaint.api.body import read_body
 from overpaint.api.deps import CallerDep, ConfigDep, ServiceDep
 from overpaint.api.dialects.wavespeed.answers import ERRORS, success
 from overpaint.api.dialects.wavespeed.convert import timestamp
 from overpaint.api.dialects.wavespeed.schemas import ListInput
 from overpaint.api.json_body import described_body, parse_json, validated
+from overpaint.core.account import MICRO
 
 router = APIRouter(tags=["wavespeed"], responses=ERRORS)
 FAMILY = "wavespeed-ai/"

@@ -16,7 +16,7 @@ from PIL import Image
 
 from overpaint.cli.batch.jobs import BatchJob, JobReader
 from overpaint.cli.batch.ledger import Ledger
-from overpaint.cli.batch.run import MOST_FAILURES, BatchRun, Tally
+from overpaint.cli.batch.run import MOST_FAILURES, BatchRun
 from overpaint.core.errors import BackendError, OverpaintError
 from overpaint.core.events import Event
 from overpaint.core.request import AdapterFile, OutputSpec
@@ -212,10 +212,9 @@ def test_jobs_are_in_the_engine_at_once(tmp_path: Path) -> None:
 
     engine = Meeting()
     with Ledger(tmp_path) as ledger:
-        tally = Tally()
-        BatchRun(engine, ledger, tmp_path, 3, lambda *_: None).run(jobs_of(6), tally)
+        BatchRun(engine, ledger, tmp_path, 3, lambda *_: None).run(jobs_of(6))
     engine.close()
-    assert (tally.done, tally.failed) == (6, 0)
+    assert (ledger.num_done, ledger.num_failed) == (6, 0)
 
 
 def test_a_machine_that_fails_again_and_again_is_left_alone(tmp_path: Path) -> None:
@@ -228,9 +227,9 @@ def test_a_machine_that_fails_again_and_again_is_left_alone(tmp_path: Path) -> N
 
     told: list[OverpaintError | None] = []
     with Ledger(tmp_path) as ledger:
-        run = BatchRun(Failing(), ledger, tmp_path, 1, lambda _, __, error: told.append(error))
+        run = BatchRun(Failing(), ledger, tmp_path, 1, lambda _, error: told.append(error))
         with pytest.raises(BackendError, match="stopped after 3 failures in a row; the last one: the device is gone"):
-            run.run(jobs_of(20), Tally())
+            run.run(jobs_of(20))
     assert len(told) == MOST_FAILURES
     assert len(tried) < 20
 

@@ -11,7 +11,7 @@ from overpaint.cli import options
 from overpaint.cli.batch.jobs import BatchJob, JobReader, ReadLora
 from overpaint.cli.batch.ledger import Ledger
 from overpaint.cli.batch.reading import read_jobs
-from overpaint.cli.batch.run import BatchRun, Tally
+from overpaint.cli.batch.run import BatchRun
 from overpaint.cli.failure import FAILED, InterruptedWorkError, tell_line
 from overpaint.cli.loras import read_lora
 from overpaint.cli.options import pick
@@ -93,10 +93,13 @@ def batch(
     wanted = read_jobs(jobs, JobReader(folder, spec, _lora_reader()), output)
     with Ledger(output) as ledger:
         left = [job for job in wanted if not ledger.has_done(job)]
-        tally = _do(left, ledger, output, at_once, model_config, verbose=verbose) if left else Tally()
+        if left:
+            _do(left, ledger, output, at_once, model_config, verbose=verbose)
     earlier = len(wanted) - len(left)
-    typer.echo(f"{output}  {tally.done} done{f', {earlier} before' if earlier else ''}, {tally.failed} failed")
-    if tally.failed:
+    typer.echo(
+        f"{output}  {ledger.num_done} done{f', {earlier} before' if earlier else ''}, {ledger.num_failed} failed"
+    )
+    if ledger.num_failed:
         raise typer.Exit(FAILED)
 
 
@@ -111,34 +114,31 @@ def _lora_reader() -> ReadLora:
     return read
 
 
-def _do(
-    jobs: list[BatchJob], ledger: Ledger, folder: Path, at_once: int, model: ModelConfig, *, verbose: bool
-) -> Tally:
-    tally = Tally()
+def _do(jobs: list[BatchJob], ledger: Ledger, folder: Path, at_once: int, model: ModelConfig, *, verbose: bool) -> None:
     try:
         with engine_session(model, EngineConfig(max_running=at_once), verbose=verbose) as (engine, progress):
-            BatchRun(engine, ledger, folder, at_once, _Teller(progress, len(jobs)).tell).run(jobs, tally)
+            BatchRun(engine, ledger, folder, at_once, _Teller(progress, ledger, len(jobs)).tell).run(jobs)
     except KeyboardInterrupt:
         raise InterruptedWorkError(
             f"interrupted; {ledger.num_done} of {len(jobs)} jobs are done, and the same command goes on with the others"
         ) from None
-    return tally
 
 
 class _Teller:
     """Says how far a batch is, and of each job that failed why."""
 
-    def __init__(self, progress: LiveProgress, total: int) -> None:
+    def __init__(self, progress: LiveProgress, ledger: Ledger, total: int) -> None:
         self._progress = progress
+        self._ledger = ledger
         self._total = total
         self._start = monotonic()
         progress.count(0, total, f"0 of {total}")
 
-    def tell(self, tally: Tally, job: BatchJob, error: OverpaintError | None) -> None:
+    def tell(self, job: BatchJob, error: OverpaintError | None) -> None:
         if error is not None:
             tell_line(f"{job.id}: {error.message}")
-        ended = tally.done + tally.failed
+        ended = self._ledger.num_done + self._ledger.num_failed
         minutes = (monotonic() - self._start) / ended * (self._total - ended) / 60
-        failed = f", {tally.failed} failed" if tally.failed else ""
+        failed = f", {self._ledger.num_failed} failed" if self._ledger.num_failed else ""
         left = f", about {minutes:.0f} min left" if minutes >= 1 else ""
         self._progress.count(ended, self._total, f"{ended} of {self._total}{failed}{left}")

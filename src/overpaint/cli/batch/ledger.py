@@ -28,6 +28,7 @@ class Ledger:
 
     Attributes:
         num_done: jobs that were done since it was opened.
+        num_failed: those that could not be done.
 
     Raises:
         ConfigError: another batch writes there.
@@ -36,7 +37,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
-        self.num_done = 0
+        self.num_done = self.num_failed = 0
         self._folder = folder
         self._lock = Lock()
         try:
@@ -77,6 +78,8 @@ class Ledger:
             BackendError: the file system refused.
         """
         self._append(job, {"state": "failed", "error": {"code": error.code, "message": error.message}})
+        with self._lock:
+            self.num_failed += 1
 
     def close(self) -> None:
         """Let another batch write there."""

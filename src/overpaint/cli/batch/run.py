@@ -26,27 +26,6 @@ class _StoppedError(Exception):
     """The batch is over for whoever is still under way."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """How far a batch is.
-
-    Args:
-        done: jobs that are done.
-        failed: jobs that cannot be done.
-        in_a_row: failures of the machine since the last job that was done.
-    """
-
-    done: int = 0
-    failed: int = 0
-    in_a_row: int = 0
-
-    def count(self, error: OverpaintError | None) -> None:
-        """Another job came to an end."""
-        self.done += error is None
-        self.failed += error is not None
-        self.in_a_row = self.in_a_row + 1 if isinstance(error, BackendError) else 0
-
-
 @dataclass(frozen=True, slots=True)
 class BatchRun:
     """Jobs on their way.
@@ -63,9 +42,9 @@ class BatchRun:
     ledger: Ledger
     folder: Path
     at_once: int
-    tell: Callable[[Tally, BatchJob, OverpaintError | None], None]
+    tell: Callable[[BatchJob, OverpaintError | None], None]
 
-    def run(self, jobs: Sequence[BatchJob], tally: Tally) -> None:
+    def run(self, jobs: Sequence[BatchJob]) -> None:
         """Do them all, in their order as far as they begin; what raises here, Ctrl-C included, cancels the others.
 
         Raises:
@@ -74,6 +53,7 @@ class BatchRun:
         stop, waiting = Flag(), iter(jobs)
         pool = ThreadPoolExecutor(self.at_once, thread_name_prefix="batch")
         under_way: dict[Future[OverpaintError | None], BatchJob] = {}
+        num_failures = 0
         try:
             while True:
                 for job in islice(waiting, self.at_once - len(under_way)):
@@ -81,19 +61,16 @@ class BatchRun:
                 if not under_way:
                     return
                 for ended in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    self._count(tally, under_way.pop(ended), ended.result())
+                    error = ended.result()
+                    self.tell(under_way.pop(ended), error)
+                    num_failures = num_failures + 1 if isinstance(error, BackendError) else 0
+                    _check(num_failures, error)
         except BaseException:
             stop.set()
             self.engine.close()
             raise
         finally:
             pool.shutdown()
-
-    def _count(self, tally: Tally, job: BatchJob, error: OverpaintError | None) -> None:
-        tally.count(error)
-        self.tell(tally, job, error)
-        if error is not None and tally.in_a_row >= MOST_FAILURES:
-            raise BackendError(f"stopped after {MOST_FAILURES} failures in a row; the last one: {error.message}")
 
     def _do(self, job: BatchJob, stop: Flag) -> OverpaintError | None:
         """One job from its pictures to its files; the error where it cannot be done."""
@@ -113,3 +90,8 @@ class BatchRun:
             return error
         self.ledger.note_done(job, result)
         return None
+
+
+def _check(num_failures: int, last: OverpaintError | None) -> None:
+    if num_failures >= MOST_FAILURES and last is not None:
+        raise BackendError(f"stopped after {MOST_FAILURES} failures in a row; the last one: {last.message}")
